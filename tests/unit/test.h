@@ -13,6 +13,15 @@ void test_register(test *t);
 void test_failed(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void test_skip(const char *why);              // loud: named in the summary with its reason
 
+// The next number of a repeatable sequence (splitmix64); start from any constant.
+static inline uint64_t test_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
 #define TEST(id)                                                                                  \
     static void id(void);                                                                         \
     static test id##_entry = {#id, __FILE__, id, NULL};                                           \
