@@ -32,7 +32,7 @@ TEST(address_refuses_what_is_none)
 
 TEST(address_with_port_and_prefix)
 {
-    addr x, p;
+    addr x, p = {0};
     arena a = arena_make(1000);
     CHECK(addr_parse(S("[::1]:25"), 0, &x) && x.family == 6 && x.port == 25);
     CHECK_STR(addr_text(&a, x), S("[::1]:25"));
