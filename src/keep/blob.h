@@ -1,0 +1,21 @@
+// Blobs: immutable files for large bodies, DIRECTORY/ab/cdef…, written to a temporary name, synced, renamed, directory
+// synced, so that an id that blob_finish returned is there after a crash. Leftovers of unfinished ones are removed at opening.
+#pragma once
+#include "base/arena.h"
+#include "rt/world.h"
+
+typedef struct blobs blobs;
+typedef struct blob_draft blob_draft;
+typedef struct { unsigned char bytes[16]; } blob_id;         // random, from the world
+
+err  blobs_open(world *w, str directory, arena *a, blobs **out, str *why);
+void blobs_close(blobs *b);
+err  blob_begin(blobs *b, blob_draft **out);
+err  blob_write(blob_draft *d, str bytes);                   // through work(); buffered to 256 KiB steps; sticky error
+err  blob_finish(blob_draft *d, blob_id *id);                // synced; frees the draft in every case
+void blob_drop(blob_draft *d);                               // forget it; NULL is fine
+err  blob_read(blobs *b, blob_id id, int64_t offset, void *into, size_t size, size_t *got);
+err  blob_size(blobs *b, blob_id id, int64_t *out);
+err  blob_remove(blobs *b, blob_id id);
+void blob_id_text(blob_id id, char out[33]);
+bool blob_id_parse(str text, blob_id *out);

@@ -1,0 +1,32 @@
+// The story: every conversation tells its dialogue into a ring; a trace id travels with a letter, a query, a segment from
+// room to room and host to host. Passwords, AUTH exchanges and body bytes are never told.
+#pragma once
+#include "base/buf.h"
+#include "rt/fiber.h"
+
+typedef enum { STORY_IN, STORY_OUT, STORY_NOTE } story_direction;
+
+enum { STORY_LINE_BYTES_MAX = 200, STORY_RING_EVENTS = 16384 };
+
+typedef struct story_event {
+    uint64_t  number;                // order of telling, over all loops of this process
+    int64_t   wall_ns, mono_ns;
+    uint64_t  trace;
+    char      here[24];              // host name of the teller
+    char      protocol[8];           // "smtp", "dns", "pop3", "lmtp", "disk"
+    addr      local, peer;
+    story_direction direction;
+    uint8_t   len;
+    char      line[STORY_LINE_BYTES_MAX];      // one line of dialogue or a message's summary; control characters replaced
+} story_event;
+
+uint64_t story_trace_new(void);                                 // a fresh id from the world's chance, never 0
+void story_tell(const char *protocol, story_direction direction, addr local, addr peer, str line);   // trace of the running fiber
+void story_note(const char *protocol, str line);                // without peers: "queued", "synced", "stored"
+// Copies the ring's events of a trace (0: all) in order of telling, oldest first; returns how many.
+int  story_read(uint64_t trace, story_event *out, int max);
+uint64_t story_last_trace(const char *protocol);                // the newest trace that spoke this protocol, 0: none
+void story_json(const story_event *events, int count, buf *out);
+bool story_from_json(str json, arena *a, story_event **events, int *count);     // what story_json wrote
+void story_ladder(const story_event *events, int count, int columns, bool colour, buf *out);    // for a terminal
+void story_html(const story_event *events, int count, str lang, str title, buf *out);           // one self-contained page, "ko" or "en"

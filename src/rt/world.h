@@ -1,0 +1,170 @@
+// The seam. A `world` is the machine that a node stands on: its clock, chance, network and disk. `world_linux` is the real
+// one; `world_sim` (sim.h) is one host of a simulated network, in virtual time, made by a seed. Everything above rt that
+// needs any of these asks here, so the same code runs in both.
+//
+// How waiting works: a stream or datagram operation never blocks; it answers E_AGAIN and the fiber waits with sock_wait().
+// File operations do block, therefore they are allowed only inside work() (worker.h) or before the loops run; anything
+// else is our mistake (must). Every operation on a crashed simulated host answers E_CRASHED.
+#pragma once
+#include <sys/uio.h>
+#include "base/address.h"
+#include "base/err.h"
+
+typedef struct world world;
+typedef struct sock  sock;       // a stream, a listening or a datagram socket; belongs to the loop that made it
+typedef struct file  file;
+struct fiber;
+
+// ---- clock and chance -------------------------------------------------------------------------------------------------
+
+int64_t world_now_ns(world *w);                  // monotonic; never goes back
+int64_t world_wall_ns(world *w);                 // since 1970, UTC; may jump
+static inline int64_t world_wall_s(world *w) { return world_wall_ns(w) / 1000000000; }
+void     world_random(world *w, void *out, size_t n);     // cryptographic; in the simulator from the seed
+uint64_t world_random_u64(world *w);
+uint64_t world_random_below(world *w, uint64_t bound);    // 0 <= x < bound, unbiased; bound > 0
+
+#define NS_PER_MS 1000000ll
+#define NS_PER_S  1000000000ll
+static inline int64_t millis(int64_t n) { return n * NS_PER_MS; }
+static inline int64_t seconds(int64_t n) { return n * NS_PER_S; }
+static inline int64_t minutes(int64_t n) { return n * 60 * NS_PER_S; }
+enum { NEVER_NS = 0 };                           // as an absolute time: no deadline
+
+// ---- who and where ----------------------------------------------------------------------------------------------------
+
+str  world_name(world *w);                       // the host's name, for stories and logs
+// The node's own addresses (one or more); outgoing connections and queries bind one of the same family.
+const addr *world_addresses(world *w, int *count);
+// Ports as the world outside sees them: `ports { dns 5300 smtp 2525 }` maps well-known ports for doors *and* for outgoing
+// connections. Everything above passes well-known ports; only the operations below translate.
+uint16_t world_port(world *w, uint16_t well_known);
+bool     world_is_simulated(world *w);
+
+// ---- sockets ----------------------------------------------------------------------------------------------------------
+
+typedef struct {
+    int  backlog;               // 0: the world's default
+    bool share_port;            // SO_REUSEPORT: one socket a loop on the same address
+} listen_options;
+
+err  sock_listen(world *w, addr at, listen_options options, sock **out);       // E_IN_USE, E_ACCESS, E_LIMIT ...
+err  sock_listen_unix(world *w, const char *path, unsigned mode, sock **out);  // replaces a dead socket file
+err  sock_accept(sock *listener, sock **out, addr *peer, addr *local);         // E_AGAIN; E_LIMIT when out of descriptors
+err  sock_connect(world *w, addr to, sock **out);            // starts; wait for writing, then ask sock_connected
+err  sock_connect_unix(world *w, const char *path, sock **out);
+err  sock_connected(sock *s);                                // E_OK, E_AGAIN, E_REFUSED, E_UNREACHABLE ...
+err  sock_read(sock *s, void *into, size_t size, size_t *got);                 // E_AGAIN, E_EOF, E_RESET
+err  sock_write(sock *s, const struct iovec *from, int count, size_t *put);    // E_AGAIN, E_RESET; may be partial
+err  sock_shutdown(sock *s);                                 // no more writing: the peer reads E_EOF after the last byte
+void sock_close(sock *s);                                    // frees it; fibers that wait on it wake with E_RESET
+addr sock_local(sock *s);                                    // as the world outside sees it (mapped port)
+bool sock_peer_closed(sock *s);                              // a read would answer E_EOF or E_RESET now (peeks)
+
+typedef struct {
+    addr  peer;                 // from, or to
+    addr  local;                // the address that was asked (IP_PKTINFO); when sending: the source, family 0 = any
+    unsigned char *at;
+    size_t len, size;           // bytes used, bytes there
+} datagram;
+
+enum { DATAGRAM_BATCH_MAX = 32 };
+err  sock_datagram(world *w, addr at, bool share_port, sock **out);    // port 0: a random port by the world's chance, whole range
+err  sock_datagram_connect(sock *s, addr to);                          // then only `to` is heard; E_REFUSED shows on receive
+err  sock_receive(sock *s, datagram *v, int count, int *got);          // up to DATAGRAM_BATCH_MAX; E_AGAIN
+err  sock_send(sock *s, const datagram *v, int count, int *sent);      // E_AGAIN
+
+typedef enum { WAIT_READ = 1, WAIT_WRITE = 2 } sock_event;
+// Parks until the socket may be read or written, or the absolute time passes (NEVER_NS: none). One reader and one writer
+// fiber a socket. E_OK, E_TIMEOUT, E_CANCELED, E_RESET (closed meanwhile).
+err  sock_wait(sock *s, sock_event what, int64_t until_ns);
+
+// ---- files (blocking: in work() or before the loops run) ----------------------------------------------------------------
+
+typedef enum { FILE_READ = 1, FILE_WRITE = 2, FILE_CREATE = 4, FILE_EXCLUSIVE = 8, FILE_TRUNCATE = 16 } file_flags;
+typedef struct { int64_t size_bytes, modified_ns; bool is_dir; unsigned mode; } file_stat;
+
+err  file_open(world *w, const char *path, int flags, unsigned mode, file **out);
+err  file_read(file *f, int64_t offset, void *into, size_t size, size_t *got);    // fewer only at the end of the file
+err  file_write(file *f, int64_t offset, const struct iovec *from, int count);    // all or an error (part may be on disk)
+err  file_size(file *f, int64_t *out);
+err  file_truncate(file *f, int64_t size_bytes);
+err  file_sync(file *f);                          // fdatasync; after an error the file's state is unknown: never sync it again
+err  file_lock(file *f);                          // exclusive, advisory, at once: E_IN_USE when another process holds it
+void file_close(file *f);
+
+err  path_stat(world *w, const char *path, file_stat *out);
+err  path_rename(world *w, const char *from, const char *to);                     // atomic; not durable before dir_sync
+err  path_remove(world *w, const char *path);                                     // a file or an empty directory
+err  dir_make(world *w, const char *path, unsigned mode);                         // with its parents; existing is fine
+err  dir_list(world *w, const char *path, arena *a, str **names, int *count);     // sorted; LIST_MAX names, then E_LIMIT
+err  dir_sync(world *w, const char *path);
+err  file_read_all(world *w, const char *path, arena *a, size_t max_bytes, str *out);   // E_TOO_LONG above
+err  file_replace(world *w, const char *path, str content, unsigned mode);        // temporary, synced, renamed, dir synced
+
+// ---- what an implementation of a world provides (world_linux.c, sim_*.c) ------------------------------------------------
+
+struct sock {                    // first member of each implementation's socket
+    world        *world;
+    struct fiber *reader, *writer;
+    bool          readable, writable;   // edge memory: set by the world, cleared by the operation that met E_AGAIN
+    bool          closed;
+};
+
+struct file { world *world; };   // first member of each implementation's file
+
+typedef struct world_operations {
+    int64_t (*now_ns)(world *);
+    int64_t (*wall_ns)(world *);
+    void    (*random)(world *, void *, size_t);
+    err     (*listen)(world *, addr, listen_options, sock **);
+    err     (*listen_unix)(world *, const char *, unsigned, sock **);
+    err     (*accept)(sock *, sock **, addr *, addr *);
+    err     (*connect)(world *, addr, sock **);
+    err     (*connect_unix)(world *, const char *, sock **);
+    err     (*connected)(sock *);
+    err     (*read)(sock *, void *, size_t, size_t *);
+    err     (*write)(sock *, const struct iovec *, int, size_t *);
+    err     (*shutdown)(sock *);
+    void    (*close)(sock *);
+    addr    (*local)(sock *);
+    bool    (*peer_closed)(sock *);
+    err     (*datagram)(world *, addr, bool, sock **);
+    err     (*datagram_connect)(sock *, addr);
+    err     (*receive)(sock *, datagram *, int, int *);
+    err     (*send)(sock *, const datagram *, int, int *);
+    err     (*open)(world *, const char *, int, unsigned, file **);
+    err     (*file_read)(file *, int64_t, void *, size_t, size_t *);
+    err     (*file_write)(file *, int64_t, const struct iovec *, int);
+    err     (*file_size)(file *, int64_t *);
+    err     (*file_truncate)(file *, int64_t);
+    err     (*file_sync)(file *);
+    err     (*file_lock)(file *);
+    void    (*file_close)(file *);
+    err     (*stat)(world *, const char *, file_stat *);
+    err     (*rename)(world *, const char *, const char *);
+    err     (*remove)(world *, const char *);
+    err     (*dir_make)(world *, const char *, unsigned);
+    err     (*dir_list)(world *, const char *, arena *, str **, int *);
+    err     (*dir_sync)(world *, const char *);
+    bool    simulated;
+} world_operations;
+
+enum { WORLD_ADDRESSES_MAX = 8, WORLD_PORTS_MAX = 32, LIST_MAX = 1000000 };
+
+struct world {                   // first member of each implementation's world
+    const world_operations *operations;
+    str      name;               // lives as long as the world
+    addr     addresses[WORLD_ADDRESSES_MAX];
+    int      address_count;
+    struct { uint16_t well_known, real; } ports[WORLD_PORTS_MAX];
+    int      port_count;
+};
+
+// ---- the real world -----------------------------------------------------------------------------------------------------
+
+// A view of this machine for one node: name (copied), own addresses (none: any), no port map yet.
+// Several may stand side by side in one process (`naru try`). Free with world_linux_free.
+world *world_linux_new(str name, const addr *addresses, int count);
+void   world_linux_free(world *w);
+bool   world_map_port(world *w, uint16_t well_known, uint16_t real);      // false when WORLD_PORTS_MAX are there

@@ -1,0 +1,15 @@
+// HTTP/1.1, client side: one request over a conn that the caller opened (so that sockets, TLS, pairs and simulators all work).
+#pragma once
+#include "talk/http_serve.h"
+
+typedef struct {
+    err  error;                             // of the conversation; E_PROTOCOL: not HTTP, E_TOO_LONG: above the limit
+    int  status;
+    http_header *headers; int header_count;
+    str  body;                              // in msg
+    bool keep_alive;
+} http_result;
+// host: for the Host field; body may be empty. Reads an answer of at most body_bytes_max.
+http_result http_fetch(conn *c, str method, str host, str target, const http_header *headers, int header_count,
+                       str body, size_t body_bytes_max, arena *msg);
+str http_result_header(const http_result *r, str name);

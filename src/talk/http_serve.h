@@ -1,0 +1,24 @@
+// HTTP/1.1 (RFC 9110, 9112) on a conn, server side: one request after the other, strict about everything that smuggles.
+#pragma once
+#include "rt/conn.h"
+
+typedef struct { str name, value; } http_header;
+typedef struct {
+    str method, target, path, query;        // target as sent; path percent-decoded, without "..", query raw
+    http_header *headers; int header_count;
+    str body;                               // read whole, at most the server's limit
+    bool keep_alive, http_1_0;
+    addr peer;
+} http_request;
+typedef struct http_reply http_reply;       // the answer being written
+
+typedef void http_handler(void *arg, const http_request *q, http_reply *reply, arena *msg);
+typedef struct { size_t body_bytes_max; int requests_max; int64_t idle_ns; } http_limits;       // zeros: defaults
+void http_serve(conn *c, http_limits limits, http_handler *handler, void *arg);     // until the conn ends
+
+str  http_header_get(const http_request *q, str name);             // the first, empty when absent
+str  http_query_get(const http_request *q, str name, arena *msg);  // ?name=value decoded, empty when absent
+void http_answer(http_reply *r, int status, str content_type, str body);      // a whole answer with its length
+void http_answer_header(http_reply *r, str name, str value);       // before http_answer / http_begin; CR LF in values: must
+void http_begin(http_reply *r, int status, str content_type);      // a chunked answer (HTTP/1.0: until close)
+bool http_write(http_reply *r, str bytes);                         // flushes: for live streams; false: the peer is gone
