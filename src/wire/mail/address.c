@@ -186,15 +186,15 @@ address_verdict address_read(str s, arena *msg, address *out)
 
 // ---- writing and comparing ----
 
-static bool quoted_write(buf *out, str local)
+static void quoted_write(writer *w, str local)
 {
-    bool fits = buf_put_byte(out, '"');
-    for (ptrdiff_t i = 0; i < local.len && fits; i++) {
+    wr_u8(w, '"');
+    for (ptrdiff_t i = 0; i < local.len; i++) {
         if (local.at[i] == '"' || local.at[i] == '\\')
-            buf_put_byte(out, '\\');
-        fits = buf_put_byte(out, local.at[i]);
+            wr_u8(w, '\\');
+        wr_u8(w, local.at[i]);
     }
-    return fits && buf_put_byte(out, '"');
+    wr_u8(w, '"');
 }
 
 static bool is_writable(str s)
@@ -205,22 +205,40 @@ static bool is_writable(str s)
     return true;
 }
 
-bool address_write(buf *out, address a)
+static ptrdiff_t written_max(address a) { return 2 * a.local.len + a.domain.len + 3; }
+
+static bool write_into(writer *w, address a)
 {
     if (!is_writable(a.local) || !is_writable(a.domain))
         return false;
     if (a.local.len == 0)
         return true;                               // the null path
-    bool fits = is_dot_string(a.local) ? buf_put(out, a.local) : quoted_write(out, a.local);
-    return fits && (a.domain.len == 0 || (buf_put_byte(out, '@') && buf_put(out, a.domain)));
+    if (is_dot_string(a.local))
+        wr_bytes(w, a.local);
+    else
+        quoted_write(w, a.local);
+    if (a.domain.len) {
+        wr_u8(w, '@');
+        wr_bytes(w, a.domain);
+    }
+    return !w->bad;
+}
+
+bool address_write(buf *out, address a)
+{
+    unsigned char *room = buf_room(out, (size_t)written_max(a));
+    writer w = wr_into(room, (size_t)written_max(a));
+    if (!room || !write_into(&w, a))
+        return false;
+    buf_added(out, (size_t)wr_len(&w));
+    return true;
 }
 
 str address_text(arena *a, address who)
 {
-    buf text = buf_make(4 * ADDRESS_PATH_MAX);
-    str s = address_write(&text, who) ? str_copy(a, buf_str(&text)) : (str){0};
-    buf_free(&text);
-    return s;
+    unsigned char *room = arena_array(a, unsigned char, written_max(who));
+    writer w = wr_into(room, (size_t)written_max(who));
+    return room && write_into(&w, who) ? wr_str(&w) : (str){0};
 }
 
 bool address_eq(address a, address b)

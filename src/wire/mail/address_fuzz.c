@@ -2,6 +2,8 @@
 #include "base/must.h"
 #include "wire/mail/address.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     arena a = arena_make(1 << 22);

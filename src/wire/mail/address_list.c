@@ -2,6 +2,8 @@
 // skipped up to the next comma. Comments are bounded in depth, so that no value can make it recurse or look twice.
 #include "wire/mail/address.h"
 
+#include "base/bytes.h"
+
 typedef struct {
     str    left;
     arena *msg;
@@ -84,29 +86,39 @@ static str word(list_reader *l)
     return w;
 }
 
-enum { PHRASE_WORDS_MAX = 64, PHRASE_BYTES_MAX = 4096 };
+enum { PHRASE_WORDS_MAX = 64 };
 
 typedef struct {
-    str  first;                  // the first word alone, for local@domain
-    buf  text;                   // all words, one space between them
-    int  words;
+    str words[PHRASE_WORDS_MAX];
+    int count;
 } phrase;
 
-static phrase phrase_read(list_reader *l)
+static void phrase_read(list_reader *l, phrase *p)
 {
-    phrase p = {.text = buf_make(PHRASE_BYTES_MAX)};
-    for (space_skip(l); l->left.len && p.words < PHRASE_WORDS_MAX; space_skip(l)) {
+    p->count = 0;
+    for (space_skip(l); l->left.len && p->count < PHRASE_WORDS_MAX; space_skip(l)) {
         ptrdiff_t before = l->left.len;
         str w = word(l);
         if (l->left.len == before)
             break;                                 // a special character
-        if (p.words++ == 0)
-            p.first = w;
-        else
-            buf_put_byte(&p.text, ' ');
-        buf_put(&p.text, w);
+        p->words[p->count++] = w;
     }
-    return p;
+}
+
+// All words with one blank between them.
+static str phrase_text(const phrase *p, arena *msg)
+{
+    ptrdiff_t length = p->count;
+    for (int i = 0; i < p->count; i++)
+        length += p->words[i].len;
+    unsigned char *room = arena_array(msg, unsigned char, length);
+    writer w = wr_into(room, room ? (size_t)length : 0);
+    for (int i = 0; i < p->count && room; i++) {
+        if (i)
+            wr_u8(&w, ' ');
+        wr_bytes(&w, p->words[i]);
+    }
+    return wr_str(&w);
 }
 
 static void entry_skip(list_reader *l)
@@ -152,39 +164,44 @@ static bool angle_address(list_reader *l, address *out)
     return closed;
 }
 
+// One entry between commas; true when it is an address.
+static bool entry_read(list_reader *l, const phrase *p, header_address *entry)
+{
+    bool good = false;
+    if (next(l) == '<') {
+        entry->name = phrase_text(p, l->msg);
+        good = angle_address(l, &entry->address);
+    } else if (p->count == 1) {
+        good = address_at(l, p->words[0], &entry->address);
+        space_skip(l);
+        entry->name = l->comment;
+    }
+    space_skip(l);
+    bool ended = l->left.len == 0 || next(l) == ',' || next(l) == ';';
+    if ((!good && p->count) || !ended)
+        entry_skip(l);                             // an empty entry between commas is allowed (RFC 5322 4.4)
+    return good && ended;
+}
+
 int address_list_read(str value, arena *msg, header_address *out, int max, bool *bad)
 {
     list_reader l = {.left = value, .msg = msg};
     str group = {0};
+    phrase p;
     int count = 0;
     if (max > ADDRESS_LIST_MAX)
         max = ADDRESS_LIST_MAX;
     while (l.left.len && count < max) {
         l.comment = (str){0};
-        phrase p = phrase_read(&l);
-        header_address entry = {.group = group};
-        bool good = false;
+        phrase_read(&l, &p);
         if (next(&l) == ':') {
-            group = str_copy(msg, buf_str(&p.text));
+            group = phrase_text(&p, msg);
             step(&l);
-            buf_free(&p.text);
             continue;
         }
-        if (next(&l) == '<') {
-            entry.name = str_copy(msg, buf_str(&p.text));
-            good = angle_address(&l, &entry.address);
-        } else if (p.words == 1) {
-            good = address_at(&l, p.first, &entry.address);
-            space_skip(&l);
-            entry.name = l.comment;
-        }
-        space_skip(&l);
-        bool ended = l.left.len == 0 || next(&l) == ',' || next(&l) == ';';
-        if (good && ended)
+        header_address entry = {.group = group};
+        if (entry_read(&l, &p, &entry))
             out[count++] = entry;
-        else if (p.words || !ended)
-            entry_skip(&l);                        // an empty entry between commas is allowed (RFC 5322 4.4)
-        buf_free(&p.text);
         if (next(&l) == ';')
             group = (str){0};
         step(&l);

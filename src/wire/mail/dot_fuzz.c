@@ -20,6 +20,8 @@ static dot_verdict read_in_chunks(str in, ptrdiff_t chunk, buf *out, ptrdiff_t *
     return v;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1 || size > 1 << 16)
