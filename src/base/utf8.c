@@ -114,3 +114,17 @@ int utf8_width(str s)
     }
     return columns;
 }
+
+str utf8_first_columns(str s, int columns_max)
+{
+    str rest = s;
+    while (rest.len) {
+        uint32_t code = 0;
+        int n = utf8_decode(rest, &code);
+        columns_max -= n ? utf8_columns(code) : 1;
+        if (columns_max < 0)
+            break;
+        rest = str_from(rest, n ? n : 1);
+    }
+    return str_first(s, s.len - rest.len);
+}

@@ -16,3 +16,4 @@ bool utf8_is_control(uint32_t code);
 // Columns on a terminal: 0 for combining marks, 2 for wide East Asian characters (Unicode UAX 11, W and F), else 1.
 int  utf8_columns(uint32_t code);
 int  utf8_width(str s);                                     // a whole text; a malformed byte counts 1
+str  utf8_first_columns(str s, int columns_max);            // the longest prefix of whole characters that is not wider

@@ -49,3 +49,12 @@ TEST(utf8_knows_columns_and_controls)
     CHECK(!utf8_is_control(' ') && !utf8_is_control(0xd55c) && !utf8_is_control(0x200d));
     CHECK(utf8_valid(S("na\xc3\xafve")) && !utf8_valid(S("na\xefve")));
 }
+
+TEST(utf8_first_columns_never_cuts_a_character)
+{
+    str naru = S("\xeb\x82\x98\xeb\xa3\xa8!");             // two wide characters and a narrow one
+    CHECK_STR(utf8_first_columns(naru, 3), str_first(naru, 3));
+    CHECK_STR(utf8_first_columns(naru, 4), str_first(naru, 6));
+    CHECK_STR(utf8_first_columns(naru, 5), naru);
+    CHECK_STR(utf8_first_columns(naru, 0), S(""));
+}
