@@ -23,9 +23,13 @@ typedef struct story_event {
 uint64_t story_trace_new(void);                                 // a fresh id from the world's chance, never 0
 void story_tell(const char *protocol, story_direction direction, addr local, addr peer, str line);   // trace of the running fiber
 void story_note(const char *protocol, str line);                // without peers: "queued", "synced", "stored"
-// Copies the ring's events of a trace (0: all) in order of telling, oldest first; returns how many.
+// Copies the ring's events of a trace (0: all) in order of telling, oldest first; returns how many. When there are more
+// than max, the newest max.
 int  story_read(uint64_t trace, story_event *out, int max);
 uint64_t story_last_trace(const char *protocol);                // the newest trace that spoke this protocol, 0: none
+void story_forget(void);                                        // an empty ring: the simulator, between two seeds
+void story_trace_text(char out[17], uint64_t trace);            // 16 hexadecimal digits and NUL, as users see and type it
+bool story_trace_parse(str text, uint64_t *trace);              // the same back; leading zeros may be missing, never 0
 void story_json(const story_event *events, int count, buf *out);
 bool story_from_json(str json, arena *a, story_event **events, int *count);     // what story_json wrote
 void story_ladder(const story_event *events, int count, int columns, bool colour, buf *out);    // for a terminal
