@@ -225,13 +225,20 @@ bool dns_build_record(dns_builder *b, dns_section s, const dns_record *r)
     return true;
 }
 
+// Cuts a sentence to `room` bytes, never inside a UTF-8 character.
+static str sentence_cut(str text, ptrdiff_t room)
+{
+    ptrdiff_t len = text.len < room ? text.len : room;
+    while (len > 0 && len < text.len && (text.at[len] & 0xc0) == 0x80)
+        len--;
+    return str_first(text, len);
+}
+
 static void opt_write(dns_builder *b, const dns_edns *edns)
 {
     writer *w = &b->w;
     ptrdiff_t spare = wr_left(w) - OPT_BYTES - OPTION_BYTES - 2;     // for the sentence of an extended error
-    str text = spare > 0 ? str_first(edns->ede_text, DNS_EDE_TEXT_MAX) : (str){0};
-    while (text.len > spare || (text.len && text.len < edns->ede_text.len && (text.at[text.len] & 0xc0) == 0x80))
-        text.len--;                                                  // never cut inside a UTF-8 character
+    str text = sentence_cut(edns->ede_text, spare < DNS_EDE_TEXT_MAX ? spare : DNS_EDE_TEXT_MAX);
     bool ede = edns->has_ede && spare >= 0;
     wr_u8(w, 0);
     wr_u16(w, DNS_OPT);
@@ -285,7 +292,9 @@ str dns_reply_bare(void *at, size_t size, str wire, unsigned rcode)
     rd_skip(&r, COUNTS_OFFSET);
     bool one_question = rd_u16(&r) == 1;
     rd_skip(&r, 6);
-    dns_question q = {.name = dns_name_read_plain(&r), .type = rd_u16(&r), .class = rd_u16(&r)};
+    dns_question q = {.name = dns_name_read_plain(&r)};
+    q.type = rd_u16(&r);
+    q.class = rd_u16(&r);
     if (one_question && !r.bad)
         dns_build_question(&b, q);
     return dns_build_end(&b, NULL);

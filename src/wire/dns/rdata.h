@@ -60,6 +60,3 @@ bool dns_rdata_from_tokens(arena *a, unsigned type, const dns_token *token, int 
 bool dns_rdata_from_text(arena *a, unsigned type, str text, dns_name origin, str *out, const char **why);
 
 bool dns_ttl_from_text(str text, uint32_t *seconds);     // 3600, 1h30m, 2W; at most 2^32-1
-bool dns_address4_from_text(str text, unsigned char out[4]);
-bool dns_address6_from_text(str text, unsigned char out[16]);
-str  dns_address6_text(arena *a, const unsigned char address[16]);      // RFC 5952

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/address.h"
+
 
 enum {
     TEXT_PER_BYTE = 4,                     // of rdata: \DDD; the blanks and quotes between fields never need more,
@@ -56,91 +58,6 @@ bool dns_ttl_from_text(str text, uint32_t *seconds)
     return true;
 }
 
-// Addresses.
-
-bool dns_address4_from_text(str text, unsigned char out[4])
-{
-    for (int i = 0; i < 4; i++) {
-        uint64_t number;
-        str part = str_cut(&text, '.');
-        if (part.len > 3 || !str_to_u64(part, &number) || number > 255 || (i < 3 && text.len == 0))
-            return false;
-        out[i] = (unsigned char)number;
-    }
-    return text.len == 0;
-}
-
-// RFC 4291 2.2: eight groups, one run of zeros as "::", the last two groups perhaps as an IPv4 address.
-bool dns_address6_from_text(str text, unsigned char out[16])
-{
-    int used = 0, gap = -1;
-    if (str_starts(text, S("::")))
-        gap = 0, text = str_from(text, 2);
-    while (text.len) {
-        uint64_t group;
-        ptrdiff_t colon = str_find(text, ':');
-        str part = str_first(text, colon < 0 ? text.len : colon);
-        if (colon < 0 && used <= 12 && str_find(part, '.') >= 0 && dns_address4_from_text(part, out + used)) {
-            used += 4;
-            break;
-        }
-        if (used == 16 || part.len > 4 || !str_hex_to_u64(part, &group))
-            return false;
-        out[used++] = (unsigned char)(group >> 8);
-        out[used++] = (unsigned char)group;
-        text = str_from(text, part.len);
-        if (str_starts(text, S("::"))) {
-            if (gap >= 0)
-                return false;
-            gap = used;
-            text = str_from(text, 2);
-        } else if (text.len == 1) {
-            return false;                                  // a single colon at the end
-        } else {
-            text = str_from(text, 1);
-        }
-    }
-    if (gap < 0 || used == 16)
-        return gap < 0 && used == 16;
-    memmove(out + 16 - (used - gap), out + gap, (size_t)(used - gap));
-    memset(out + gap, 0, (size_t)(16 - used));
-    return true;
-}
-
-str dns_address6_text(arena *a, const unsigned char address[16])
-{
-    unsigned group[8];
-    int best = -1, best_len = 1;                           // a single zero group is not shortened
-    for (int i = 0; i < 8; i++)
-        group[i] = (unsigned)address[2 * i] << 8 | address[2 * i + 1];
-    for (int i = 0; i < 8; i++) {
-        int n = 0;
-        while (i + n < 8 && group[i + n] == 0)
-            n++;
-        if (n > best_len)
-            best = i, best_len = n;
-    }
-    char text[40];
-    size_t len = 0;
-    for (int i = 0; i < 8; i++) {
-        if (i == best) {
-            text[len++] = ':';
-            if (i + best_len == 8)
-                text[len++] = ':';
-            i += best_len - 1;
-            continue;
-        }
-        if (i)
-            text[len++] = ':';
-        for (int shift = 12, shown = 0; shift >= 0; shift -= 4) {
-            unsigned digit = group[i] >> shift & 15;
-            if (digit || shown || shift == 0)
-                text[len++] = "0123456789abcdef"[digit], shown = 1;
-        }
-    }
-    return str_copy(a, str_of(text, len));
-}
-
 // Wire to text.
 
 static void __attribute__((format(printf, 2, 3))) put(writer *out, const char *format, ...)
@@ -183,6 +100,14 @@ static void strings_to_text(writer *out, reader *r)
     }
 }
 
+static addr address_read(reader *r, bool six)
+{
+    addr x = {.family = six ? 6 : 4};
+    str ip = rd_bytes(r, six ? 16 : 4);
+    memcpy(x.ip, ip.at, (size_t)ip.len);
+    return x;
+}
+
 static void field_to_text(writer *out, arena *a, dns_field_kind kind, reader *r)
 {
     switch (kind) {
@@ -194,12 +119,8 @@ static void field_to_text(writer *out, arena *a, dns_field_kind kind, reader *r)
     case DNS_FIELD_U32:
     case DNS_FIELD_TTL: put(out, "%u", rd_u32(r)); break;
     case DNS_FIELD_TYPE: wr_bytes(out, dns_type_text(a, rd_u16(r))); break;
-    case DNS_FIELD_A: {
-        str ip = rd_bytes(r, 4);
-        put(out, "%u.%u.%u.%u", ip.at[0], ip.at[1], ip.at[2], ip.at[3]);
-        break;
-    }
-    case DNS_FIELD_AAAA: wr_bytes(out, dns_address6_text(a, rd_bytes(r, 16).at)); break;
+    case DNS_FIELD_A:
+    case DNS_FIELD_AAAA: wr_bytes(out, addr_ip_text(a, address_read(r, kind == DNS_FIELD_AAAA))); break;
     case DNS_FIELD_STRING: string_to_text(out, rd_bytes(r, rd_u8(r))); break;
     case DNS_FIELD_STRINGS: strings_to_text(out, r); break;
     case DNS_FIELD_TEXT_REST: string_to_text(out, rd_rest(r)); break;
@@ -322,13 +243,13 @@ static bool name_next(words *t, writer *w)
 static bool address_next(words *t, writer *w, bool six)
 {
     dns_token word;
-    unsigned char address[16];
+    addr address;
     if (!word_next(t, &word))
         return false;
-    if (six ? !dns_address6_from_text(word.text, address) : !dns_address4_from_text(word.text, address))
+    if (!addr_parse_ip(word.text, 0, &address) || address.family != (six ? 6 : 4))
         return fail(&t->why, six ? "an AAAA record needs an IPv6 address such as 2001:db8::1"
                                  : "an A record needs an IPv4 address such as 192.0.2.1");
-    wr_bytes(w, (str){address, six ? 16 : 4});
+    wr_bytes(w, (str){address.ip, six ? 16 : 4});
     return true;
 }
 
