@@ -17,6 +17,7 @@ typedef struct room_kind {
     // New settings (already checked): takes what is reloadable. NULL: nothing is.
     err  (*reload)(room *r, const statement *settings, str *why);
     void (*stop)(room *r);           // before its scope is canceled: finish conversations, stop doors; may be NULL
+    void (*gone)(room *r);           // after its last fiber has ended: frees r->state; may be NULL
 } room_kind;
 
 struct room {
