@@ -28,7 +28,8 @@ typedef struct {
 smtp_client *smtp_client_start(conn *c, smtp_client_options options, arena *a, smtp_verdict *verdict);
 const smtp_capabilities *smtp_client_capabilities(const smtp_client *s);
 
-typedef struct { address to; str delivery_id; } smtp_recipient;      // delivery_id: LMTP inside, when the server announced it
+// delivery_id and mailbox (other than the inbox, "Sent"): LMTP inside, when the server announced them (XDELIVERYID, XMAILBOX).
+typedef struct { address to; str delivery_id, mailbox; } smtp_recipient;
 
 // The body comes in pieces: fills *piece (valid until the next call) and returns true, or false at the end (or on trouble: *trouble).
 typedef bool smtp_body(void *arg, str *piece, err *trouble);
@@ -46,3 +47,4 @@ typedef struct {
 // After true the next letter may follow on the same connection (M4).
 bool smtp_client_send(smtp_client *s, const smtp_letter *letter, smtp_verdict *verdicts, arena *a);
 void smtp_client_quit(smtp_client *s);       // QUIT and its answer (short), frees the client, not the conn
+void smtp_client_drop(smtp_client *s);       // frees the client without a word
