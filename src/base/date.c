@@ -194,7 +194,12 @@ static bool only_comments(str s)
 }
 
 // RFC 5322 section 4.3: 00..49 are 2000.., 50..99 are 1900.., three digits count from 1900.
-static int full_year(int year, int digits) { return digits == 2 ? year + (year < 50 ? 2000 : 1900) : digits == 3 ? year + 1900 : year; }
+static int full_year(int year, int digits)
+{
+    if (digits == 2)
+        return year + (year < 50 ? 2000 : 1900);
+    return digits == 3 ? year + 1900 : year;
+}
 
 static bool finish(date d, int zone_minutes, int64_t *seconds)
 {

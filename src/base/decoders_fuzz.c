@@ -15,7 +15,8 @@ enum { OUT_BYTES_MAX = 8 << 20 };
 static void fuzz_base64(str in)
 {
     size_t room = base64_decoded_size_max((size_t)in.len), lines = base64_lines_size(room);
-    unsigned char *slow = memory_new(room), *fast = memory_new(room), *text = memory_new(lines), *back = memory_new(base64_decoded_size_max(lines));
+    unsigned char *slow = memory_new(room), *fast = memory_new(room);
+    unsigned char *text = memory_new(lines), *back = memory_new(base64_decoded_size_max(lines));
     ptrdiff_t strict = base64_decode(fast, in);
     must(base64_decode_plain(slow, in) == strict);
     if (strict >= 0) {
@@ -23,7 +24,8 @@ static void fuzz_base64(str in)
         must(str_eq(str_of(text, base64_encode(text, (str){fast, strict})), in));       // strict means: one spelling
     }
     size_t lenient = base64_decode_mime(fast, in);
-    must(lenient <= room && base64_decode_mime_plain(slow, in) == lenient && str_eq(str_of(slow, lenient), str_of(fast, lenient)));
+    must(lenient <= room && base64_decode_mime_plain(slow, in) == lenient);
+    must(str_eq(str_of(slow, lenient), str_of(fast, lenient)));
     size_t written = base64_encode_lines(text, str_of(fast, lenient));
     must(str_eq(str_of(back, base64_decode_mime(back, str_of(text, written))), str_of(fast, lenient)));
     memory_free(slow);

@@ -8,7 +8,8 @@ TEST(text_compares)
     CHECK(str_cmp(S("a"), S("b")) < 0 && str_cmp(S("b"), S("a")) > 0 && str_cmp(S("a"), S("ab")) < 0 && !str_cmp(S(""), S("")));
     CHECK(str_cmp(S("\xff"), S("a")) > 0);
     CHECK(str_starts(S("abc"), S("ab")) && !str_starts(S("a"), S("ab")) && str_starts_nocase(S("ABC"), S("ab")));
-    CHECK(str_ends(S("abc"), S("bc")) && !str_ends(S("c"), S("bc")) && str_ends_nocase(S("ABC"), S("bc")) && str_ends(S("x"), S("")));
+    CHECK(str_ends(S("abc"), S("bc")) && !str_ends(S("c"), S("bc")) && str_ends_nocase(S("ABC"), S("bc")));
+    CHECK(str_ends(S("x"), S("")));
     CHECK_STR(str_z("zero"), S("zero"));
     CHECK_STR(str_z(NULL), S(""));
 }
@@ -58,7 +59,8 @@ TEST(text_numbers_are_checked)
 {
     static const struct { str text; bool good; uint64_t want; } rows[] = {
         {S("0"), true, 0}, {S("18446744073709551615"), true, UINT64_MAX}, {S("18446744073709551616"), false, 0},
-        {S("99999999999999999999999"), false, 0}, {S(""), false, 0}, {S("1a"), false, 0}, {S("-1"), false, 0}, {S("+1"), false, 0},
+        {S("99999999999999999999999"), false, 0}, {S(""), false, 0}, {S("1a"), false, 0}, {S("-1"), false, 0},
+        {S("+1"), false, 0},
         {S(" 1"), false, 0}, {S("007"), true, 7},
     };
     uint64_t n;

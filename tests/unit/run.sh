@@ -1,0 +1,29 @@
+#!/bin/sh
+# Runs every unit-* program of the build (or those that $1 matches), each test by name.
+set -u
+only=${1:-}
+passed=0 failed=0 skipped=0
+for program in $(ninja -C "$NARU_BUILD" -t targets all | sed -n 's/^\(.*unit-[^:./]*\): .*/\1/p' | grep -e "$only" | sort); do
+    echo "-- ${program##*/}"
+    if [ ! -x "$NARU_BUILD/$program" ]; then
+        echo "not ok $program: it was not built"
+        failed=$((failed + 1))
+        continue
+    fi
+    log=$NARU_BUILD/${program##*/}.log
+    "$NARU_BUILD/$program" >"$log" 2>&1
+    code=$?
+    cat "$log"
+    sums=$(tail -n 1 "$log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p')
+    # shellcheck disable=SC2086  # three words
+    set -- ${sums:-0 1 0}
+    # A layer that has no tests yet (0 0 0) is named, not failed.
+    [ "$1$2$3" != 000 ] || echo "(no tests in ${program##*/} yet)"
+    if [ "$code" != 0 ] && [ "$2" = 0 ] && [ "$1$2$3" != 000 ]; then
+        echo "not ok ${program##*/}: exit code $code"
+        set -- "$1" 1 "$3"
+    fi
+    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
