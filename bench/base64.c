@@ -1,4 +1,4 @@
-// bench-base64 [--json]: gigabytes (10^9) of binary data a second through base64, in cache: naru's plain and fast
+// bench-base64 [--json]: a table (with --json on stderr, and JSON on stdout) of gigabytes (10^9) of binary data a second through base64, in cache: naru's plain and fast
 // versions, lines of 76 columns, and OpenSSL's EVP_EncodeBlock in the same run. Rounds are interleaved; the median counts.
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -75,7 +75,9 @@ int main(int argc, char **argv)
         for (int i = 0; i < ROWS; i++)
             rows[i].gb_per_s[round] = gb_per_s(rows[i].run);
     int missed = 0;
-    printf(json ? "{\"bench\": \"base64\", \"unit\": \"GB/s of binary data, in cache\", \"rows\": [\n" : "");
+    FILE *table = json ? stderr : stdout;
+    if (json)
+        printf("{\"bench\": \"base64\", \"unit\": \"GB/s of binary data, in cache\", \"rows\": [\n");
     for (int i = 0; i < ROWS; i++) {
         qsort(rows[i].gb_per_s, ROUNDS, sizeof rows[i].gb_per_s[0], ascending);
         double median = rows[i].gb_per_s[ROUNDS / 2];
@@ -84,10 +86,10 @@ int main(int argc, char **argv)
         if (json)
             printf("  {\"name\": \"%s\", \"value\": %.2f, \"goal\": %.0f}%s\n", rows[i].name, median, rows[i].goal,
                    i + 1 < ROWS ? "," : "]}");
-        else if (rows[i].goal > 0)
-            printf("%-34s %6.2f GB/s   goal %.0f: %s\n", rows[i].name, median, rows[i].goal, met ? "met" : "MISSED");
+        if (rows[i].goal > 0)
+            fprintf(table, "%-34s %6.2f GB/s   goal %.0f: %s\n", rows[i].name, median, rows[i].goal, met ? "met" : "MISSED");
         else
-            printf("%-34s %6.2f GB/s\n", rows[i].name, median);
+            fprintf(table, "%-34s %6.2f GB/s\n", rows[i].name, median);
     }
     return missed != 0;
 }

@@ -1,0 +1,26 @@
+#!/bin/sh
+# tests/variant.sh NAME: builds naru another way in build-NAME and runs there what that build is for.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+NARU_BUILD=$PWD/build-$1
+export NARU_BUILD
+steps='unit fuzz'
+case $1 in
+clang)      steps='hardened unit fuzz'; options=; CC=clang; export CC ;;
+sanitized)  options='-Db_sanitize=address,undefined -Doptimization=1' ;;
+threads)    options='-Db_sanitize=thread -Doptimization=1'; steps=unit-rt ;;
+ucontext)   options='-Ducontext=true'; steps=unit ;;
+*)          echo "tests/variant.sh: no variant $1"; exit 2 ;;
+esac
+if ! BUILD=$NARU_BUILD MESON_OPTIONS=$options tools/build; then
+    echo "not ok $1: it does not compile"
+    echo "0 passed, 1 failed, 0 skipped"
+    exit 1
+fi
+echo "ok $1: everything compiles"
+# ThreadSanitizer looks at what has threads: the runtime.
+if [ "$steps" = unit-rt ]; then
+    exec tests/unit/run.sh unit-rt
+fi
+# shellcheck disable=SC2086  # a list of steps
+exec tools/test $steps
