@@ -44,7 +44,7 @@ static dot_verdict edge(dot_reader *d, unsigned char c, buf *out)
     case DOT_LINE_START:
         if (c == '.')
             return d->state = DOT_DOT, DOT_MORE;
-        // fall through
+        __attribute__((fallthrough));
     case DOT_TEXT:
         if (c == '\n')
             return refuse(d, DOT_BARE_LF);
