@@ -1,7 +1,7 @@
 // The configuration language (docs/design.md section 8). `statement = word+ ( block | ";" | newline )`,
 // `block = "{" statement* "}"` ("}" also ends a statement); # comments, "quotes", units, include, file: secrets.
 #pragma once
-#include "base/arena.h"
+#include "base/quantity.h"
 #include "rt/world.h"
 
 typedef struct statement {
@@ -11,7 +11,8 @@ typedef struct statement {
     bool   has_block;
     struct statement *next;
     str    file;
-    int    line, column;
+    int    line, column;              // from 1; columns count characters
+    str    comment_above, comment_beside, comment_end;      // "# ..." and empty lines; at the block's end (for config_format)
 } statement;
 
 typedef enum {
@@ -24,7 +25,7 @@ typedef struct setting {
     const char  *key;
     setting_type type;
     const char  *fallback;            // the default as it would be written; NULL: none
-    int64_t      min, max;            // for numbers (bytes, ns, bit/s); both 0: no bound
+    int64_t      min, max;            // numbers in bytes, ns, bit/s; for lists and blocks how many words; both 0: no bound
     bool         reloadable, repeated;
     const char  *help_en, *help_ko;
     const struct setting *block;      // ends with key NULL
@@ -34,10 +35,12 @@ typedef struct { str file; int line, column; str text; } config_error;     // te
 
 enum { CONFIG_FILE_BYTES_MAX = 1 << 20, CONFIG_DEPTH_MAX = 16, CONFIG_WORDS_MAX = 256, CONFIG_INCLUDES_MAX = 64 };
 
-// Parses text into a root statement (no words, children). NULL with *error filled. include is called for `include PATH`
-// (NULL: refused) and answers the file's text in the arena or false.
+// Parses text into a root statement (no words, children). NULL with *error filled. `include PATH` is replaced by the
+// statements of that file: include is called with the path, taken from the including file's folder when it is relative,
+// and answers the text in the arena or false. NULL: refused. config_include_keep: it stays an ordinary statement.
 typedef bool config_include(void *arg, str path, arena *a, str *text);
-statement *config_parse(str file, str text, arena *a, config_include *include, void *arg, config_error *error);
+config_include config_include_keep;
+statement *config_parse(str name, str text, arena *a, config_include *include, void *arg, config_error *error);
 // Checks a block against a schema: unknown keys (with the nearest name), types, ranges, repeats.
 bool config_check(const statement *block, const setting *schema, arena *a, config_error *error);
 
@@ -49,8 +52,12 @@ int64_t config_int(const statement *block, const setting *schema, const char *ke
 str     config_text(const statement *block, const setting *schema, const char *key);     // empty when absent
 bool    config_address(const statement *block, const setting *schema, const char *key, uint16_t port, addr *out);
 
-bool    size_parse(str text, int64_t *bytes);            // "25MB" (10^6), "64KiB" (2^10), "100"
-bool    duration_parse(str text, int64_t *ns);           // "30s" "5m" "4h" "5d" "250ms" "1h30m"
-bool    rate_parse(str text, int64_t *bits_per_s);       // "2Mbit" "300kbit"
+// A secret may stand in a file of its own: `password file:/etc/naru/key`. Reads it with `read` (as for include), without
+// the line end. False with *error when the file cannot be read; absent: true and empty.
+bool    config_secret(const statement *block, const setting *schema, const char *key, arena *a, config_include *read,
+                      void *arg, str *out, config_error *error);
+
+bool    prefix_parse(str text, addr *prefix, int *bits); // "10.0.0.0/8", "2001:db8::/32", a bare address is all of itself; the
+                                                         // bits behind the prefix must be zero
 str     nearest_name(str word, const char *const *names, int count);      // for "did you mean"; empty when nothing is near
 str     config_format(const statement *root, arena *a);  // canonical form (naru config fmt)
