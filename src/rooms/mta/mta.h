@@ -1,0 +1,54 @@
+// The mail transfer agent: accepts letters (SMTP, submission), keeps them in the spool until each recipient has an end, and
+// carries them on: inside by LMTP to the mailstore, outside by SMTP to the exchangers of the domain.
+//
+//     session.c  what a client says, line by line          message.c  the text behind DATA, and its acceptance
+//     queue.c    which letter goes where, and when          deliver.c  one conversation with a destination
+//     spool.c    what survives a crash                      control.c  what `naru queue` asks
+#pragma once
+#include "rooms/mta/spool.h"
+#include "rt/room.h"
+#include "rt/tls.h"
+#include "wire/mail/smtp.h"
+
+typedef struct queue queue;
+
+enum {
+    MTA_DOMAINS_MAX = 64,
+    MTA_RESOLVERS_MAX = 4,
+    MTA_PEM_BYTES_MAX = 256 * 1024,
+    MTA_ERRORS_MAX = 20,             // refused commands a conversation
+    MTA_JUNK_MAX = 1000,             // NOOP, RSET, VRFY, HELP and empty lines a conversation
+    MTA_AUTH_TRIES_MAX = 5,
+    MTA_LETTERS_MAX = 10000,         // letters a conversation
+};
+
+typedef struct {
+    room  *room;
+    world *w;
+    str    host;                     // as we call ourselves
+    str    domains[MTA_DOMAINS_MAX];
+    int    domain_count;
+    addr   resolvers[MTA_RESOLVERS_MAX];
+    int    resolver_count;
+    str    postmaster;               // who gets mail for <postmaster>
+    int64_t size_bytes_max, retry_ns, retry_max_ns, expire_ns;
+    int    recipients_max, senders_max, concurrency_max;
+    bool   plaintext_loopback, sent_copies;
+    tls_config *tls_smtp, *tls_submission, *tls_client;
+    spool *spool;
+    queue *queue;
+} mta;
+
+extern const room_kind mta_kind;
+
+bool mta_is_local(const mta *m, str domain);
+void mta_converse(conn *c, void *arg);               // session.c: port 25; arg is the mta
+void mta_converse_submission(conn *c, void *arg);    // 587 and 465
+void mta_control(mta *m);                            // control.c: adds its routes
+
+// ---- meters (room.c) ----
+void mta_count_accepted(int64_t bytes);
+void mta_count_refused(void);
+void mta_count_delivered(bool local);
+void mta_count_bounced(void);
+void mta_count_deferred(void);

@@ -1,0 +1,415 @@
+#include "rooms/mta/spool.h"
+
+#include <string.h>
+
+#include "base/heap_memory.h"
+#include "base/must.h"
+#include "rt/sim.h"
+
+struct spool {
+    world   *w;
+    journal *journal;
+    blobs   *blobs;
+    list     letters;
+    map      by_id;
+    int      count;
+    size_t   memory_bytes;           // texts in memory
+    int     *living;                 // per segment, from `oldest`
+    uint32_t oldest, newest;         // segments that we hold; newest < oldest: none
+    int      living_cap;
+};
+
+// ---- segments ---------------------------------------------------------------------------------------------------------
+
+static void segment_seen(spool *s, uint32_t segment)
+{
+    if (s->newest < s->oldest)
+        s->oldest = segment, s->newest = segment - 1;
+    while (s->newest < segment) {
+        int n = (int)(s->newest + 1 - s->oldest);
+        must(n < SPOOL_SEGMENTS_MAX);
+        if (n >= s->living_cap) {
+            s->living_cap = s->living_cap ? s->living_cap * 2 : 16;
+            s->living = memory_resize(s->living, (size_t)s->living_cap * sizeof *s->living);
+        }
+        s->living[n] = 0;
+        s->newest++;
+        journal_hold(s->journal, s->newest);
+    }
+}
+
+static void segment_count(spool *s, uint32_t segment, int change)
+{
+    segment_seen(s, segment);
+    if (segment < s->oldest)
+        return;
+    s->living[segment - s->oldest] += change;
+    must(s->living[segment - s->oldest] >= 0);
+}
+
+static void segments_drop_empty(spool *s)
+{
+    int gone = 0;
+    while (s->oldest + (uint32_t)gone < s->newest && s->living[gone] == 0)
+        journal_release(s->journal, s->oldest + (uint32_t)gone++);
+    if (gone == 0)
+        return;
+    s->oldest += (uint32_t)gone;
+    memmove(s->living, s->living + gone, (size_t)(s->newest - s->oldest + 1) * sizeof *s->living);
+}
+
+// ---- the list of living letters ---------------------------------------------------------------------------------------
+
+static str id_key(const uint64_t *id) { return str_of(id, sizeof *id); }
+
+static void letter_join(spool *s, letter *l)
+{
+    list_append(&s->letters, &l->link);
+    bool fits = map_put(&s->by_id, id_key(&l->map_key), l);
+    must(fits);
+    s->count++;
+    segment_count(s, l->place.segment, +1);
+}
+
+static void letter_end(spool *s, letter *l)
+{
+    if (l->over)
+        return;
+    l->over = true;
+    map_remove(&s->by_id, id_key(&l->map_key));
+    list_remove(&l->link);
+    s->count--;
+    segment_count(s, l->place.segment, -1);
+    spool_forget_text(s, l);
+    if (l->in_blob)
+        blob_remove(s->blobs, l->blob);             // a leftover after a crash here is harmless: nothing points at it
+}
+
+void spool_release(spool *s, letter *l)
+{
+    (void)s;
+    if (l->over && l->users == 0)
+        letter_free(l);
+}
+
+// ---- reading back -----------------------------------------------------------------------------------------------------
+
+// Between journal_open's works; s->journal is not there yet, so segments are counted after it.
+static void replay_letter(spool *s, reader *r, uint64_t id, journal_place place)
+{
+    letter *old = map_get(&s->by_id, id_key(&id));
+    if (old) {                                      // carried forward: the newer record says all
+        map_remove(&s->by_id, id_key(&old->map_key));
+        s->count--;
+        letter_free(old);
+    }
+    letter *l = letter_read(r, id);
+    if (!l)
+        return;
+    l->place = place;
+    if (l->to_waiting == 0 || s->count >= SPOOL_LETTERS_MAX || !map_put(&s->by_id, id_key(&l->map_key), l)) {
+        letter_free(l);
+        return;
+    }
+    list_append(&s->letters, &l->link);
+    s->count++;
+}
+
+static void replay_gone(spool *s, letter *l)
+{
+    map_remove(&s->by_id, id_key(&l->map_key));
+    s->count--;
+    letter_free(l);
+}
+
+static void replay_outcome(spool *s, reader *r, letter *l, journal_place place)
+{
+    letter scratch = {.memory = arena_make(LETTER_ARENA_BYTES_MAX)};      // its letter has ended; its bounce may live
+    if (!l) {
+        scratch.to_count = LETTER_RECIPIENTS_MAX;
+        scratch.to = arena_array(&scratch.memory, recipient, scratch.to_count);
+    }
+    str bounce = {0};
+    bool whole = outcome_apply(r, l ? l : &scratch, &bounce);
+    reader inner = rd_of(bounce);
+    record_kind kind;
+    uint64_t id;
+    if (whole && bounce.len && record_open(&inner, &kind, &id) && kind == RECORD_LETTER)
+        replay_letter(s, &inner, id, place);
+    arena_free(&scratch.memory);
+    if (l && l->to_waiting == 0)
+        replay_gone(s, l);
+}
+
+static void replay(void *arg, journal_place place, str bytes)
+{
+    spool *s = arg;
+    reader r = rd_of(bytes);
+    record_kind kind;
+    uint64_t id;
+    bool on;
+    if (!record_open(&r, &kind, &id))
+        return;
+    letter *l = map_get(&s->by_id, id_key(&id));
+    if (kind == RECORD_LETTER)
+        replay_letter(s, &r, id, place);
+    else if (kind == RECORD_OUTCOME)
+        replay_outcome(s, &r, l, place);
+    else if (kind == RECORD_HOLD && l && mark_read(&r, &on))
+        l->held = on;
+    else if (kind == RECORD_DELETE && l)
+        replay_gone(s, l);
+}
+
+err spool_open(world *w, str directory, arena *a, spool **out, str *why)
+{
+    spool *s = memory_zeroed(1, sizeof *s);
+    s->w = w;
+    s->oldest = 1;
+    list_init(&s->letters);
+    s->by_id = map_make(world_random_u64(w), SPOOL_LETTERS_MAX);
+    err e = blobs_open(w, str_format(a, STR_FMT "/blobs", STR_ARG(directory)), a, &s->blobs, why);
+    if (e == E_OK)
+        e = journal_open(w, str_format(a, STR_FMT "/journal", STR_ARG(directory)), (journal_options){0}, replay, s, a,
+                         &s->journal, why);
+    if (e != E_OK) {
+        spool_close(s);
+        return e;
+    }
+    for (uint32_t segment = journal_oldest(s->journal); segment <= journal_newest(s->journal); segment++)
+        segment_seen(s, segment);
+    for (letter *l = spool_first(s); l; l = spool_next(s, l))
+        segment_count(s, l->place.segment, +1);
+    segments_drop_empty(s);
+    *out = s;
+    return E_OK;
+}
+
+void spool_close(spool *s)
+{
+    if (!s)
+        return;
+    for (list_link *k; (k = list_first(&s->letters));)
+        letter_free(LIST_OF(k, letter, link));
+    if (s->journal)
+        journal_close(s->journal);
+    if (s->blobs)
+        blobs_close(s->blobs);
+    map_free(&s->by_id);
+    memory_free(s->living);
+    memory_free(s);
+}
+
+// ---- accepting --------------------------------------------------------------------------------------------------------
+
+letter *spool_letter_new(spool *s)
+{
+    uint64_t id;
+    do
+        id = world_random_u64(s->w);
+    while (id == 0 || map_get(&s->by_id, id_key(&id)));
+    return letter_new(id);
+}
+
+static err letter_append(spool *s, letter *l, str text, journal_place *place)
+{
+    buf head = buf_make(LETTER_ARENA_BYTES_MAX);
+    str pieces[2] = {{0}, l->in_blob ? (str){0} : text};
+    err e = letter_record(l, &head) ? E_OK : E_LIMIT;
+    pieces[0] = buf_str(&head);
+    if (e == E_OK)
+        e = journal_append(s->journal, pieces, 2, place);
+    buf_free(&head);
+    return e;
+}
+
+err spool_accept(spool *s, letter *l)
+{
+    if (s->count >= SPOOL_LETTERS_MAX)
+        return E_LIMIT;
+    err e = letter_append(s, l, l->text, &l->place);
+    if (e != E_OK)
+        return e;
+    letter_join(s, l);
+    if (s->memory_bytes + l->text_memory.cap > SPOOL_MEMORY_BYTES_MAX)
+        buf_free(&l->text_memory), l->text = (str){0};
+    s->memory_bytes += l->text_memory.cap;
+    return E_OK;
+}
+
+// ---- what became of it ------------------------------------------------------------------------------------------------
+
+static err append_patiently(spool *s, str record, journal_place *place)
+{
+    for (;;) {
+        err e = journal_append(s->journal, &record, 1, place);
+        if (e == E_OK || e == E_CRASHED || e == E_TOO_LONG)
+            return e;
+        err slept = fiber_sleep(seconds(1));
+        if (slept != E_OK)
+            return slept;
+    }
+}
+
+static void outcomes_take(spool *s, letter *l, const outcome *v, int count)
+{
+    int64_t now_s = world_wall_s(s->w);
+    for (int i = 0; i < count; i++) {
+        recipient *to = &l->to[v[i].index];
+        l->to_waiting -= to->state == RECIPIENT_WAITING && v[i].state != RECIPIENT_WAITING;
+        to->state = v[i].state;
+        to->attempts = (uint16_t)(to->attempts + (to->attempts < UINT16_MAX));
+        to->last_try_s = now_s;
+        to->reply = str_copy(&l->memory, str_first(v[i].reply, LETTER_REPLY_BYTES_MAX));
+    }
+}
+
+err spool_outcome(spool *s, letter *l, const outcome *v, int count, letter *bounce)
+{
+    buf record = buf_make(LETTER_ARENA_BYTES_MAX), nested = buf_make(LETTER_ARENA_BYTES_MAX);
+    if (bounce) {
+        letter_record(bounce, &nested);
+        buf_put(&nested, bounce->text);
+    }
+    must(outcome_record(l->id, v, count, world_wall_s(s->w), buf_str(&nested), &record));
+    journal_place place = {0};
+    err e = turn_take(&l->records, NEVER_NS);
+    if (e == E_OK) {
+        e = append_patiently(s, buf_str(&record), &place);
+        turn_give(&l->records);
+    }
+    buf_free(&record);
+    buf_free(&nested);
+    if (e != E_OK) {
+        letter_free(bounce);
+        return e;
+    }
+    segment_seen(s, place.segment);
+    outcomes_take(s, l, v, count);
+    if (bounce) {
+        bounce->place = place;
+        letter_join(s, bounce);
+        s->memory_bytes += bounce->text_memory.cap;
+    }
+    if (l->to_waiting == 0)
+        letter_end(s, l);
+    return E_OK;
+}
+
+static err mark(spool *s, letter *l, record_kind kind, bool on)
+{
+    unsigned char bytes[16];
+    buf record = {.at = bytes, .cap = sizeof bytes, .max = sizeof bytes};      // fits: never grows
+    must(mark_record(kind, l->id, on, &record));
+    str piece = buf_str(&record);
+    journal_place place = {0};
+    err e = turn_take(&l->records, NEVER_NS);
+    if (e != E_OK)
+        return e;
+    e = journal_append(s->journal, &piece, 1, &place);
+    turn_give(&l->records);
+    if (e == E_OK)
+        segment_seen(s, place.segment);
+    return e;
+}
+
+err spool_hold(spool *s, letter *l, bool on)
+{
+    err e = mark(s, l, RECORD_HOLD, on);
+    if (e == E_OK)
+        l->held = on;
+    return e;
+}
+
+err spool_delete(spool *s, letter *l)
+{
+    err e = mark(s, l, RECORD_DELETE, true);
+    if (e == E_OK)
+        letter_end(s, l);
+    return e;
+}
+
+// ---- texts ------------------------------------------------------------------------------------------------------------
+
+err spool_text(spool *s, letter *l, arena *a, str *text)
+{
+    if (l->text.len || l->size_bytes == 0) {
+        *text = l->text;
+        return E_OK;
+    }
+    str record;
+    err e = journal_read(s->journal, l->place, a, &record);
+    if (e == E_OK && !record_text(record, l->id, text))
+        e = E_CORRUPT;
+    return e;
+}
+
+void spool_forget_text(spool *s, letter *l)
+{
+    s->memory_bytes -= l->text_memory.cap;
+    buf_free(&l->text_memory);
+    l->text = (str){0};
+}
+
+blobs *spool_blobs(spool *s) { return s->blobs; }
+
+// ---- looking ----------------------------------------------------------------------------------------------------------
+
+static letter *letter_of(list_link *k) { return k ? LIST_OF(k, letter, link) : NULL; }
+letter *spool_first(spool *s) { return letter_of(list_first(&s->letters)); }
+letter *spool_next(spool *s, letter *l) { return letter_of(list_next(&s->letters, &l->link)); }
+letter *spool_find(spool *s, uint64_t id) { return map_get(&s->by_id, id_key(&id)); }
+int     spool_count(const spool *s) { return s->count; }
+journal_figures spool_figures(const spool *s) { return journal_figures_now(s->journal); }
+
+// ---- tidying ----------------------------------------------------------------------------------------------------------
+
+// Writes the letter again with all that is known of it. The turn keeps other records of it away meanwhile, so the new record
+// cannot undo an outcome.
+static err carry_forward(spool *s, letter *l)
+{
+    err e = turn_take(&l->records, NEVER_NS);
+    if (e != E_OK)
+        return e;
+    arena a = arena_make(LETTER_INLINE_BYTES_MAX * 4 + LETTER_ARENA_BYTES_MAX);
+    str text = {0};
+    journal_place place = {0};
+    if (!l->over) {
+        e = l->in_blob ? E_OK : spool_text(s, l, &a, &text);
+        if (e == E_OK)
+            e = letter_append(s, l, text, &place);
+        if (e == E_OK) {
+            segment_count(s, place.segment, +1);
+            segment_count(s, l->place.segment, -1);
+            l->place = place;
+        }
+    }
+    arena_free(&a);
+    turn_give(&l->records);
+    return e;
+}
+
+static letter *letter_in_segment(spool *s, uint32_t segment)
+{
+    for (letter *l = spool_first(s); l; l = spool_next(s, l))
+        if (l->place.segment == segment)
+            return l;
+    return NULL;
+}
+
+void spool_tidy(spool *s)
+{
+    segments_drop_empty(s);
+    while (s->newest - s->oldest + 1 > SPOOL_CARRY_SEGMENTS && s->newest >= s->oldest) {
+        letter *l = letter_in_segment(s, s->oldest);
+        if (!l)
+            break;
+        l->users++;
+        err e = carry_forward(s, l);
+        l->users--;
+        spool_release(s, l);
+        if (e != E_OK)
+            break;
+        segments_drop_empty(s);
+    }
+}

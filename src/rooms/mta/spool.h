@@ -1,0 +1,44 @@
+// The spool: mail in transit, durable. A letter is ours when spool_accept returned E_OK, and from then until every recipient
+// has an end that is recorded. Journal segments hold the records; texts above LETTER_INLINE_BYTES_MAX lie in blobs.
+//
+// A segment is dropped only when it is the oldest and holds no living letter: an outcome is recorded later than its letter, so
+// it can never vanish before it. Letters that stay long are carried forward so that old segments empty.
+#pragma once
+#include "base/map.h"
+#include "rooms/mta/letter.h"
+
+typedef struct spool spool;
+
+enum {
+    SPOOL_LETTERS_MAX = 200000,              // living letters; above it 452
+    SPOOL_MEMORY_BYTES_MAX = 16 << 20,       // texts of fresh letters kept in memory until their first attempt
+    SPOOL_SEGMENTS_MAX = 1 << 20,
+    SPOOL_CARRY_SEGMENTS = 4,                // with more segments than this the oldest is emptied
+};
+
+// Opens DIRECTORY/journal and DIRECTORY/blobs and reads back what is there. *why: what, where, why and what to do.
+err  spool_open(world *w, str directory, arena *a, spool **out, str *why);
+void spool_close(spool *s);                          // no letter may be in use
+
+letter *spool_letter_new(spool *s);                  // a fresh id
+// Makes the letter durable and takes it over; on trouble the letter stays the caller's.
+// E_LIMIT (too many letters), E_NO_SPACE, E_IO, E_SEALED.
+err  spool_accept(spool *s, letter *l);
+// Records what became of some recipients, and the bounce that this causes (NULL: none; taken over). Does not give up while the
+// disk is full: what has happened must be written. E_CANCELED, E_CRASHED only at the end of the room.
+err  spool_outcome(spool *s, letter *l, const outcome *v, int count, letter *bounce);
+err  spool_hold(spool *s, letter *l, bool on);
+err  spool_delete(spool *s, letter *l);              // without a bounce, as the person in charge wishes
+void spool_release(spool *s, letter *l);             // the caller's l->users is over: frees a letter that is
+
+// The text of an inline letter in `a` (or the memory copy); E_CORRUPT, E_IO. For blobs use spool_blobs.
+err  spool_text(spool *s, letter *l, arena *a, str *text);
+void spool_forget_text(spool *s, letter *l);         // gives the memory copy back
+blobs *spool_blobs(spool *s);
+
+letter *spool_first(spool *s);                       // in order of arrival
+letter *spool_next(spool *s, letter *l);
+letter *spool_find(spool *s, uint64_t id);
+int     spool_count(const spool *s);
+journal_figures spool_figures(const spool *s);
+void    spool_tidy(spool *s);                        // once in a while, by one fiber: carries forward, drops empty segments
