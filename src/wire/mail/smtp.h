@@ -12,6 +12,7 @@ enum {
     SMTP_REPLY_BYTES_MAX = 16384,    // text of one reply
     SMTP_PARAMETERS_MAX = 16,        // ESMTP parameters of one command
     SMTP_DELIVERY_ID_MAX = 64,       // bytes of XDELIVERYID
+    SMTP_MAILBOX_MAX = 255,          // bytes of XMAILBOX, as xtext
     SMTP_ENVID_MAX = 100,            // RFC 3461 4.4
     SMTP_ORCPT_MAX = 500,            // RFC 3461 4.2
 };
@@ -27,6 +28,7 @@ typedef enum {
 typedef enum {
     SMTP_HAS_SIZE = 1, SMTP_HAS_BODY = 2, SMTP_HAS_AUTH = 4, SMTP_HAS_RET = 8, SMTP_HAS_ENVID = 16, SMTP_HAS_NOTIFY = 32,
     SMTP_HAS_ORCPT = 64, SMTP_HAS_DELIVERY_ID = 128, SMTP_HAS_SMTPUTF8 = 256,
+    SMTP_HAS_MAILBOX = 512, SMTP_HAS_TRACE = 1024,
 } smtp_parameter;
 
 enum { SMTP_NOTIFY_NEVER = 1, SMTP_NOTIFY_SUCCESS = 2, SMTP_NOTIFY_FAILURE = 4, SMTP_NOTIFY_DELAY = 8 };
@@ -39,6 +41,8 @@ typedef struct {
     unsigned notify;                 // NOTIFY=, SMTP_NOTIFY_*
     str      auth, envid, orcpt;     // xtext decoded; orcpt without its address type "rfc822;"
     str      delivery_id;            // XDELIVERYID=, letters and digits and '-' '_' '.' alone
+    str      mailbox;                // XMAILBOX=, xtext decoded: a mailbox other than the inbox
+    uint64_t trace;                  // XTRACE=, hexadecimal: the story that this letter belongs to
 } smtp_parameters;
 
 typedef struct {
@@ -86,7 +90,8 @@ str              smtp_reply_enhanced(int code, str text);
 
 // What a server offered in its answer to EHLO or LHLO.
 typedef struct {
-    bool     pipelining, eight_bit_mime, starttls, smtputf8, dsn, enhanced_status_codes, chunking, delivery_id, size;
+    bool     pipelining, eight_bit_mime, starttls, smtputf8, dsn, enhanced_status_codes, chunking, size;
+    bool     delivery_id, mailbox, trace;      // naru's own: XDELIVERYID, XMAILBOX, XTRACE (docs/mailstore.md)
     uint64_t size_bytes_max;         // 0: no fixed limit
     bool     auth_plain, auth_login;
 } smtp_capabilities;

@@ -177,6 +177,12 @@ static void delivery_id_read(smtp_command *c, str value)
         complain(c, 501, "5.5.4", S("XDELIVERYID= takes up to 64 letters, digits, '-', '_' and '.'"));
 }
 
+static void trace_read(smtp_command *c, str value)
+{
+    if (value.len > 16 || !str_hex_to_u64(value, &c->parameters.trace))
+        complain(c, 501, "5.5.4", S("XTRACE= takes up to 16 hexadecimal digits"));
+}
+
 static void parameter_read(smtp_command *c, str name, str value, arena *msg)
 {
     static const struct { str name; smtp_verb verb; smtp_parameter bit; } KNOWN[] = {
@@ -184,7 +190,8 @@ static void parameter_read(smtp_command *c, str name, str value, arena *msg)
         {S("AUTH"), SMTP_MAIL, SMTP_HAS_AUTH}, {S("RET"), SMTP_MAIL, SMTP_HAS_RET},
         {S("ENVID"), SMTP_MAIL, SMTP_HAS_ENVID}, {S("SMTPUTF8"), SMTP_MAIL, SMTP_HAS_SMTPUTF8},
         {S("NOTIFY"), SMTP_RCPT, SMTP_HAS_NOTIFY}, {S("ORCPT"), SMTP_RCPT, SMTP_HAS_ORCPT},
-        {S("XDELIVERYID"), SMTP_RCPT, SMTP_HAS_DELIVERY_ID}};
+        {S("XDELIVERYID"), SMTP_RCPT, SMTP_HAS_DELIVERY_ID}, {S("XMAILBOX"), SMTP_RCPT, SMTP_HAS_MAILBOX},
+        {S("XTRACE"), SMTP_MAIL, SMTP_HAS_TRACE}};
     unsigned bit = 0;
     for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++)
         if (KNOWN[i].verb == c->verb && str_eq_nocase(name, KNOWN[i].name))
@@ -201,6 +208,8 @@ static void parameter_read(smtp_command *c, str name, str value, arena *msg)
     case SMTP_HAS_NOTIFY:      notify_read(c, value); break;
     case SMTP_HAS_ORCPT:       orcpt_read(c, value, msg); break;
     case SMTP_HAS_DELIVERY_ID: delivery_id_read(c, value); break;
+    case SMTP_HAS_MAILBOX:     xtext_take(c, value, SMTP_MAILBOX_MAX, msg, &c->parameters.mailbox); break;
+    case SMTP_HAS_TRACE:       trace_read(c, value); break;
     case SMTP_HAS_SMTPUTF8:    complain(c, 555, "5.6.7", S("SMTPUTF8 is not supported here")); break;
     default:                   complain(c, 555, "5.5.4", S("unknown parameter")); break;
     }

@@ -106,6 +106,8 @@ smtp_capabilities smtp_capabilities_read(str text)
         c.enhanced_status_codes |= str_eq_nocase(word, S("ENHANCEDSTATUSCODES"));
         c.chunking |= str_eq_nocase(word, S("CHUNKING"));
         c.delivery_id |= str_eq_nocase(word, S("XDELIVERYID"));
+        c.mailbox |= str_eq_nocase(word, S("XMAILBOX"));
+        c.trace |= str_eq_nocase(word, S("XTRACE"));
         if (str_eq_nocase(word, S("AUTH")))
             auth_mechanisms_read(&c, line);
         if (str_eq_nocase(word, S("SIZE"))) {

@@ -47,6 +47,8 @@ TEST(smtp_envelope_is_read_as_typed)
         {"RCPT TO:<a@b> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;a+2Bb@c", "a", 0, ""},
         {"RCPT TO:<a@b> ORCPT=rfc822;a+0D+0Ab", "a", 501, "5.5.4"}, {"RCPT TO:<a@b> ORCPT=x400;a", "a", 501, "5.5.4"},
         {"RCPT TO:<a@b> XDELIVERYID=7f.1-2_x", "a", 0, ""},    {"RCPT TO:<a@b> XDELIVERYID=a/b", "a", 501, "5.5.4"},
+        {"RCPT TO:<a@b> XMAILBOX=Sent+20x", "a", 0, ""},       {"RCPT TO:<a@b> XMAILBOX=+00", "a", 501, "5.5.4"},
+        {"MAIL FROM:<a@b> XTRACE=00ff", "a", 0, ""},           {"MAIL FROM:<a@b> XTRACE=xyz", "a", 501, "5.5.4"},
         {"MAIL FROM:<\xed\x95\x9c@x.org>", "", 553, "5.6.7"},
     };
     arena a = arena_make(1 << 16);
