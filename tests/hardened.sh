@@ -37,6 +37,7 @@ done
 [ $passed$failed != 00 ] || not_ok "hardened: nothing was built"
 
 commands=$NARU_BUILD/compile_commands.json
+[ -f "$commands" ] || { not_ok "hardened: there is no $commands"; commands=/dev/null; }
 for flag in -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero -D_FORTIFY_SOURCE=3 \
     -Wframe-larger-than=16384 -Werror -Wconversion -Wvla; do
     without=$(grep '"command":' "$commands" | grep -v '[.]S\b' | grep -v -c -e " '*$flag")
