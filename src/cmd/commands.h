@@ -1,0 +1,7 @@
+// The commands. argv[0] is the command's own name ("story"); returns the program's exit code (cmd/options.h).
+#pragma once
+
+int cmd_config(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_story(int argc, char **argv);
