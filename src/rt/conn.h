@@ -1,6 +1,7 @@
 // A conn is a byte conversation: a socket, TLS over it, or a memory pair. Failure is sticky: after the first trouble every
-// read gives nothing and every write is dropped; look at c->error once per turn. What was written is sent before the conn
-// waits for input, so a dialogue needs conn_flush only at its end. An idle conn holds no buffers.
+// read gives nothing and every write is dropped; look at c->error once per turn. (E_EOF is the peer's half of the end: what
+// is written after it still goes out.) What was written is sent before the conn waits for input, so a dialogue needs
+// conn_flush only where it computes for long. An idle conn holds no buffers. One fiber reads; the same or one other writes.
 #pragma once
 #include "base/buf.h"
 #include "rt/fiber.h"
@@ -33,7 +34,8 @@ void  conn_abort(conn *c);                             // frees at once, the pee
 // ---- deadlines ----------------------------------------------------------------------------------------------------------
 
 void conn_deadline(conn *c, int64_t from_now_ns);      // everything after this must be done by then; 0: no deadline
-// A peer that, after `grace`, has moved fewer than bytes_per_s on average while we waited for it fails with E_SLOW.
+// A peer that moves fewer than bytes_per_s on average while we wait for it fails with E_SLOW. Waiting is paid from an account
+// that holds at most `grace`: it starts full, and every byte that moves pays 1/bytes_per_s in. 0 bytes_per_s: no minimum.
 void conn_rate_min(conn *c, int64_t bytes_per_s, int64_t grace_ns);
 
 // ---- reading ------------------------------------------------------------------------------------------------------------
@@ -55,6 +57,9 @@ err  conn_wait_input(conn *c, int64_t until_ns);       // E_OK: something to rea
 void conn_put(conn *c, str s);                         // copied, or written through when large
 void conn_format(conn *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool conn_flush(conn *c);                              // everything sent (handed to the kernel), or false
+// A goodbye ("421 too slow") after an error of our own making (E_TIMEOUT, E_SLOW, E_CANCELED, E_TOO_LONG): conn_close tries
+// once to send it. Without an error it is conn_put.
+void conn_put_last(conn *c, str s);
 void conn_shutdown(conn *c);                           // flush, then no more writing from our side
 size_t conn_unsent(conn *c);
 

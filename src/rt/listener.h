@@ -24,7 +24,9 @@ err  door_open(scope *s, world *w, door_options options, door_serve *serve, void
 err  door_open_unix(scope *s, world *w, const char *path, unsigned mode, door_options options, door_serve *serve, void *arg, door **out);
 addr door_address(door *d);
 int  door_conns(door *d);
-void door_stop(door *d);                         // accepts no more; the door is freed with its scope
+// Accepts no more and ends the running conversations: with `drain` they may finish first (10 s at most). The door itself is
+// freed with its scope.
+void door_stop(door *d);
 
 // ---- datagrams ----------------------------------------------------------------------------------------------------------
 // Batches: receive up to DATAGRAM_BATCH_MAX, ask `answer` for each, send the answers, from the address that was asked.

@@ -38,20 +38,22 @@ struct node {
     str    directory;                // data
     arena  memory;
     scope  scope;
-    room  *rooms;
+    room  *rooms;                    // the newest first
     struct inside_door *inside;      // by name
+    int    loops;                    // how many loops run this node's every_loop rooms; above 1 their doors share ports. 1 at first
 };
 
-// Starts a node's life in the running fiber's scope; node_stop stops rooms in reverse order and frees everything.
+// Starts a node's life in the running fiber's scope; node_stop stops rooms in reverse order and frees everything. The same
+// fiber calls node_start, node_add and node_stop: it owns the scopes.
 err  node_start(node *n, world *w, str name, str directory);
 void node_stop(node *n);
-// Adds a room and starts it. settings: its block (may be NULL: empty).
+// Adds a room and starts it. settings: its block (may be NULL: empty). On failure nothing of it stays, and *why lives with the node.
 err  node_add(node *n, const room_kind *kind, const statement *settings, room **out, str *why);
 room *node_room(node *n, const char *name);
-str  room_directory(room *r);                     // made if missing (blocking: goes through work())
-char *room_path(room *r, arena *a, str file);     // DIRECTORY/file, NUL-terminated
+str  room_directory(room *r);                     // made if missing (goes through work()); empty: it cannot be made
+char *room_path(room *r, arena *a, str file);     // DIRECTORY/file, NUL-terminated; "" when there is no directory
 
 // Inside doors: "mailstore.lmtp", "accounts.login", "mta.submit". In one process a dial makes a memory pair and a fiber in the
 // offering room's scope; with a process a room it connects to DIRECTORY/run/NAME.sock (later: `naru up`).
 err   room_offer(room *r, const char *door, door_serve *serve, void *arg);
-conn *room_dial(room *r, const char *door);       // never NULL; c->error E_REFUSED when nobody offers it
+conn *room_dial(room *r, const char *door);       // never NULL; c->error: E_REFUSED nobody offers it, E_LIMIT too many conns

@@ -9,6 +9,9 @@
 tls_config *tls_server_new(world *w, const char *service, str chain_pem, str key_pem, const char *const *alpn, arena *a, str *why);
 // Another name's certificate on the same door, chosen by SNI (exact name, then "*." names).
 bool        tls_server_add(tls_config *t, str host, str chain_pem, str key_pem);
+// Tickets made by one become readable to the other (the same service on another loop): both seal with the same keys. A ticket of
+// another service stays refused. false: OpenSSL failed.
+bool        tls_tickets_share(tls_config *t, const tls_config *with);
 // A client's side. ca_pem: trust these roots and verify the name; empty: encrypt without verifying (opportunistic).
 tls_config *tls_client_new(world *w, str ca_pem, const char *const *alpn, arena *a, str *why);
 void        tls_free(tls_config *t);                        // counted: conns in use keep it alive
