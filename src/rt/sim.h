@@ -9,7 +9,7 @@ enum {
     SIM_HOSTS_MAX = 64,
     SIM_STREAM_WINDOW_BYTES = 64 * 1024,      // sent and not yet read by the other side; above it writers wait
     SIM_DATAGRAM_QUEUE_BYTES = 208 * 1024,    // arrived and not yet received, a socket; above it datagrams are lost
-    SIM_RESENDS_MAX = 10,                     // of a segment that does not arrive: 200 ms, 400 ms ... then E_TIMEOUT (200 s)
+    SIM_RESENDS_MAX = 9,                      // of a segment that does not arrive: 200 ms, 400 ms ... then E_TIMEOUT (200 s)
     SIM_CONNECT_RESENDS_MAX = 6,              // 1 s, 2 s ... then E_TIMEOUT (127 s)
     SIM_BACKLOG = 128,                        // connections that wait for accept, when the listener does not say
     SIM_SECTOR_BYTES = 512,

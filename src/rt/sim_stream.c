@@ -171,7 +171,7 @@ static void segment_again(stream_end *from, segment *g)
     bool calling = g->flags & SEGMENT_SYN && from == &t->end[0];
     int most = calling ? SIM_CONNECT_RESENDS_MAX : SIM_RESENDS_MAX;
     bool nobody = from->state == END_GONE || (g->flags & SEGMENT_RST);     // no kernel is left that would resend
-    if (nobody || from->resends >= most) {
+    if (nobody || from->resends > most) {
         end_break(from, E_TIMEOUT);
         if (!nobody)
             t->sim->figures.streams_cut++;
