@@ -29,4 +29,4 @@ int64_t    heap_first_key(const heap *h);                           // INT64_MAX
 heap_node *heap_take(heap *h);                                      // removes and returns the smallest; NULL when empty
 void       heap_remove(heap *h, heap_node *node);                   // nothing happens when it is in no heap
 void       heap_move(heap *h, heap_node *node, int64_t key);        // a new key; behind those that have it already
-static inline bool heap_holds(const heap_node *node) { return node->place != 0; }
+static inline bool heap_holds(const heap_node *n) { return n->place != 0; }

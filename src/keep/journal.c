@@ -108,6 +108,45 @@ static void commit_run(void *arg)
     c->error = commit_write(c, j->options.segment_bytes_max);
 }
 
+// ---- dropping segments -----------------------------------------------------------------------------------------------------
+
+typedef struct { journal *journal; segment *segment; err error; } removal;
+
+static void removal_run(void *arg)
+{
+    removal *r = arg;
+    r->error = segment_remove(r->journal, r->segment->head.number);
+    if (!r->error)
+        segment_free(r->segment);
+}
+
+// Deletes from the oldest on; the deletion of one is durable before the next begins, because a younger segment may hold
+// the record that ends a record of an older one.
+static void journal_clean(journal *j)
+{
+    if (j->cleaning || !j->clean_wanted)
+        return;
+    j->cleaning = true;
+    j->clean_wanted = false;
+    for (list_link *l; (l = list_first(&j->segments)) != list_last(&j->segments);) {
+        segment *s = LIST_OF(l, segment, link);
+        if (s->holds || s->pins) {
+            j->clean_wanted = !s->holds;
+            break;
+        }
+        list_remove(l);
+        removal r = {j, s, E_OK};
+        work(removal_run, &r);
+        if (r.error) {                        // it stays the oldest; a later commit tries again
+            list_prepend(&j->segments, l);
+            j->clean_wanted = true;
+            break;
+        }
+        j->figures.segments--;
+    }
+    j->cleaning = false;
+}
+
 // ---- appending: on the fibers --------------------------------------------------------------------------------------------
 
 static bool commit_take(journal *j)
@@ -190,6 +229,7 @@ static void commit_lead(journal *j)
         fiber_sleep(j->options.commit_wait_ns);       // cut short when canceled: then the commit is only earlier
     commit_all(j);
     commit_pass_on(j);
+    journal_clean(j);                         // on this fiber, so that journal_release never parks
 }
 
 static err append_measure(append *a, int64_t bytes_max)
@@ -203,44 +243,6 @@ static err append_measure(append *a, int64_t bytes_max)
     }
     a->bytes = (uint32_t)(bytes_max - left);
     return E_OK;
-}
-
-// ---- what keeps segments ---------------------------------------------------------------------------------------------------
-
-typedef struct { journal *journal; segment *segment; err error; } removal;
-
-static void removal_run(void *arg)
-{
-    removal *r = arg;
-    r->error = segment_remove(r->journal, r->segment->head.number);
-    if (!r->error)
-        segment_free(r->segment);
-}
-
-// Deletes from the oldest on; the deletion of one is durable before the next begins, because a younger segment may hold
-// the record that ends a record of an older one.
-static void journal_clean(journal *j)
-{
-    if (j->cleaning || !j->clean_wanted)
-        return;
-    j->cleaning = true;
-    j->clean_wanted = false;
-    for (list_link *l; (l = list_first(&j->segments)) != list_last(&j->segments);) {
-        segment *s = LIST_OF(l, segment, link);
-        if (s->holds || s->pins) {
-            j->clean_wanted = !s->holds;
-            break;
-        }
-        list_remove(l);
-        removal r = {j, s, E_OK};
-        work(removal_run, &r);
-        if (r.error) {                        // it stays the oldest; the next release tries again
-            list_prepend(&j->segments, l);
-            break;
-        }
-        j->figures.segments--;
-    }
-    j->cleaning = false;
 }
 
 static void journal_enter(journal *j)
@@ -272,7 +274,7 @@ err journal_append(journal *j, const str *pieces, int count, journal_place *plac
     must(a.done);
     *place = a.place;
     if (a.segment)
-        a.segment->pins--;                    // no cleaning here: the caller has not had the chance to hold it
+        a.segment->pins--;                    // nothing parks from here on until the caller has had the chance to hold it
     journal_leave(j);
     return a.error;
 }
@@ -288,12 +290,8 @@ void journal_release(journal *j, uint32_t number)
 {
     segment *s = segment_find(j, number);
     must(s != NULL && s->holds > 0);
-    if (--s->holds == 0) {
+    if (--s->holds == 0)
         j->clean_wanted = true;
-        journal_enter(j);
-        journal_clean(j);
-        journal_leave(j);
-    }
 }
 
 uint32_t journal_newest(journal *j)
@@ -362,8 +360,7 @@ err journal_read(journal *j, journal_place place, arena *a, str *out)
     s->pins++;
     work(reading_run, &r);
     *out = r.record;
-    if (--s->pins == 0)
-        journal_clean(j);
+    s->pins--;
     journal_leave(j);
     return r.error;
 }
@@ -388,5 +385,6 @@ void journal_close(journal *j)
     j->closing = true;
     while (j->calls)
         gate_wait_uncanceled(&j->closer, "journal close");
+    journal_clean(j);
     work(journal_free, j);
 }

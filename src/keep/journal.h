@@ -42,7 +42,7 @@ err  journal_read(journal *j, journal_place place, arena *a, str *out);
 // so a record that ends an older one ("delivered") outlives it without being held. One old record therefore keeps all
 // that is younger: who has long-lived ones appends them anew and releases the old place.
 void journal_hold(journal *j, uint32_t segment);             // one more record of it is needed
-void journal_release(journal *j, uint32_t segment);          // one less; at zero, files are deleted (parks)
+void journal_release(journal *j, uint32_t segment);          // one less; never parks: files go with a later commit or the closing
 uint32_t journal_newest(journal *j);                         // 0 while there is none
 uint32_t journal_oldest(journal *j);
 typedef struct { int64_t records, syncs, bytes, failed_syncs, segments, torn_bytes; } journal_figures;

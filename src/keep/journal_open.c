@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/heap_memory.h"
+#include "keep/directory.h"
 #include "keep/journal_inside.h"
 #include "rt/sim.h"
 #include "rt/worker.h"
@@ -21,23 +22,18 @@ typedef struct {
 } opening;
 
 // The error with its sentence: what, where, why, what to do.
-static err refuse(opening *o, err e, const char *what, const char *path, const char *advice)
+static err refuse(opening *o, err e, const char *what, const char *where)
 {
-    o->why = str_format(o->arena, "%s %s: %s%s%s", what, path, err_text(e), *advice ? "; " : "", advice);
+    o->why = trouble_sentence(o->arena, e, what, where);
     return e;
 }
 
-static const char *advice_for(err e)
+static err damaged(opening *o, const char *path, uint64_t at)
 {
-    switch (e) {
-    case E_ACCESS:    return "let the user that naru runs as own this directory";
-    case E_READ_ONLY: return "mount the disk for writing, or choose another data directory";
-    case E_NO_SPACE:  return "make room on the disk, then start again";
-    case E_IN_USE:    return "another naru has this directory open; stop it, or choose another data directory";
-    case E_LIMIT:     return "raise the limit of open files, or let the queue run empty";
-    case E_IO:        return "the disk fails; save what can be read from it and replace it";
-    default:          return "";
-    }
+    o->why = str_format(o->arena, "the journal segment %s is damaged at offset %llu: what was safely written there does not pass "
+                        "its checksum; restore the file from a backup, or move the whole directory away to start with an empty journal",
+                        path, (unsigned long long)at);
+    return E_CORRUPT;
 }
 
 // "0000000012.segment": its number; 0 when it is another name.
@@ -64,8 +60,7 @@ static err segment_open(opening *o, uint32_t number)
         e = E_CORRUPT;
     if (e) {
         segment_free(s);
-        return refuse(o, e, "cannot read the journal segment", path,
-                      e == E_CORRUPT ? "its first 40 bytes (offset 0) are damaged: restore the file from a backup" : advice_for(e));
+        return e == E_CORRUPT ? damaged(o, path, 0) : refuse(o, e, "cannot read the journal segment", path);
     }
     list_append(&j->segments, &s->link);
     j->figures.segments++;
@@ -83,10 +78,10 @@ static err segments_open(opening *o, const str *names, int count)
         if (last && number != last + 1) {
             char path[JOURNAL_PATH_BYTES];
             segment_path(j, last + 1, path);
-            return refuse(o, E_CORRUPT, "a segment is missing in the middle of the journal:", path, "restore it from a backup");
+            return refuse(o, E_CORRUPT, "a segment is missing in the middle of the journal:", path);
         }
         if (j->figures.segments == JOURNAL_SEGMENTS_MAX)
-            return refuse(o, E_LIMIT, "too many segments in", j->directory, advice_for(E_LIMIT));
+            return refuse(o, E_LIMIT, "too many segments in", j->directory);
         err e = segment_open(o, number);
         if (e)
             return e;
@@ -99,22 +94,22 @@ static err directory_open(opening *o)
 {
     journal *j = o->journal;
     char path[JOURNAL_PATH_BYTES];
-    err e = dir_make(j->world, j->directory, DIRECTORY_MODE);
+    err e = directory_make(j->world, j->directory, DIRECTORY_MODE);
     if (e)
-        return refuse(o, e, "cannot make the journal's directory", j->directory, advice_for(e));
+        return refuse(o, e, "cannot make the journal's directory", j->directory);
     must(snprintf(path, sizeof path, "%s/lock", j->directory) < (int)sizeof path);
     e = file_open(j->world, path, FILE_READ | FILE_WRITE | FILE_CREATE, LOCK_MODE, &j->lock);
     if (!e)
         e = file_lock(j->lock);
     if (e)
-        return refuse(o, e, "cannot lock the journal with", path, advice_for(e));
+        return refuse(o, e, "cannot lock the journal with", path);
     must(snprintf(path, sizeof path, "%s/new", j->directory) < (int)sizeof path);
     path_remove(j->world, path);              // a segment that a crash left half-made
     arena names = arena_make(NAMES_BYTES_MAX);
     str *name = NULL;
     int count = 0;
     e = dir_list(j->world, j->directory, &names, &name, &count);
-    e = e ? refuse(o, e, "cannot list the journal's directory", j->directory, advice_for(e)) : segments_open(o, name, count);
+    e = e ? refuse(o, e, "cannot list the journal's directory", j->directory) : segments_open(o, name, count);
     arena_free(&names);
     return e;
 }
@@ -149,14 +144,6 @@ static void segment_cut_run(void *arg)
         o->error = file_sync(o->segment->file);
 }
 
-static err damaged(opening *o, const char *path, uint64_t at)
-{
-    o->why = str_format(o->arena, "the journal segment %s is damaged at offset %llu: what was safely written there does not pass "
-                        "its checksum; restore the file from a backup, or move the whole directory away to start with an empty journal",
-                        path, (unsigned long long)at);
-    return E_CORRUPT;
-}
-
 // Judges what stands behind the last intact record and cuts off what a crash left half-written.
 static err tail_repair(opening *o, const segment_scan *scan, const segment *next, const char *path)
 {
@@ -169,7 +156,7 @@ static err tail_repair(opening *o, const segment_scan *scan, const segment *next
     o->cut_at = scan->at;
     work(segment_cut_run, o);
     o->journal->figures.torn_bytes += (int64_t)torn;
-    return o->error ? refuse(o, o->error, "cannot cut the torn end off the journal segment", path, advice_for(o->error)) : E_OK;
+    return o->error ? refuse(o, o->error, "cannot cut the torn end off the journal segment", path) : E_OK;
 }
 
 // The deliberate mistake for the simulator's checker: whatever the file ends with counts as written, and more goes behind it.
@@ -192,7 +179,7 @@ static err segment_replay(opening *o, journal_replay *each, void *arg)
     segment_path(j, s->head.number, path);
     work(segment_load_run, o);
     if (o->error)
-        return refuse(o, o->error, "cannot read the journal segment", path, advice_for(o->error));
+        return refuse(o, o->error, "cannot read the journal segment", path);
     segment_scan scan;
     segment_record r;
     if (!segment_scan_begin(&scan, str_of(o->bytes, o->size)))

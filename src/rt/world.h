@@ -150,7 +150,7 @@ typedef struct world_operations {
     bool    simulated;
 } world_operations;
 
-enum { WORLD_ADDRESSES_MAX = 8, WORLD_PORTS_MAX = 32, LIST_MAX = 1000000 };
+enum { WORLD_ADDRESSES_MAX = 16, WORLD_PORTS_MAX = 32, LIST_MAX = 1000000 };
 
 struct world {                   // first member of each implementation's world
     const world_operations *operations;

@@ -55,7 +55,7 @@ static void answer(http_reply *reply, int status, buf *out)
         http_answer(reply, status, S("application/json"), buf_str(out));
 }
 
-static void list(mta *m, http_reply *reply)
+static void list_all(mta *m, http_reply *reply)
 {
     buf out = buf_make(CONTROL_BYTES_MAX);
     journal_figures f = spool_figures(m->spool);
@@ -130,7 +130,7 @@ static void handle(void *arg, const http_request *q, http_reply *reply, arena *m
     ptrdiff_t at = str_find_str(q->path, S("/queue"));
     str rest = at < 0 ? (str){0} : str_from(q->path, at + 6);
     if (rest.len <= 1) {
-        list(m, reply);
+        list_all(m, reply);
         return;
     }
     rest = str_from(rest, 1);

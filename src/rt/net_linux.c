@@ -1,0 +1,337 @@
+// Streams of the real world: TCP and Unix sockets, never blocking.
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "rt/linux.h"
+
+// ---- addresses ------------------------------------------------------------------------------------------------------------
+
+uint16_t port_from_real(const world *w, uint16_t real)
+{
+    for (int i = 0; i < w->port_count; i++)
+        if (w->ports[i].real == real)
+            return w->ports[i].well_known;
+    return real;
+}
+
+socklen_t sockaddr_of(addr a, struct sockaddr_storage *out)
+{
+    memset(out, 0, sizeof *out);
+    if (a.family == 4) {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(a.port);
+        memcpy(&v4->sin_addr, a.ip, 4);
+        return sizeof *v4;
+    }
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(a.port);
+    memcpy(&v6->sin6_addr, a.ip, 16);
+    return sizeof *v6;
+}
+
+addr addr_of_sockaddr(const struct sockaddr_storage *from)
+{
+    addr a = {0};
+    if (from->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
+        a.family = 4;
+        a.port = ntohs(v4->sin_port);
+        memcpy(a.ip, &v4->sin_addr, 4);
+    } else if (from->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+        a.family = 6;
+        a.port = ntohs(v6->sin6_port);
+        memcpy(a.ip, &v6->sin6_addr, 16);
+    }
+    return a;
+}
+
+static addr seen_from_above(const world *w, const struct sockaddr_storage *from)
+{
+    addr a = addr_of_sockaddr(from);
+    a.port = port_from_real(w, a.port);
+    return a;
+}
+
+// The one address of the world's own in this family; family 0 when it has none or several.
+static addr only_address(const world *w, uint8_t family)
+{
+    addr only = {0};
+    for (int i = 0; i < w->address_count; i++) {
+        if (w->addresses[i].family != family)
+            continue;
+        if (only.family)
+            return (addr){0};
+        only = w->addresses[i];
+    }
+    return only;
+}
+
+static addr first_address(const world *w, uint8_t family)
+{
+    for (int i = 0; i < w->address_count; i++)
+        if (w->addresses[i].family == family)
+            return w->addresses[i];
+    return (addr){0};
+}
+
+// ---- making ---------------------------------------------------------------------------------------------------------------
+
+static void set_option(int fd, int level, int name, int value) { setsockopt(fd, level, name, &value, sizeof value); }
+
+int linux_socket(int family, int type)
+{
+    int domain = family == 4 ? AF_INET : family == 6 ? AF_INET6 : AF_UNIX;
+    int fd = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (family == 6)
+        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (family && type == SOCK_STREAM)
+        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    return fd;
+}
+
+static err close_failed(int fd)
+{
+    err e = errno_err(errno);
+    close(fd);
+    return e;
+}
+
+// "Any address" of a world with one address of its own is that address: several such worlds stand side by side. With several
+// addresses it is the wildcard.
+err linux_bind(world *w, int fd, addr at)
+{
+    struct sockaddr_storage to;
+    addr own = addr_is_any(at) ? only_address(w, at.family) : (addr){0};
+    socklen_t size = sockaddr_of(own.family ? addr_with_port(own, at.port) : at, &to);
+    return bind(fd, (struct sockaddr *)&to, size) == 0 ? E_OK : errno_err(errno);
+}
+
+err linux_listen(world *w, addr at, listen_options options, sock **out)
+{
+    int fd = linux_socket(at.family, SOCK_STREAM);
+    if (fd < 0)
+        return errno_err(errno);
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (options.share_port)
+        set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    at.port = world_port(w, at.port);
+    err e = linux_bind(w, fd, at);
+    if (!e && listen(fd, options.backlog ? options.backlog : LISTEN_BACKLOG) != 0)
+        e = errno_err(errno);
+    if (e) {
+        close(fd);
+        return e;
+    }
+    linux_sock *s;
+    e = linux_sock_new(w, fd, true, at.family, &s);
+    *out = e ? NULL : &s->base;
+    return e;
+}
+
+static bool unix_address(const char *path, struct sockaddr_un *out)
+{
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int n = snprintf(out->sun_path, sizeof out->sun_path, "%s", path);
+    return n > 0 && n < (int)sizeof out->sun_path;
+}
+
+// A socket file that nobody answers on is a leftover of a process that died.
+static bool socket_is_dead(const struct sockaddr_un *at)
+{
+    struct stat st;
+    if (lstat(at->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool dead = fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED;
+    if (fd >= 0)
+        close(fd);
+    return dead;
+}
+
+err linux_listen_unix(world *w, const char *path, unsigned mode, sock **out)
+{
+    struct sockaddr_un at;
+    if (!unix_address(path, &at))
+        return E_TOO_LONG;
+    int fd = linux_socket(0, SOCK_STREAM);
+    if (fd < 0)
+        return errno_err(errno);
+    if (socket_is_dead(&at))
+        unlink(path);
+    fchmod(fd, mode);                            // before bind: the file never has a wider mode
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || chmod(path, mode) != 0 || listen(fd, LISTEN_BACKLOG) != 0)
+        return close_failed(fd);
+    linux_sock *s;
+    err e = linux_sock_new(w, fd, true, 0, &s);
+    *out = e ? NULL : &s->base;
+    return e;
+}
+
+// ---- accepting and connecting ---------------------------------------------------------------------------------------------
+
+// Trouble that belongs to the connection that was to be accepted, not to the listener (accept(2)).
+static bool next_one_may_do(int number)
+{
+    return number == ECONNABORTED || number == EPERM || number == EPROTO || number == ENETDOWN || number == EHOSTDOWN ||
+           number == ENONET || number == EHOSTUNREACH || number == ENETUNREACH || number == EINTR;
+}
+
+err linux_accept(sock *base, sock **out, addr *peer, addr *local)
+{
+    enum { TRIES = 16 };
+    linux_sock *l = linux_of(base), *s;
+    struct sockaddr_storage from = {0}, at = {0};
+    int fd = -1;
+    for (int i = 0; fd < 0 && i < TRIES; i++) {
+        socklen_t size = sizeof from;
+        fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && !next_one_may_do(errno))
+            break;
+    }
+    if (fd < 0 && errno_err(errno) == E_LIMIT)
+        linux_sock_starved(l);                   // the same connection would wake us again and again
+    if (fd < 0)
+        return next_one_may_do(errno) ? E_AGAIN : errno_err(errno);
+    socklen_t size = sizeof at;
+    if (l->family) {
+        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        getsockname(fd, (struct sockaddr *)&at, &size);
+    }
+    err e = linux_sock_new(base->world, fd, true, l->family, &s);
+    if (e)
+        return e;
+    s->is_connected = s->base.readable = s->base.writable = true;      // try first, wait then
+    *peer = seen_from_above(base->world, &from);
+    *local = seen_from_above(base->world, &at);
+    *out = &s->base;
+    return E_OK;
+}
+
+static err connect_fd(world *w, int fd, const struct sockaddr *to, socklen_t size, uint8_t family, sock **out)
+{
+    bool at_once = connect(fd, to, size) == 0;
+    if (!at_once && errno == EAGAIN) {           // a Unix listener whose queue is full: there is nothing to wait on
+        close(fd);
+        return E_LIMIT;
+    }
+    if (!at_once && errno != EINPROGRESS)
+        return close_failed(fd);
+    linux_sock *s;
+    err e = linux_sock_new(w, fd, true, family, &s);
+    if (e)
+        return e;
+    s->base.writable = s->is_connected = at_once;
+    *out = &s->base;
+    return E_OK;
+}
+
+err linux_connect(world *w, addr to, sock **out)
+{
+    int fd = linux_socket(to.family, SOCK_STREAM);
+    if (fd < 0)
+        return errno_err(errno);
+    struct sockaddr_storage at;
+    addr own = first_address(w, to.family);
+    if (own.family) {
+        set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);     // the port is chosen with the peer known: many more are free
+        socklen_t size = sockaddr_of(addr_with_port(own, 0), &at);
+        if (bind(fd, (struct sockaddr *)&at, size) != 0)
+            return close_failed(fd);
+    }
+    to.port = world_port(w, to.port);
+    socklen_t size = sockaddr_of(to, &at);
+    return connect_fd(w, fd, (struct sockaddr *)&at, size, to.family, out);
+}
+
+err linux_connect_unix(world *w, const char *path, sock **out)
+{
+    struct sockaddr_un to;
+    if (!unix_address(path, &to))
+        return E_TOO_LONG;
+    int fd = linux_socket(0, SOCK_STREAM);
+    if (fd < 0)
+        return errno_err(errno);
+    return connect_fd(w, fd, (struct sockaddr *)&to, sizeof to, 0, out);
+}
+
+err linux_connected(sock *base)
+{
+    linux_sock *s = linux_of(base);
+    int number = 0;
+    socklen_t size = sizeof number;
+    if (s->is_connected)
+        return E_OK;
+    if (!base->writable)
+        return E_AGAIN;
+    must(getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &number, &size) == 0);
+    if (number)
+        return errno_err(number);
+    s->is_connected = base->readable = true;
+    return E_OK;
+}
+
+// ---- bytes ----------------------------------------------------------------------------------------------------------------
+
+// A short read has emptied the socket: the next byte makes a new edge. (Unless the end was seen already: then the edge is past.)
+err linux_read(sock *base, void *into, size_t size, size_t *got)
+{
+    linux_sock *s = linux_of(base);
+    ssize_t n;
+    *got = 0;
+    if (!base->readable)
+        return E_AGAIN;
+    do
+        n = recv(s->fd, into, size, 0);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno_err(errno);
+    if (n == 0)
+        return size ? E_EOF : E_OK;
+    if ((size_t)n < size && !s->hung_up)
+        base->readable = false;
+    *got = (size_t)n;
+    return E_OK;
+}
+
+err linux_write(sock *base, const struct iovec *from, int count, size_t *put)
+{
+    linux_sock *s = linux_of(base);
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)from,
+                             .msg_iovlen = (size_t)(count < IOVECS_MAX ? count : IOVECS_MAX)};
+    ssize_t n;
+    *put = 0;
+    do
+        n = sendmsg(s->fd, &message, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno_err(errno);
+    *put = (size_t)n;
+    return E_OK;
+}
+
+err linux_shutdown(sock *base) { return shutdown(linux_of(base)->fd, SHUT_WR) == 0 ? E_OK : errno_err(errno); }
+void linux_close(sock *base) { linux_sock_free(linux_of(base)); }
+
+addr linux_local(sock *base)
+{
+    struct sockaddr_storage at = {0};
+    socklen_t size = sizeof at;
+    return getsockname(linux_of(base)->fd, (struct sockaddr *)&at, &size) == 0 ? seen_from_above(base->world, &at) : (addr){0};
+}
+
+bool linux_peer_closed(sock *base)
+{
+    unsigned char byte;
+    ssize_t n = recv(linux_of(base)->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}

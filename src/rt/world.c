@@ -1,0 +1,282 @@
+// The seam's upper side: what is the same in every world. Each operation goes to the implementation of its world.
+#include "rt/world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "rt/fiber_inside.h"
+#include "rt/worker.h"
+
+// ---- clock and chance -----------------------------------------------------------------------------------------------------
+
+int64_t world_now_ns(world *w) { return w->operations->now_ns(w); }
+int64_t world_wall_ns(world *w) { return w->operations->wall_ns(w); }
+void    world_random(world *w, void *out, size_t n) { w->operations->random(w, out, n); }
+
+uint64_t world_random_u64(world *w)
+{
+    uint64_t x;
+    world_random(w, &x, sizeof x);
+    return x;
+}
+
+// Values from the incomplete last run of `bound` are thrown away: what stays is unbiased.
+uint64_t world_random_below(world *w, uint64_t bound)
+{
+    must(bound > 0);
+    uint64_t incomplete = -bound % bound, x;
+    do
+        x = world_random_u64(w);
+    while (x < incomplete);
+    return x % bound;
+}
+
+// ---- who and where --------------------------------------------------------------------------------------------------------
+
+str  world_name(world *w) { return w->name; }
+bool world_is_simulated(world *w) { return w->operations->simulated; }
+
+const addr *world_addresses(world *w, int *count)
+{
+    *count = w->address_count;
+    return w->addresses;
+}
+
+uint16_t world_port(world *w, uint16_t well_known)
+{
+    for (int i = 0; i < w->port_count; i++)
+        if (w->ports[i].well_known == well_known)
+            return w->ports[i].real;
+    return well_known;
+}
+
+bool world_map_port(world *w, uint16_t well_known, uint16_t real)
+{
+    if (w->port_count == WORLD_PORTS_MAX)
+        return false;
+    w->ports[w->port_count].well_known = well_known;
+    w->ports[w->port_count++].real = real;
+    return true;
+}
+
+// ---- sockets --------------------------------------------------------------------------------------------------------------
+
+err sock_listen(world *w, addr at, listen_options options, sock **out) { return w->operations->listen(w, at, options, out); }
+err sock_listen_unix(world *w, const char *path, unsigned mode, sock **out) { return w->operations->listen_unix(w, path, mode, out); }
+err sock_connect(world *w, addr to, sock **out) { return w->operations->connect(w, to, out); }
+err sock_connect_unix(world *w, const char *path, sock **out) { return w->operations->connect_unix(w, path, out); }
+err sock_datagram(world *w, addr at, bool share_port, sock **out) { return w->operations->datagram(w, at, share_port, out); }
+err sock_datagram_connect(sock *s, addr to) { return s->world->operations->datagram_connect(s, to); }
+err sock_shutdown(sock *s) { return s->world->operations->shutdown(s); }
+addr sock_local(sock *s) { return s->world->operations->local(s); }
+bool sock_peer_closed(sock *s) { return s->world->operations->peer_closed(s); }
+
+// Readiness is remembered by edges: an operation that found nothing clears the memory, the driver sets it again.
+static err read_edge(sock *s, err e)
+{
+    if (e == E_AGAIN)
+        s->readable = false;
+    return e;
+}
+
+static err write_edge(sock *s, err e)
+{
+    if (e == E_AGAIN)
+        s->writable = false;
+    return e;
+}
+
+err sock_accept(sock *s, sock **out, addr *peer, addr *local) { return read_edge(s, s->world->operations->accept(s, out, peer, local)); }
+err sock_connected(sock *s) { return write_edge(s, s->world->operations->connected(s)); }
+err sock_read(sock *s, void *into, size_t size, size_t *got) { return read_edge(s, s->world->operations->read(s, into, size, got)); }
+
+err sock_write(sock *s, const struct iovec *from, int count, size_t *put)
+{
+    return write_edge(s, s->world->operations->write(s, from, count, put));
+}
+
+err sock_receive(sock *s, datagram *v, int count, int *got) { return read_edge(s, s->world->operations->receive(s, v, count, got)); }
+err sock_send(sock *s, const datagram *v, int count, int *sent) { return write_edge(s, s->world->operations->send(s, v, count, sent)); }
+
+void sock_close(sock *s)
+{
+    fiber *reader = s->reader, *writer = s->writer;
+    s->closed = true;
+    if (reader)
+        fiber_interrupt(reader, E_RESET);        // they do not touch s any more
+    if (writer)
+        fiber_interrupt(writer, E_RESET);
+    s->world->operations->close(s);
+}
+
+err sock_wait(sock *s, sock_event what, int64_t until_ns)
+{
+    must(what == WAIT_READ || what == WAIT_WRITE);
+    fiber **waiting = what == WAIT_READ ? &s->reader : &s->writer;
+    const bool *ready = what == WAIT_READ ? &s->readable : &s->writable;
+    must(!*waiting && !s->closed);
+    if (fiber_canceled())
+        return E_CANCELED;
+    while (!*ready) {
+        *waiting = fiber_self();
+        err e = fiber_park(until_ns, what == WAIT_READ ? "reading" : "writing");
+        if (e == E_RESET)
+            return e;                            // closed meanwhile: s is gone
+        *waiting = NULL;
+        if (e)
+            return e;
+    }
+    return E_OK;
+}
+
+// ---- files: blocking, so never on a loop's thread ---------------------------------------------------------------------------
+
+err file_open(world *w, const char *path, int flags, unsigned mode, file **out)
+{
+    must(work_allowed());
+    return w->operations->open(w, path, flags, mode, out);
+}
+
+err file_read(file *f, int64_t offset, void *into, size_t size, size_t *got)
+{
+    must(work_allowed());
+    return f->world->operations->file_read(f, offset, into, size, got);
+}
+
+err file_write(file *f, int64_t offset, const struct iovec *from, int count)
+{
+    must(work_allowed());
+    return f->world->operations->file_write(f, offset, from, count);
+}
+
+err file_size(file *f, int64_t *out)
+{
+    must(work_allowed());
+    return f->world->operations->file_size(f, out);
+}
+
+err file_truncate(file *f, int64_t size_bytes)
+{
+    must(work_allowed());
+    return f->world->operations->file_truncate(f, size_bytes);
+}
+
+err file_sync(file *f)
+{
+    must(work_allowed());
+    return f->world->operations->file_sync(f);
+}
+
+err file_lock(file *f)
+{
+    must(work_allowed());
+    return f->world->operations->file_lock(f);
+}
+
+void file_close(file *f)
+{
+    must(work_allowed());
+    f->world->operations->file_close(f);
+}
+
+err path_stat(world *w, const char *path, file_stat *out)
+{
+    must(work_allowed());
+    return w->operations->stat(w, path, out);
+}
+
+err path_rename(world *w, const char *from, const char *to)
+{
+    must(work_allowed());
+    return w->operations->rename(w, from, to);
+}
+
+err path_remove(world *w, const char *path)
+{
+    must(work_allowed());
+    return w->operations->remove(w, path);
+}
+
+err dir_make(world *w, const char *path, unsigned mode)
+{
+    must(work_allowed());
+    return w->operations->dir_make(w, path, mode);
+}
+
+err dir_list(world *w, const char *path, arena *a, str **names, int *count)
+{
+    must(work_allowed());
+    return w->operations->dir_list(w, path, a, names, count);
+}
+
+err dir_sync(world *w, const char *path)
+{
+    must(work_allowed());
+    return w->operations->dir_sync(w, path);
+}
+
+// ---- whole files ----------------------------------------------------------------------------------------------------------
+
+static err read_all(file *f, arena *a, size_t max_bytes, str *out)
+{
+    int64_t size;
+    err e = file_size(f, &size);
+    if (e)
+        return e;
+    if (size < 0 || (uint64_t)size > max_bytes)
+        return E_TOO_LONG;
+    unsigned char *at = arena_array(a, unsigned char, size ? size : 1);
+    size_t got = 0;
+    if (!at)
+        return E_LIMIT;
+    e = file_read(f, 0, at, (size_t)size, &got);
+    *out = str_of(at, got);
+    return e;
+}
+
+err file_read_all(world *w, const char *path, arena *a, size_t max_bytes, str *out)
+{
+    file *f;
+    err e = file_open(w, path, FILE_READ, 0, &f);
+    if (e)
+        return e;
+    e = read_all(f, a, max_bytes, out);
+    file_close(f);
+    return e;
+}
+
+enum { PATH_BYTES_MAX = 4096 };
+
+static err write_synced(world *w, const char *path, str content, unsigned mode)
+{
+    file *f;
+    err e = file_open(w, path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, mode, &f);
+    if (e)
+        return e;
+    struct iovec all = {(void *)(uintptr_t)content.at, (size_t)content.len};
+    if (content.len)
+        e = file_write(f, 0, &all, 1);
+    if (!e)
+        e = file_sync(f);
+    file_close(f);
+    return e;
+}
+
+// The name of the temporary file comes from the world's chance: two writers of one path do not meet.
+err file_replace(world *w, const char *path, str content, unsigned mode)
+{
+    char temporary[PATH_BYTES_MAX], folder[PATH_BYTES_MAX];
+    int n = snprintf(temporary, sizeof temporary, "%s.new-%08x", path, (unsigned)world_random_below(w, 1ull << 32));
+    if (n < 0 || n >= (int)sizeof temporary)
+        return E_TOO_LONG;
+    ptrdiff_t slash = str_rfind(str_z(path), '/');
+    snprintf(folder, sizeof folder, "%.*s", slash < 0 ? 1 : slash == 0 ? 1 : (int)slash, slash < 0 ? "." : path);
+    err e = write_synced(w, temporary, content, mode);
+    if (!e)
+        e = path_rename(w, temporary, path);
+    if (e) {
+        path_remove(w, temporary);
+        return e;
+    }
+    return dir_sync(w, folder);
+}

@@ -1,0 +1,112 @@
+// The real world: clock, chance, names, and the table of operations.
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/heap_memory.h"
+#include "rt/linux.h"
+
+static const struct { int number; err e; } errno_table[] = {
+    {0, E_OK},
+    {EAGAIN, E_AGAIN}, {EINPROGRESS, E_AGAIN}, {EALREADY, E_AGAIN}, {ENOBUFS, E_AGAIN}, {EINTR, E_AGAIN},
+    {ECONNREFUSED, E_REFUSED},
+    {ECONNRESET, E_RESET}, {EPIPE, E_RESET}, {ECONNABORTED, E_RESET}, {ENOTCONN, E_RESET}, {ESHUTDOWN, E_RESET},
+    {ETIMEDOUT, E_TIMEOUT},
+    {ENETUNREACH, E_UNREACHABLE}, {EHOSTUNREACH, E_UNREACHABLE}, {EADDRNOTAVAIL, E_UNREACHABLE}, {ENETDOWN, E_UNREACHABLE},
+    {EHOSTDOWN, E_UNREACHABLE}, {ENONET, E_UNREACHABLE}, {EINVAL, E_UNSUPPORTED},
+    {EADDRINUSE, E_IN_USE}, {EWOULDBLOCK, E_AGAIN},
+    {ENOENT, E_NO_ENTRY}, {ENOTDIR, E_NO_ENTRY},
+    {EEXIST, E_EXISTS}, {ENOTEMPTY, E_EXISTS},
+    {EACCES, E_ACCESS}, {EPERM, E_ACCESS}, {EISDIR, E_ACCESS}, {ELOOP, E_ACCESS}, {EBUSY, E_ACCESS},
+    {EROFS, E_READ_ONLY},
+    {ENOSPC, E_NO_SPACE}, {EDQUOT, E_NO_SPACE}, {EFBIG, E_NO_SPACE},
+    {EMFILE, E_LIMIT}, {ENFILE, E_LIMIT}, {ENOMEM, E_LIMIT}, {EMLINK, E_LIMIT},
+    {ENAMETOOLONG, E_TOO_LONG}, {EMSGSIZE, E_TOO_LONG},
+    {EPROTO, E_PROTOCOL},
+    {EOPNOTSUPP, E_UNSUPPORTED}, {ENOSYS, E_UNSUPPORTED}, {EAFNOSUPPORT, E_UNSUPPORTED}, {EPROTONOSUPPORT, E_UNSUPPORTED},
+};
+
+err errno_err(int number)
+{
+    for (size_t i = 0; i < sizeof errno_table / sizeof *errno_table; i++)
+        if (errno_table[i].number == number)
+            return errno_table[i].e;
+    return E_IO;
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+    must(clock_gettime(clock, &t) == 0);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static int64_t linux_now_ns(world *w) { (void)w; return clock_ns(CLOCK_MONOTONIC); }
+static int64_t linux_wall_ns(world *w) { (void)w; return clock_ns(CLOCK_REALTIME); }
+
+// The kernel's generator, fetched ahead in small pieces: a query's id and port cost no system call each. One a thread; bytes
+// are wiped when they are handed out.
+enum { CHANCE_BYTES = 512 };
+static _Thread_local struct { unsigned char bytes[CHANCE_BYTES]; size_t left; } chance;
+
+static void kernel_random(unsigned char *out, size_t n)
+{
+    while (n) {
+        ssize_t got = getrandom(out, n, 0);
+        must(got > 0 || errno == EINTR);
+        if (got > 0)
+            out += got, n -= (size_t)got;
+    }
+}
+
+static void linux_random(world *w, void *out, size_t n)
+{
+    (void)w;
+    if (n > CHANCE_BYTES / 8) {
+        kernel_random(out, n);
+        return;
+    }
+    if (chance.left < n) {
+        kernel_random(chance.bytes, CHANCE_BYTES);
+        chance.left = CHANCE_BYTES;
+    }
+    chance.left -= n;
+    memcpy(out, chance.bytes + chance.left, n);
+    explicit_bzero(chance.bytes + chance.left, n);
+}
+
+static const world_operations operations = {
+    .now_ns = linux_now_ns, .wall_ns = linux_wall_ns, .random = linux_random,
+    .listen = linux_listen, .listen_unix = linux_listen_unix, .accept = linux_accept,
+    .connect = linux_connect, .connect_unix = linux_connect_unix, .connected = linux_connected,
+    .read = linux_read, .write = linux_write, .shutdown = linux_shutdown, .close = linux_close,
+    .local = linux_local, .peer_closed = linux_peer_closed,
+    .datagram = linux_datagram, .datagram_connect = linux_datagram_connect, .receive = linux_receive, .send = linux_send,
+    .open = linux_open, .file_read = linux_file_read, .file_write = linux_file_write, .file_size = linux_file_size,
+    .file_truncate = linux_file_truncate, .file_sync = linux_file_sync, .file_lock = linux_file_lock,
+    .file_close = linux_file_close,
+    .stat = linux_stat, .rename = linux_rename, .remove = linux_remove,
+    .dir_make = linux_dir_make, .dir_list = linux_dir_list, .dir_sync = linux_dir_sync,
+    .simulated = false,
+};
+
+world *world_linux_new(str name, const addr *addresses, int count)
+{
+    must(count >= 0 && count <= WORLD_ADDRESSES_MAX);
+    world *w = memory_zeroed(1, sizeof *w);
+    unsigned char *copy = memory_new((size_t)name.len + 1);
+    memcpy(copy, name.at, (size_t)name.len);
+    w->operations = &operations;
+    w->name = str_of(copy, (size_t)name.len);
+    for (int i = 0; i < count; i++)
+        w->addresses[i] = addresses[i];
+    w->address_count = count;
+    return w;
+}
+
+void world_linux_free(world *w)
+{
+    memory_free((void *)(uintptr_t)w->name.at);
+    memory_free(w);
+}
