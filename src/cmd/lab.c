@@ -85,9 +85,9 @@ static bool moved(const lab *l, str word, addr *here)
     return false;
 }
 
-str lab_zone_text(const lab *l, str file, arena *a)
+str lab_zone_text(const lab *l, str zone_file, arena *a)
 {
-    str text = embedded(file);
+    str text = embedded(zone_file);
     buf out = buf_make(LAB_BYTES_MAX);
     while (text.len) {
         ptrdiff_t n = 0;

@@ -35,4 +35,4 @@ extern const embedded_file lab_files[];      // hosts.conf and the zones
 bool lab_read(lab *out, int subnet, arena *a, config_error *error);
 const lab_host *lab_find(const lab *l, str name);
 // A zone file's text with the hosts' addresses of this run; empty when there is no such file.
-str  lab_zone_text(const lab *l, str file, arena *a);
+str  lab_zone_text(const lab *l, str zone_file, arena *a);
