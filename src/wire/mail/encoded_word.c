@@ -3,6 +3,7 @@
 
 #include "base/base64.h"
 #include "base/bytes.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "wire/mail/header.h"
 
@@ -64,11 +65,6 @@ bool encoded_words_fold(buf *out, ptrdiff_t *column, str text)
 typedef struct {
     str charset, bytes;              // bytes decoded from B or Q
 } encoded_word;
-
-static int hex_digit(unsigned char c)
-{
-    return is_digit(c) ? c - '0' : lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : -1;
-}
 
 static str q_decode(str in, arena *msg)            // RFC 2047 4.2
 {

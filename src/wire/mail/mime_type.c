@@ -1,5 +1,6 @@
 // Content-Type and its parameters (RFC 2045 5.1, RFC 2231).
 #include "base/bytes.h"
+#include "base/hex.h"
 #include "wire/mail/mime.h"
 
 typedef struct {
@@ -115,12 +116,7 @@ static const str *value_of(const mime_type *t, str name)
     return NULL;
 }
 
-static int hex_digit(unsigned char c)
-{
-    return is_digit(c) ? c - '0' : lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : -1;
-}
-
-static void percent_put(writer *w, str text)
+static void percent_bytes(writer *w, str text)
 {
     for (ptrdiff_t i = 0; i < text.len; i++) {
         int high = text.at[i] == '%' && i + 2 < text.len ? hex_digit(text.at[i + 1]) : -1;
@@ -162,7 +158,7 @@ str mime_parameter(const mime_type *t, str name, arena *msg, charset_convert *co
             str_cut(&piece, '\'');
         }
         if (coded)
-            percent_put(&w, piece);
+            percent_bytes(&w, piece);
         else
             wr_bytes(&w, piece);
     }

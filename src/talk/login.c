@@ -1,0 +1,82 @@
+#include "talk/login.h"
+
+#include "wire/mail/smtp.h"
+
+enum {
+    LOGIN_LINE_BYTES_MAX = 4096,
+    LOGIN_WORD_BYTES_MAX = 1024,     // a user name or password; xtext may make it three times as long
+};
+#define LOGIN_WAIT_NS minutes(1)
+
+// ---- the line protocol (docs/accounts.md) -----------------------------------------------------------------------------
+
+// " key=value" with the value as xtext: nothing in it can end the line or begin another key.
+static bool word_put(buf *line, const char *key, str value)
+{
+    return value.len <= LOGIN_WORD_BYTES_MAX && buf_format(line, " %s=", key) && xtext_write(line, value);
+}
+
+// One request, one answer line, in `a`; empty when the service cannot be asked.
+static str ask(room *r, const buf *line, arena *a)
+{
+    if (line->full)
+        return (str){0};
+    conn *c = room_dial(r, "accounts.login");
+    conn_deadline(c, LOGIN_WAIT_NS);
+    conn_put(c, buf_str(line));
+    conn_put(c, S("\n"));
+    str answer = conn_line(c, a, LOGIN_LINE_BYTES_MAX);
+    conn_close(c);
+    return str_ends(answer, S("\n")) ? str_chomp(answer) : (str){0};
+}
+
+// The value of " account=..." in an answer.
+static str account_of(str answer, arena *a)
+{
+    str decoded;
+    for (str word = str_word(&answer); word.len; word = str_word(&answer))
+        if (str_starts(word, S("account=")) && xtext_read(str_from(word, 8), a, &decoded))
+            return decoded;
+    return (str){0};
+}
+
+login_verdict login_check(room *r, const char *service, addr client, str user, str password, arena *a, str *account)
+{
+    buf line = buf_make(LOGIN_LINE_BYTES_MAX);
+    *account = (str){0};
+    bool sound = buf_put(&line, S("CHECK")) && word_put(&line, "service", str_z(service)) &&
+                 (client.family == 0 || word_put(&line, "client", addr_ip_text(a, client))) && word_put(&line, "user", user) &&
+                 word_put(&line, "password", password);
+    str answer = sound ? ask(r, &line, a) : S("NO wrong");       // nobody's name or password is that long
+    buf_free(&line);
+    str word = str_word(&answer), rest = answer, reason = str_word(&rest);
+    if (str_eq(word, S("OK")))
+        *account = account_of(answer, a);
+    return account->len                        ? LOGIN_OK
+         : str_eq(reason, S("wrong"))          ? LOGIN_WRONG
+         : str_eq(reason, S("too-many"))       ? LOGIN_TOO_MANY
+         : str_eq(reason, S("locked"))         ? LOGIN_LOCKED
+                                               : LOGIN_TROUBLE;
+}
+
+mailbox_verdict login_mailbox(room *r, str address, arena *a, str *account)
+{
+    buf line = buf_make(LOGIN_LINE_BYTES_MAX);
+    *account = (str){0};
+    bool sound = buf_put(&line, S("MAILBOX")) && word_put(&line, "address", address);
+    str answer = sound ? ask(r, &line, a) : S("UNKNOWN");
+    buf_free(&line);
+    str word = str_word(&answer);
+    if (str_eq(word, S("HERE")))
+        *account = account_of(answer, a);
+    return account->len ? MAILBOX_HERE : str_eq(word, S("UNKNOWN")) ? MAILBOX_UNKNOWN : MAILBOX_TROUBLE;
+}
+
+bool login_may_send_as(room *r, str account, str address, arena *a)
+{
+    buf line = buf_make(LOGIN_LINE_BYTES_MAX);
+    bool sound = buf_put(&line, S("SENDAS")) && word_put(&line, "account", account) && word_put(&line, "address", address);
+    str answer = sound ? ask(r, &line, a) : S("NO");
+    buf_free(&line);
+    return str_eq(answer, S("YES"));
+}
