@@ -59,11 +59,11 @@ login_verdict login_check(room *r, const char *service, addr client, str user, s
                                                : LOGIN_TROUBLE;
 }
 
-mailbox_verdict login_mailbox(room *r, str address, arena *a, str *account)
+mailbox_verdict login_mailbox(room *r, str who, arena *a, str *account)
 {
     buf line = buf_make(LOGIN_LINE_BYTES_MAX);
     *account = (str){0};
-    bool sound = buf_put(&line, S("MAILBOX")) && word_put(&line, "address", address);
+    bool sound = buf_put(&line, S("MAILBOX")) && word_put(&line, "address", who);
     str answer = sound ? ask(r, &line, a) : S("UNKNOWN");
     buf_free(&line);
     str word = str_word(&answer);
@@ -72,10 +72,10 @@ mailbox_verdict login_mailbox(room *r, str address, arena *a, str *account)
     return account->len ? MAILBOX_HERE : str_eq(word, S("UNKNOWN")) ? MAILBOX_UNKNOWN : MAILBOX_TROUBLE;
 }
 
-bool login_may_send_as(room *r, str account, str address, arena *a)
+bool login_may_send_as(room *r, str account, str who, arena *a)
 {
     buf line = buf_make(LOGIN_LINE_BYTES_MAX);
-    bool sound = buf_put(&line, S("SENDAS")) && word_put(&line, "account", account) && word_put(&line, "address", address);
+    bool sound = buf_put(&line, S("SENDAS")) && word_put(&line, "account", account) && word_put(&line, "address", who);
     str answer = sound ? ask(r, &line, a) : S("NO");
     buf_free(&line);
     return str_eq(answer, S("YES"));
