@@ -10,11 +10,32 @@ bool str_eq(str a, str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, (size_t)a.len) == 0);
 }
 
+static uint64_t word_at(const unsigned char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+// Eight ASCII letters at once: bytes from 'A' to 'Z' get the bit that makes them small, all others stay.
+static uint64_t word_lower(uint64_t word)
+{
+    const uint64_t each = 0x0101010101010101u;
+    uint64_t low_bits = word & 0x7f * each;
+    uint64_t from_a = low_bits + (0x80 - 'A') * each, after_z = low_bits + (0x80 - 'Z' - 1) * each;
+    uint64_t capital = (from_a ^ after_z) & ~word & 0x80 * each;
+    return word | capital >> 2;
+}
+
 bool str_eq_nocase(str a, str b)
 {
     if (a.len != b.len)
         return false;
-    for (ptrdiff_t i = 0; i < a.len; i++)
+    ptrdiff_t i = 0;
+    for (; a.len - i >= 8; i += 8)
+        if (word_lower(word_at(a.at + i)) != word_lower(word_at(b.at + i)))
+            return false;
+    for (; i < a.len; i++)
         if (lower(a.at[i]) != lower(b.at[i]))
             return false;
     return true;
@@ -158,18 +179,22 @@ static uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+static uint64_t hash_step(uint64_t h, uint64_t word, uint64_t key)
+{
+    return fold(h ^ word, key | 0x8000000080000001u) + 0x632be59bd9b4e019u;
+}
+
 static uint64_t hash(str s, uint64_t key, bool nocase)
 {
     uint64_t h = fold(key ^ 0x9e3779b97f4a7c15u, (uint64_t)s.len ^ 0xd1b54a32d192ed03u);
-    while (s.len > 0) {
-        unsigned char step[8] = {0};
-        ptrdiff_t n = s.len < 8 ? s.len : 8;
-        for (ptrdiff_t i = 0; i < n; i++)
-            step[i] = nocase ? lower(s.at[i]) : s.at[i];
-        uint64_t word;
-        memcpy(&word, step, 8);
-        h = fold(h ^ word, key | 0x8000000080000001u) + 0x632be59bd9b4e019u;
-        s = str_from(s, n);
+    for (; s.len >= 8; s = (str){s.at + 8, s.len - 8}) {
+        uint64_t word = word_at(s.at);
+        h = hash_step(h, nocase ? word_lower(word) : word, key);
+    }
+    if (s.len > 0) {
+        unsigned char last[8] = {0};
+        memcpy(last, s.at, (size_t)s.len);
+        h = hash_step(h, nocase ? word_lower(word_at(last)) : word_at(last), key);
     }
     return fold(h, key ^ 0xa0761d6478bd642fu);
 }

@@ -91,3 +91,25 @@ TEST(text_hash_needs_its_key)
     }
     CHECK(most <= 10);
 }
+
+TEST(text_without_case_is_what_lower_says)
+{
+    uint64_t seed = 12;
+    arena msg = arena_make(1 << 20);
+    for (int step = 0; step < 5000; step++) {
+        unsigned char a[40], b[40];
+        size_t n = test_random(&seed) % sizeof a, start = test_random(&seed) % 8, at;
+        for (size_t i = 0; i < sizeof a; i++)
+            a[i] = b[i] = (unsigned char)(test_random(&seed) % 2 ? test_random(&seed) : '@' + test_random(&seed) % 60);
+        at = test_random(&seed) % sizeof a;
+        b[at] = (unsigned char)(b[at] ^ (test_random(&seed) % 2 ? 0x20 : 0));
+        str x = str_sub(str_of(a, sizeof a), (ptrdiff_t)start, (ptrdiff_t)n);
+        str y = str_sub(str_of(b, sizeof b), (ptrdiff_t)start, (ptrdiff_t)n);
+        bool same = str_eq(str_lower(&msg, x), str_lower(&msg, y));
+        CHECK_ROW(step, str_eq_nocase(x, y) == same);
+        CHECK_ROW(step, (str_hash_nocase(x, 3) == str_hash_nocase(y, 3)) == same);
+        CHECK_ROW(step, str_hash_nocase(x, 3) == str_hash(str_lower(&msg, x), 3));
+        arena_reset(&msg);
+    }
+    arena_free(&msg);
+}
