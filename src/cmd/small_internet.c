@@ -1,0 +1,280 @@
+#include "cmd/small_internet.h"
+
+#include "base/must.h"
+#include "rooms/accounts/accounts.h"
+#include "rooms/authoritative/authoritative.h"
+#include "rooms/mailstore/mailstore.h"
+#include "rooms/mta/mta.h"
+#include "rooms/resolver/resolver.h"
+#include "rooms/upper/upper.h"
+#include "rt/log.h"
+#include "rt/worker.h"
+#include "talk/control.h"
+
+enum { SMALL_MEMORY_BYTES_MAX = 64 << 20, SMALL_SETTINGS_BYTES_MAX = 64 * 1024 };
+
+// Ports of a run without a space of its own: high ones, so that no root is needed. 12000 stays what the course says.
+static const struct { uint16_t well_known, high; } ports[] = {
+    {25, 2525}, {587, 2587}, {465, 2465}, {110, 2110}, {995, 2995}, {143, 2143}, {993, 2993}, {53, 5300}, {80, 2080}, {12000, 12000},
+};
+
+uint16_t small_port(const small_internet *n, uint16_t well_known)
+{
+    for (size_t i = 0; i < sizeof ports / sizeof *ports && !n->options.real_ports; i++)
+        if (ports[i].well_known == well_known)
+            return ports[i].high;
+    return well_known;
+}
+
+small_host *small_find(small_internet *n, str name)
+{
+    for (int i = 0; i < n->count; i++)
+        if (str_eq_nocase(n->hosts[i].host->name, name))
+            return &n->hosts[i];
+    return NULL;
+}
+
+str small_where(small_internet *n, const small_host *h, uint16_t well_known, arena *a)
+{
+    return addr_text(a, addr_with_port(h->host->here[0], small_port(n, well_known)));
+}
+
+const small_account *small_account_of(const small_internet *n, str address)
+{
+    for (int i = 0; i < n->account_count; i++)
+        if (str_eq_nocase(n->accounts[i].address, address))
+            return &n->accounts[i];
+    return NULL;
+}
+
+static bool failed(small_internet *n, str *why, const char *what, str name, str reason)
+{
+    *why = str_format(&n->memory, "%s " STR_FMT ": " STR_FMT, what, STR_ARG(name), STR_ARG(reason));
+    return false;
+}
+
+// ---- worlds -----------------------------------------------------------------------------------------------------------
+
+static world *real_world(void *arg, str name, const addr *addresses, int count)
+{
+    small_internet *n = arg;
+    world *w = world_linux_new(name, addresses, count);
+    for (size_t i = 0; i < sizeof ports / sizeof *ports && !n->options.real_ports; i++)
+        world_map_port(w, ports[i].well_known, ports[i].high);
+    return w;
+}
+
+// Another `naru try` may have 127.0.0.x already: each run takes a subnet where its first DNS door is free.
+static bool subnet_free(small_internet *n, int subnet)
+{
+    addr first = addr_v4(0x7f000002u + ((uint32_t)subnet << 8), small_port(n, 53));
+    sock *probe;
+    if (sock_listen(n->world, first, (listen_options){0}, &probe) != E_OK)
+        return false;
+    sock_close(probe);
+    return true;
+}
+
+static bool map_read(small_internet *n, str *why)
+{
+    config_error error = {0};
+    int subnet = n->options.real_addresses || n->options.make ? -1 : 0;
+    while (subnet >= 0 && subnet < SMALL_SUBNETS && !subnet_free(n, subnet))
+        subnet++;
+    if (subnet == SMALL_SUBNETS)
+        return failed(n, why, "no free loopback subnet", S("127.0.0.x to 127.0.199.x"),
+                      S("port 5300 is taken everywhere; stop another `naru try`"));
+    n->options.subnet = subnet;
+    if (lab_read(&n->map, subnet, &n->memory, &error))
+        return true;
+    return failed(n, why, "the map of the small Internet,", str_format(&n->memory, "line %d", error.line), error.text);
+}
+
+// ---- files ------------------------------------------------------------------------------------------------------------
+
+typedef struct { world *w; char *directory, *path; str text; unsigned mode; err e; } writing;
+
+static void write_blocking(void *arg)
+{
+    writing *f = arg;
+    f->e = dir_make(f->w, f->directory, 0700);
+    if (f->e == E_OK)
+        f->e = file_replace(f->w, f->path, f->text, f->mode);
+}
+
+static bool write_text(small_internet *n, world *w, str directory, str name, str text, unsigned mode, str *why)
+{
+    writing f = {.w = w, .directory = str_to_z(&n->memory, directory), .text = text, .mode = mode};
+    f.path = str_to_z(&n->memory, str_format(&n->memory, STR_FMT "/" STR_FMT, STR_ARG(directory), STR_ARG(name)));
+    work(write_blocking, &f);
+    return f.e == E_OK || failed(n, why, "cannot write", str_z(f.path), str_z(err_text(f.e)));
+}
+
+typedef struct { small_internet *n; world *w; const str *names; int count; certificate *out; bool ok; } certifying;
+
+static void certify_blocking(void *arg)
+{
+    certifying *c = arg;
+    c->ok = c->count ? certificate_make(c->w, &c->n->ca, c->names, c->count, 30, &c->n->memory, c->out)
+                     : certificate_authority_make(c->w, S("The small Internet of naru"), 30, &c->n->memory, c->out);
+}
+
+static bool authority_make(small_internet *n, str *why)
+{
+    certifying c = {.n = n, .w = n->world, .out = &n->ca};
+    work(certify_blocking, &c);
+    if (!c.ok)
+        return failed(n, why, "cannot make", S("a certificate authority"), S("OpenSSL failed"));
+    n->ca_path = str_format(&n->memory, STR_FMT "/ca.pem", STR_ARG(n->options.directory));
+    return n->options.make || write_text(n, n->world, n->options.directory, S("ca.pem"), n->ca.cert_pem, 0644, why);
+}
+
+static bool certificate_for(small_internet *n, small_host *h, str *why)
+{
+    str domain = h->host->mail_domain;
+    str names[] = {domain, str_format(&n->memory, "mail." STR_FMT, STR_ARG(domain)), S("gmail-smtp-in.l.google.com"),
+                   addr_ip_text(&n->memory, h->host->here[0])};
+    certificate made;
+    certifying c = {.n = n, .w = h->world, .names = names, .count = 4, .out = &made};
+    if (!str_eq(domain, S("gmail.com")))
+        names[2] = names[3], c.count = 3;
+    work(certify_blocking, &c);
+    if (!c.ok)
+        return failed(n, why, "cannot make a certificate for", domain, S("OpenSSL failed"));
+    return write_text(n, h->world, h->directory, S("cert.pem"), made.cert_pem, 0644, why) &&
+           write_text(n, h->world, h->directory, S("key.pem"), made.key_pem, 0600, why);
+}
+
+// ---- services ---------------------------------------------------------------------------------------------------------
+
+static bool service_add(small_internet *n, small_host *h, const room_kind *kind, str settings, str *why)
+{
+    config_error error = {0};
+    statement *block = config_parse(str_z(kind->name), settings, &n->memory, NULL, NULL, &error);
+    if (!block || !config_check(block, kind->settings, &n->memory, &error))
+        return failed(n, why, kind->name, str_format(&n->memory, "settings, line %d", error.line), error.text);
+    str reason = {0};
+    if (node_add(&h->node, kind, block, NULL, &reason) == E_OK)
+        return true;
+    return failed(n, why, kind->name, str_join(&n->memory, S("at "), h->host->name), reason);
+}
+
+static bool names_add(small_internet *n, small_host *h, str *why)
+{
+    buf settings = buf_make(SMALL_SETTINGS_BYTES_MAX);
+    str directory = str_format(&n->memory, STR_FMT "/zones", STR_ARG(h->directory));
+    bool ok = true;
+    for (int i = 0; i < h->host->zone_count && ok; i++) {
+        const lab_zone *z = &h->host->zones[i];
+        ok = write_text(n, h->world, directory, z->file, lab_zone_text(&n->map, z->file, &n->memory), 0644, why);
+        buf_format(&settings, "zone \"" STR_FMT "\" \"" STR_FMT "/" STR_FMT "\"\n", STR_ARG(z->name), STR_ARG(directory), STR_ARG(z->file));
+    }
+    ok = ok && service_add(n, h, &authoritative_kind, str_copy(&n->memory, buf_str(&settings)), why);
+    buf_free(&settings);
+    return ok;
+}
+
+static bool resolver_add(small_internet *n, small_host *h, str *why)
+{
+    buf settings = buf_make(SMALL_SETTINGS_BYTES_MAX);
+    const lab_host *root = lab_find(&n->map, S("root"));
+    for (int i = 0; i < root->address_count; i++)
+        buf_format(&settings, "root %c.root-servers.net " STR_FMT "\n", 'a' + i, STR_ARG(addr_ip_text(&n->memory, root->here[i])));
+    buf_put(&settings, S("allow 0.0.0.0/0\nexplain \"this is a small Internet: no such name here\"\n"));
+    bool ok = service_add(n, h, &resolver_kind, str_copy(&n->memory, buf_str(&settings)), why);
+    buf_free(&settings);
+    return ok;
+}
+
+static str password_make(small_internet *n)
+{
+    static const char *const words[] = {"ketchup", "pickle", "ferry", "onion", "mustard", "harbor", "lemon", "pepper",
+                                        "river", "tomato", "lantern", "cucumber", "ginger", "island", "walnut", "radish"};
+    uint64_t count = sizeof words / sizeof *words;
+    return str_format(&n->memory, "%s-%s-%04u", words[world_random_below(n->world, count)],
+                      words[world_random_below(n->world, count)], (unsigned)world_random_below(n->world, 10000));
+}
+
+static bool people_add(small_internet *n, small_host *h, str *why)
+{
+    for (int i = 0; i < h->host->people_count; i++) {
+        small_account *a = &n->accounts[n->account_count];
+        *a = (small_account){.host = h->host, .password = password_make(n)};
+        a->address = str_format(&n->memory, STR_FMT "@" STR_FMT, STR_ARG(h->host->people[i]), STR_ARG(h->host->mail_domain));
+        err e = accounts_put(node_room(&h->node, "accounts"), a->address, a->password);
+        if (e != E_OK)
+            return failed(n, why, "cannot make the account", a->address, str_z(err_text(e)));
+        n->account_count++;
+    }
+    return true;
+}
+
+static bool mail_add(small_internet *n, small_host *h, str *why)
+{
+    const lab_host *local = lab_find(&n->map, S("local"));
+    str tls = str_format(&n->memory, "certificate \"" STR_FMT "/cert.pem\"\nkey \"" STR_FMT "/key.pem\"\nplaintext loopback\n",
+                         STR_ARG(h->directory), STR_ARG(h->directory));
+    str domain = h->host->mail_domain;
+    str mta = str_format(&n->memory, STR_FMT "host mail." STR_FMT "\ndomain " STR_FMT "\nresolver " STR_FMT "\npostmaster " STR_FMT "@" STR_FMT
+                         "\nretry %llds\nretry-max 10m\nexpire %llds\n", STR_ARG(tls), STR_ARG(domain), STR_ARG(domain),
+                         STR_ARG(addr_ip_text(&n->memory, local->here[0])), STR_ARG(h->host->people[0]), STR_ARG(domain),
+                         (long long)(n->options.retry_ns / NS_PER_S), (long long)(n->options.expire_ns / NS_PER_S));
+    return certificate_for(n, h, why) && service_add(n, h, &accounts_kind, S(""), why) &&
+           service_add(n, h, &mailstore_kind, tls, why) && service_add(n, h, &mta_kind, mta, why) && people_add(n, h, why);
+}
+
+static bool host_start(small_internet *n, small_host *h, str *why)
+{
+    h->directory = str_format(&n->memory, STR_FMT "/" STR_FMT, STR_ARG(n->options.directory), STR_ARG(h->host->name));
+    if (node_start(&h->node, h->world, h->host->name, h->directory) != E_OK)
+        return failed(n, why, "cannot start", h->host->name, S("no memory for its first fiber"));
+    h->started = true;
+    return (!h->host->zone_count || names_add(n, h, why)) && (!h->host->resolver || resolver_add(n, h, why)) &&
+           (!h->host->mail_domain.len || mail_add(n, h, why)) &&
+           (!h->host->upper || service_add(n, h, &upper_kind, S(""), why));
+}
+
+// ---- the whole --------------------------------------------------------------------------------------------------------
+
+static bool control_start(small_internet *n, str *why)
+{
+    for (int i = 0; i < n->count; i++)
+        if (n->hosts[i].host->mail_domain.len || n->hosts[i].host->resolver) {
+            err e = control_open(&n->hosts[i].node);
+            if (e != E_OK)
+                return failed(n, why, "cannot open the control socket of", n->hosts[i].host->name, str_z(err_text(e)));
+        }
+    err e = node_start(&n->own, n->world, S("small Internet"), n->options.directory);
+    if (e == E_OK)
+        e = control_open(&n->own);
+    return e == E_OK || failed(n, why, "cannot open", S("the control socket"), str_z(err_text(e)));
+}
+
+err small_internet_start(small_internet *n, small_options options, str *why)
+{
+    *n = (small_internet){.options = options, .world = world_here(), .memory = arena_make(SMALL_MEMORY_BYTES_MAX)};
+    bool ok = map_read(n, why) && authority_make(n, why);
+    for (int i = 0; i < n->map.count && ok; i++) {
+        small_host *h = &n->hosts[n->count++];
+        h->host = &n->map.hosts[i];
+        h->world = options.make ? options.make(options.make_arg, h->host->name, h->host->here, h->host->address_count)
+                                : real_world(n, h->host->name, h->host->here, h->host->address_count);
+    }
+    for (int i = 0; i < n->count && ok; i++)
+        ok = host_start(n, &n->hosts[i], why);
+    if (ok && (options.make || control_start(n, why)))
+        return E_OK;
+    return E_PROTOCOL;                               // *why lives in n->memory: small_internet_stop comes after it was said
+}
+
+void small_internet_stop(small_internet *n)
+{
+    if (n->own.world)
+        node_stop(&n->own);
+    for (int i = n->count - 1; i >= 0; i--)
+        if (n->hosts[i].started)
+            node_stop(&n->hosts[i].node);
+    for (int i = 0; i < n->count && !n->options.make; i++)
+        world_linux_free(n->hosts[i].world);
+    arena_free(&n->memory);
+}
