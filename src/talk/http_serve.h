@@ -1,8 +1,8 @@
 // HTTP/1.1 (RFC 9110, 9112) on a conn, server side: one request after the other, strict about everything that smuggles.
 #pragma once
 #include "rt/conn.h"
+#include "wire/http/head.h"
 
-typedef struct { str name, value; } http_header;
 typedef struct {
     str method, target, path, query;        // target as sent; path percent-decoded, without "..", query raw
     http_header *headers; int header_count;
