@@ -143,7 +143,8 @@ conn *conn_open(world *w, addr to, int64_t timeout_ns)
     conn_inside *c = conn_new(w);
     c->seen.peer = to;
     sock *s = NULL;
-    return connect_wait(c, sock_connect(w, to, &s), s, timeout_ns);
+    err started = sock_connect(w, to, &s);
+    return connect_wait(c, started, s, timeout_ns);
 }
 
 conn *conn_open_unix(world *w, const char *path, int64_t timeout_ns)
@@ -151,7 +152,8 @@ conn *conn_open_unix(world *w, const char *path, int64_t timeout_ns)
     conn_inside *c = conn_new(w);
     c->seen.is_inside = true;
     sock *s = NULL;
-    return connect_wait(c, sock_connect_unix(w, path, &s), s, timeout_ns);
+    err started = sock_connect_unix(w, path, &s);
+    return connect_wait(c, started, s, timeout_ns);
 }
 
 void conn_buffer_free(conn_buffer *b)
@@ -219,7 +221,7 @@ void conn_close(conn *seen)
         session_goodbye(c);
     if (c->sock && !c->out_broken && !c->at_end)
         linger(c);
-    conn_free(c, !in_order && seen->error != E_CANCELED);
+    conn_free(c, c->out_broken || c->out.len > 0);        // a pair's other end learns that something is missing
 }
 
 void conn_dismiss(conn *seen)
