@@ -39,10 +39,10 @@ str small_where(small_internet *n, const small_host *h, uint16_t well_known, are
     return addr_text(a, addr_with_port(h->host->here[0], small_port(n, well_known)));
 }
 
-const small_account *small_account_of(const small_internet *n, str address)
+const small_account *small_account_of(const small_internet *n, str who)
 {
     for (int i = 0; i < n->account_count; i++)
-        if (str_eq_nocase(n->accounts[i].address, address))
+        if (str_eq_nocase(n->accounts[i].address, who))
             return &n->accounts[i];
     return NULL;
 }
@@ -215,12 +215,12 @@ static bool mail_add(small_internet *n, small_host *h, str *why)
     str tls = str_format(&n->memory, "certificate \"" STR_FMT "/cert.pem\"\nkey \"" STR_FMT "/key.pem\"\nplaintext loopback\n",
                          STR_ARG(h->directory), STR_ARG(h->directory));
     str domain = h->host->mail_domain;
-    str mta = str_format(&n->memory, STR_FMT "host mail." STR_FMT "\ndomain " STR_FMT "\nresolver " STR_FMT "\npostmaster " STR_FMT "@" STR_FMT
+    str transfer = str_format(&n->memory, STR_FMT "host mail." STR_FMT "\ndomain " STR_FMT "\nresolver " STR_FMT "\npostmaster " STR_FMT "@" STR_FMT
                          "\nretry %llds\nretry-max 10m\nexpire %llds\n", STR_ARG(tls), STR_ARG(domain), STR_ARG(domain),
                          STR_ARG(addr_ip_text(&n->memory, local->here[0])), STR_ARG(h->host->people[0]), STR_ARG(domain),
                          (long long)(n->options.retry_ns / NS_PER_S), (long long)(n->options.expire_ns / NS_PER_S));
     return certificate_for(n, h, why) && service_add(n, h, &accounts_kind, S(""), why) &&
-           service_add(n, h, &mailstore_kind, tls, why) && service_add(n, h, &mta_kind, mta, why) && people_add(n, h, why);
+           service_add(n, h, &mailstore_kind, tls, why) && service_add(n, h, &mta_kind, transfer, why) && people_add(n, h, why);
 }
 
 static bool host_start(small_internet *n, small_host *h, str *why)

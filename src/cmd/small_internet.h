@@ -53,4 +53,4 @@ small_host *small_find(small_internet *n, str name);
 // "127.0.0.12:2525": where a service of a host is reached from here.
 str  small_where(small_internet *n, const small_host *h, uint16_t well_known, arena *a);
 uint16_t small_port(const small_internet *n, uint16_t well_known);
-const small_account *small_account_of(const small_internet *n, str address);
+const small_account *small_account_of(const small_internet *n, str who);

@@ -1,0 +1,289 @@
+// naru try: the small Internet, ready in two seconds, nothing left behind.
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cmd/commands.h"
+#include "cmd/options.h"
+#include "cmd/running.h"
+#include "cmd/small_internet.h"
+#include "cmd/tree_remove.h"
+#include "rt/json_text.h"
+#include "rt/log.h"
+#include "rt/loop.h"
+#include "rt/space.h"
+#include "rt/worker.h"
+
+enum { TRY_JSON_BYTES_MAX = 256 * 1024, TRY_PATH_BYTES = 256, TRY_LOG_BYTES_MAX = 16 << 20 };
+
+typedef struct {
+    bool  shell, json, verbose, in_space;
+    str   wanted_directory, language;
+    str   directory;
+    bool  temporary;                 // made by us, removed at the end
+    str   space_refused;             // why there is no space of our own
+    arena memory;
+    small_internet internet;
+    FILE *log;
+    int   code;
+    int   shell_pid;
+} trying;
+
+// ---- what people and programs read ---------------------------------------------------------------------------------------
+
+static void put_pair(buf *out, const char *before, const char *key, str value)
+{
+    buf_format(out, "%s\"%s\": ", before, key);
+    json_put(out, value);
+}
+
+static void put_host(trying *t, small_host *h, bool first, buf *out)
+{
+    static const struct { const char *key; uint16_t port; bool mail, names, upper; } services[] = {
+        {"smtp", 25, .mail = true}, {"submission", 587, .mail = true}, {"submissions", 465, .mail = true},
+        {"pop3", 110, .mail = true}, {"pop3s", 995, .mail = true}, {"dns", 53, .names = true}, {"upper", 12000, .upper = true},
+    };
+    buf_put(out, first ? S("\n    ") : S(",\n    "));
+    json_put(out, h->host->resolver ? S("resolver") : h->host->name);
+    buf_put(out, S(": {"));
+    const char *comma = "";
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
+        bool there = (services[i].mail && h->host->mail_domain.len) || (services[i].names && (h->host->zone_count || h->host->resolver)) ||
+                     (services[i].upper && h->host->upper);
+        if (!there)
+            continue;
+        put_pair(out, comma, services[i].key, small_where(&t->internet, h, services[i].port, &t->memory));
+        comma = ", ";
+    }
+    put_pair(out, comma, "dir", h->directory);
+    buf_put(out, S("}"));
+}
+
+static void print_json(trying *t)
+{
+    buf out = buf_make(TRY_JSON_BYTES_MAX);
+    put_pair(&out, "{", "dir", t->directory);
+    put_pair(&out, ", ", "ca", t->internet.ca_path);
+    buf_put(&out, S(", \"hosts\": {"));
+    for (int i = 0; i < t->internet.count; i++)
+        put_host(t, &t->internet.hosts[i], i == 0, &out);
+    buf_put(&out, S("\n  }, \"accounts\": ["));
+    for (int i = 0; i < t->internet.account_count; i++) {
+        put_pair(&out, i ? ",\n    {" : "\n    {", "address", t->internet.accounts[i].address);
+        put_pair(&out, ", ", "password", t->internet.accounts[i].password);
+        buf_put(&out, S("}"));
+    }
+    buf_put(&out, S("\n  ]}\n"));
+    fwrite(out.at, 1, out.len, stdout);
+    fflush(stdout);
+    buf_free(&out);
+}
+
+static void print_people(trying *t)
+{
+    printf("\n  People        password\n");
+    for (int i = 0; i < t->internet.account_count; i++)
+        printf("  %-22s " STR_FMT "\n", str_to_z(&t->memory, t->internet.accounts[i].address), STR_ARG(t->internet.accounts[i].password));
+}
+
+static str host_port(trying *t, const char *host, uint16_t port, char between)
+{
+    small_host *h = small_find(&t->internet, str_z(host));
+    if (t->in_space)
+        return str_format(&t->memory, "%s%c%d", host, between, port);
+    return str_format(&t->memory, STR_FMT "%c%d", STR_ARG(addr_ip_text(&t->memory, h->host->here[0])), between, small_port(&t->internet, port));
+}
+
+static void print_things_to_do(trying *t)
+{
+    const small_account *bob = small_account_of(&t->internet, S("bob@hamburger.edu"));
+    str resolver = addr_ip_text(&t->memory, lab_find(&t->internet.map, S("local"))->here[0]);
+    bool en = !str_eq(t->language, S("ko"));
+    printf("\n  %s\n", en ? "Type the textbook's letter (HELO crepes.fr, MAIL FROM: <alice@crepes.fr>, RCPT TO: <bob@hamburger.edu>, DATA, ., QUIT):"
+                          : "교재의 편지를 직접 쳐 보세요 (HELO crepes.fr, MAIL FROM: <alice@crepes.fr>, RCPT TO: <bob@hamburger.edu>, DATA, ., QUIT):");
+    printf("    telnet " STR_FMT "\n", STR_ARG(host_port(t, "hamburger.edu", 25, ' ')));
+    printf("  %s\n    curl pop3://" STR_FMT "/1 -u bob@hamburger.edu:" STR_FMT "\n", en ? "Read it:" : "읽기:",
+           STR_ARG(host_port(t, "hamburger.edu", 110, ':')), STR_ARG(bob->password));
+    printf("  %s\n    naru story --last\n", en ? "See every message that passed, from the root query to POP3:" : "루트 질의부터 POP3까지 오간 모든 메시지 보기:");
+    printf("  %s\n", en ? "Names, from the root:" : "루트부터 이름 찾기:");
+    if (t->in_space)
+        printf("    dig www.networkutopia.com\n    naru query gaia.cs.umass.edu --trace\n");
+    else
+        printf("    dig @" STR_FMT " -p %d www.networkutopia.com\n    naru query gaia.cs.umass.edu --trace\n", STR_ARG(resolver), small_port(&t->internet, 53));
+    printf("  %s\n    naru upper " STR_FMT " \"ketchup and pickles\"\n", en ? "Upper case over UDP:" : "UDP 대문자 서버:",
+           STR_ARG(t->in_space ? S("hamburger.edu") : host_port(t, "hamburger.edu", 12000, ':')));
+    printf("  %s\n    naru scene --all\n\n", en ? "Play the course's cases:" : "강의의 장면들 재생:");
+}
+
+static void print_welcome(trying *t)
+{
+    bool en = !str_eq(t->language, S("ko"));
+    printf("\n  %s\n", en ? "The small Internet is up: root, com net org edu kr uk fr ca, crepes.fr, hamburger.edu, sch.ac.kr, gmail.com and others."
+                          : "작은 인터넷이 떴습니다: root, com net org edu kr uk fr ca, crepes.fr, hamburger.edu, sch.ac.kr, gmail.com 등.");
+    if (t->space_refused.len)
+        printf("  %s: " STR_FMT "\n", en ? "No network of its own here, so loopback addresses and high ports are used" :
+               "자기만의 네트워크를 만들 수 없어 루프백 주소와 높은 포트를 씁니다", STR_ARG(t->space_refused));
+    print_people(t);
+    print_things_to_do(t);
+    printf("  %s " STR_FMT "\n", en ? "Data, zones, log:" : "데이터, 존 파일, 로그:", STR_ARG(t->directory));
+    if (t->in_space)
+        printf("  %s\n\n", en ? "This is a shell inside the small Internet; `exit` ends it all and leaves nothing." :
+               "여기는 작은 인터넷 안의 셸입니다. `exit`로 끝나며 아무것도 남지 않습니다.");
+    else
+        printf("  %s\n\n", en ? "Ctrl-C ends it all and leaves nothing." : "Ctrl-C로 끝나며 아무것도 남지 않습니다.");
+    fflush(stdout);
+}
+
+// ---- running ----------------------------------------------------------------------------------------------------------
+
+static void log_to_file(void *arg, str line)
+{
+    trying *t = arg;
+    if (!t->log || ftell(t->log) > TRY_LOG_BYTES_MAX)
+        return;
+    fwrite(line.at, 1, (size_t)line.len, t->log);
+    fputc('\n', t->log);
+    fflush(t->log);
+}
+
+static void watch_signals(void *arg)
+{
+    trying *t = arg;
+    if (signal_wait() != 0 && t->shell_pid > 0)
+        shell_hang_up(t->shell_pid);
+}
+
+static void converse_in_shell(trying *t)
+{
+    char directory[TRY_PATH_BYTES + 16], hint[] = "NARU_TRY=1";
+    snprintf(directory, sizeof directory, "NARU_DIR=" STR_FMT, STR_ARG(t->directory));
+    const char *variables[] = {directory, hint, "PS1=naru:\\w\\$ ", NULL};
+    if (shell_start(variables, &t->shell_pid) != E_OK) {
+        t->code = command_error("try", COMMAND_FAILED, "cannot start a shell ($SHELL)");
+        return;
+    }
+    SCOPE(signals, 0, 1);
+    scope_go(&signals, "signals", watch_signals, t);
+    int code = shell_wait(t->shell_pid);
+    t->code = code == 0 || code > 128 ? COMMAND_OK : code;
+}
+
+static void play(void *arg)
+{
+    trying *t = arg;
+    str why = {0};
+    small_options options = {.directory = t->directory, .real_addresses = t->in_space, .real_ports = t->in_space,
+                             .retry_ns = seconds(10), .expire_ns = minutes(10)};
+    if (small_internet_start(&t->internet, options, &why) != E_OK) {
+        t->code = command_error("try", COMMAND_FAILED, "the small Internet did not start: " STR_FMT, STR_ARG(why));
+        small_internet_stop(&t->internet);
+        return;
+    }
+    bool listed = running_announce(&t->memory, t->directory);
+    if (t->json)
+        print_json(t);
+    else
+        print_welcome(t);
+    if (t->in_space)
+        converse_in_shell(t);
+    else
+        signal_wait();
+    if (listed)
+        running_forget(&t->memory, t->directory);
+    small_internet_stop(&t->internet);
+}
+
+static bool directory_choose(trying *t)
+{
+    if (t->wanted_directory.len) {
+        char *path = realpath(str_to_z(&t->memory, t->wanted_directory), NULL);
+        char here[TRY_PATH_BYTES];
+        if (path)
+            t->directory = str_copy(&t->memory, str_z(path));
+        else if (t->wanted_directory.at[0] == '/')
+            t->directory = t->wanted_directory;
+        else if (getcwd(here, sizeof here))
+            t->directory = str_format(&t->memory, "%s/" STR_FMT, here, STR_ARG(t->wanted_directory));
+        free(path);
+        return t->directory.len > 0 && t->directory.len < TRY_PATH_BYTES;
+    }
+    char made[] = "/tmp/naru-try-XXXXXX";
+    if (!mkdtemp(made))
+        return false;
+    t->directory = str_copy(&t->memory, str_z(made));
+    t->temporary = true;
+    return true;
+}
+
+// A shell that answers only to high ports when the machine refuses a space; says why.
+static void space_try(trying *t)
+{
+    const char *directory = str_to_z(&t->memory, t->directory);
+    err e = space_enter(&t->memory, &t->space_refused);
+    str resolver = S("nameserver 128.238.29.10\noptions timeout:2\n");
+    if (e == E_OK)
+        e = space_file_over("/etc/resolv.conf", directory, "resolv.conf", resolver, &t->memory, &t->space_refused);
+    if (e == E_OK && access("/etc/nsswitch.conf", R_OK) == 0) {
+        str ignored;
+        (void)space_file_over("/etc/nsswitch.conf", directory, "nsswitch.conf", S("passwd: files\ngroup: files\nhosts: files dns\n"), &t->memory, &ignored);
+    }
+    t->in_space = e == E_OK;
+}
+
+static int run(trying *t)
+{
+    signals_block();
+    log_setup(LOG_LOGFMT, t->verbose ? LOG_DEBUG : LOG_INFO, log_to_file, t);
+    workers_start(2);
+    loop_driver *driver = driver_linux_new();
+    world *w = world_linux_new(S("try"), NULL, 0);
+    t->log = fopen(str_to_z(&t->memory, str_format(&t->memory, STR_FMT "/log", STR_ARG(t->directory))), "we");
+    if (loop_run(driver, w, play, t) != E_OK)
+        t->code = command_error("try", COMMAND_FAILED, "no guarded stack can be had: raise vm.max_map_count or free memory");
+    driver_linux_free(driver);
+    workers_stop();
+    if (t->log)
+        fclose(t->log);
+    if (t->temporary)
+        tree_remove(w, t->directory);
+    world_linux_free(w);
+    return t->code;
+}
+
+int cmd_try(int argc, char **argv)
+{
+    static trying state;                     // large; one a process
+    trying *t = &state;
+    t->memory = arena_make(4 << 20);
+    str lang = {0};
+    const command_option options[] = {
+        {"shell", OPTION_FLAG, &t->shell, NULL, "a shell inside, with the course's addresses and real ports (needs a terminal)"},
+        {"json", OPTION_FLAG, &t->json, NULL, "print one JSON object when everything is ready, keep running"},
+        {"dir", OPTION_TEXT, &t->wanted_directory, "DIR", "keep the data here (default: a temporary directory, removed at the end)"},
+        {"lang", OPTION_TEXT, &lang, "en|ko", "language of what is explained"},
+        {"verbose", OPTION_FLAG, &t->verbose, NULL, "log more"},
+        {0},
+    };
+    const command_help help = {"try", "", "Starts the small Internet on this machine: no root, nothing left behind.", options,
+                               "Ctrl-C (or `exit` in the shell) ends it."};
+    int code, words;
+    if (!options_read(argc, argv, &help, NULL, 0, &words, &code))
+        return code;
+    t->language = language_choose(lang);
+    if (!t->language.len)
+        return usage_error(&help, "--lang wants en or ko");
+    if (!directory_choose(t))
+        return command_error("try", COMMAND_FAILED, "cannot make a data directory in /tmp; use --dir DIR");
+    world *w = world_linux_new(S("try"), NULL, 0);
+    err made = dir_make(w, str_to_z(&t->memory, t->directory), 0700);
+    world_linux_free(w);
+    if (made != E_OK)
+        return command_error("try", COMMAND_FAILED, "cannot make \"" STR_FMT "\": %s", STR_ARG(t->directory), err_text(made));
+    if (t->shell && !terminal_at(STDIN_FILENO))
+        t->space_refused = S("--shell needs a terminal");
+    else if (t->shell)
+        space_try(t);
+    code = run(t);
+    arena_free(&t->memory);
+    return code;
+}

@@ -1,0 +1,53 @@
+// naru: the command word chooses the command. Each command is a file in cmd/.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cmd/commands.h"
+#include "cmd/options.h"
+#include "rt/config.h"
+
+static const struct { const char *name; int (*run)(int, char **); const char *summary; } commands[] = {
+    {"try", cmd_try, "the small Internet on this machine, nothing left behind"},
+    {"scene", cmd_scene, "play the course's cases, one or all"},
+    {"story", cmd_story, "every message of a letter's or a query's journey"},
+    {"mail", cmd_mail, "send, list, read and delete mail"},
+    {"query", cmd_query, "ask DNS, with --trace and --wire"},
+    {"upper", cmd_upper, "a text in upper case over UDP or TCP"},
+    {"queue", cmd_queue, "the mail queue"},
+    {"account", cmd_account, "people and their passwords"},
+    {"status", cmd_status, "what is running and how it is"},
+    {"ps", cmd_ps, "every conversation, and what it waits for"},
+    {"config", cmd_config, "check, format and describe naru.conf"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void usage(FILE *to)
+{
+    fprintf(to, "naru %s: names, mail, files and video of a domain in one program.\n\nusage: naru COMMAND [words and options]\n\n", NARU_VERSION);
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fprintf(to, "\n`naru COMMAND --help` says more. Start with: naru try\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        usage(argc < 2 ? stderr : stdout);
+        return argc < 2 ? COMMAND_USAGE : COMMAND_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+        printf("naru %s\n", NARU_VERSION);
+        return COMMAND_OK;
+    }
+    const char *names[COMMANDS];
+    for (int i = 0; i < COMMANDS; i++) {
+        names[i] = commands[i].name;
+        if (strcmp(argv[1], names[i]) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    str near = nearest_name(str_z(argv[1]), names, COMMANDS);
+    fprintf(stderr, "naru: there is no command \"%s\"%s" STR_FMT "%s; `naru --help` lists them\n", argv[1], near.len ? "; did you mean \"" : "",
+            STR_ARG(near), near.len ? "\"?" : "");
+    return COMMAND_USAGE;
+}
