@@ -13,6 +13,8 @@ static void must_be_same(const statement *a, const statement *b)
     must(!a && !b);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static bool include_itself(void *arg, str path, arena *a, str *text)
 {
     (void)a, (void)path;
