@@ -1,9 +1,10 @@
-// The accounts service: people and their passwords. See docs/accounts.md for its line protocol.
+// The accounts service: people, password hashes, app passwords, roles. Everybody else asks it for verdicts over one line
+// protocol (docs/accounts.md) at the inside door "accounts.login"; `naru account` works through its control routes.
 #pragma once
 #include "rt/room.h"
 
 extern const room_kind accounts_kind;
 
-// From the process that runs the service (`naru try`, the simulator): makes the account (local@domain), or gives it this password
-// when it exists. Parks. E_NO_SPACE, E_IO, E_PROTOCOL (not an address).
-err accounts_put(room *accounts, str address, str password);
+// For commands that hold the room in their own process (naru try): as `naru account add`. E_EXISTS, E_PROTOCOL (no address,
+// no usable password), E_LIMIT, E_NO_SPACE ... with *why in `a`.
+err accounts_add(room *r, str who, str password, str role, arena *a, str *why);

@@ -1,0 +1,168 @@
+// The verdicts (docs/accounts.md): one line in, one line out, values as xtext.
+#include <string.h>
+
+#include "rooms/accounts/accounts_inside.h"
+#include "rt/log.h"
+#include "rt/meter.h"
+#include "wire/mail/smtp.h"
+
+enum { LINE_BYTES_MAX = 4096, PROTOCOL_ARENA_BYTES = 64 * 1024 };
+
+static meter checks = {.name = "naru_accounts_logins_total", .help = "Login verdicts", .type = METER_COUNTER, .label = "verdict",
+                       .values = {"ok", "wrong", "too-many", "trouble"}};
+typedef enum { CHECK_OK, CHECK_WRONG, CHECK_TOO_MANY, CHECK_TROUBLE } check_verdict;
+
+typedef struct { str service, client, user, password, account, address; } request;
+
+static bool request_read(str line, arena *a, request *q)
+{
+    const struct { str key; str *value; } fields[] = {
+        {S("service"), &q->service}, {S("client"), &q->client}, {S("user"), &q->user},
+        {S("password"), &q->password}, {S("account"), &q->account}, {S("address"), &q->address}};
+    *q = (request){0};
+    for (str word = str_word(&line); word.len; word = str_word(&line)) {
+        str key = str_cut(&word, '=');
+        bool known = false;
+        for (size_t i = 0; i < sizeof fields / sizeof fields[0] && !known; i++)
+            if (str_eq(key, fields[i].key))
+                known = xtext_read(word, a, fields[i].value);
+        if (!known)
+            return false;
+    }
+    return true;
+}
+
+// ---- CHECK ------------------------------------------------------------------------------------------------------------
+
+// "bob" is bob@ our domain: mail programs send either.
+static str user_key(accounts *s, str user, arena *a)
+{
+    str why;
+    if (str_find(user, '@') < 0 && s->domain.len)
+        user = str_format(a, STR_FMT "@" STR_FMT, STR_ARG(user), STR_ARG(s->domain));
+    return accounts_key(user, a, &why);
+}
+
+// Copies of the hashes to try: the person may be changed while one is computed. Unknown names get nobody's hash.
+static int hashes_to_try(accounts *s, const person *who, bool app, char (*out)[PASSWORD_HASH_MAX])
+{
+    int count = 0;
+    for (const app_password *p = app && who ? who->apps : NULL; p && count < APP_PASSWORDS_MAX; p = p->next)
+        memcpy(out[count++], p->hash, PASSWORD_HASH_MAX);
+    if (!app && who)
+        memcpy(out[count++], who->hash, PASSWORD_HASH_MAX);
+    if (count == 0)
+        memcpy(out[count++], app ? s->nobody_app : s->nobody, PASSWORD_HASH_MAX);
+    return count;
+}
+
+static check_verdict check(accounts *s, const request *q, arena *a, str *account, int64_t *wait_ns)
+{
+    unsigned char client_key[16];
+    char (*hashes)[PASSWORD_HASH_MAX] = arena_alloc(a, APP_PASSWORDS_MAX, PASSWORD_HASH_MAX, 1);
+    addr client = {0};
+    if (q->client.len)
+        addr_parse_ip(q->client, 0, &client);
+    str key = user_key(s, q->user, a), from = backoff_client(client, client_key);
+    int64_t now = world_now_ns(s->w), for_client = from.len ? backoff_wait_ns(&s->clients, from, now) : 0;
+    int64_t for_name = backoff_wait_ns(&s->names, key, now);
+    *wait_ns = for_client > for_name ? for_client : for_name;
+    if (*wait_ns > 0)
+        return CHECK_TOO_MANY;
+    person *who = people_find(s->people, key);
+    int count = hashes ? hashes_to_try(s, who, app_password_looks(q->password), hashes) : 0;
+    bool good = false, known = who != NULL;
+    for (int i = 0; i < count && !good; i++)
+        if (accounts_verify(s, hashes[i], q->password, &good) != E_OK)
+            return CHECK_TROUBLE;
+    if (good && known && people_find(s->people, key)) {
+        backoff_forgive(&s->names, key);
+        *account = key;
+        return CHECK_OK;
+    }
+    now = world_now_ns(s->w);
+    if (from.len)
+        backoff_failed(&s->clients, from, now);
+    backoff_failed(&s->names, key, now);
+    return CHECK_WRONG;
+}
+
+static void account_put(buf *out, const char *word, str account)
+{
+    buf_format(out, "%s account=", word);
+    xtext_write(out, account);
+    buf_put(out, S("\n"));
+}
+
+static void answer_check(accounts *s, const request *q, arena *a, buf *out)
+{
+    str account = {0};
+    int64_t wait_ns = 0;
+    check_verdict v = check(s, q, a, &account, &wait_ns);
+    meter_add_at(&checks, (int)v, 1);
+    if (v == CHECK_OK)
+        return account_put(out, "OK", account);
+    if (v == CHECK_WRONG || v == CHECK_TOO_MANY)
+        log_line("accounts", LOG_NOTICE, v == CHECK_WRONG ? "login-failed" : "login-refused", F_STR("service_asking", q->service),
+                 F_STR("client", q->client), F_STR("user", q->user));
+    if (v == CHECK_TOO_MANY)
+        buf_format(out, "NO too-many wait=%lld\n", (long long)(wait_ns / NS_PER_S + 1));
+    else
+        buf_put(out, v == CHECK_WRONG ? S("NO wrong\n") : S("TROUBLE\n"));
+}
+
+// ---- MAILBOX and SENDAS -----------------------------------------------------------------------------------------------
+
+static person *mailbox_of(accounts *s, const request *q, arena *a)
+{
+    str why, key = accounts_key(q->address, a, &why);
+    return key.len ? people_mailbox(s->people, key) : NULL;
+}
+
+static void answer_mailbox(accounts *s, const request *q, arena *a, buf *out)
+{
+    person *who = mailbox_of(s, q, a);
+    if (who)
+        account_put(out, "HERE", who->address);
+    else
+        buf_put(out, S("UNKNOWN\n"));
+}
+
+static void answer_send_as(accounts *s, const request *q, arena *a, buf *out)
+{
+    person *who = mailbox_of(s, q, a);
+    buf_put(out, who && str_eq(who->address, q->account) ? S("YES\n") : S("NO\n"));
+}
+
+static void answer(accounts *s, str line, arena *a, buf *out)
+{
+    request q;
+    str verb = str_word(&line);
+    if (!request_read(line, a, &q))
+        buf_put(out, S("TROUBLE malformed\n"));
+    else if (str_eq(verb, S("CHECK")))
+        answer_check(s, &q, a, out);
+    else if (str_eq(verb, S("MAILBOX")))
+        answer_mailbox(s, &q, a, out);
+    else if (str_eq(verb, S("SENDAS")))
+        answer_send_as(s, &q, a, out);
+    else
+        buf_put(out, S("TROUBLE unknown request\n"));
+}
+
+void accounts_converse(conn *c, void *arg)
+{
+    arena msg = arena_make(PROTOCOL_ARENA_BYTES);
+    buf out = buf_make(LINE_BYTES_MAX);
+    for (;;) {
+        arena_reset(&msg);
+        buf_clear(&out);
+        str line = conn_line(c, &msg, LINE_BYTES_MAX);
+        if (!str_ends(line, S("\n")))
+            break;
+        answer(arg, str_chomp(line), &msg, &out);
+        conn_put(c, buf_str(&out));
+    }
+    buf_free(&out);
+    arena_free(&msg);
+}
