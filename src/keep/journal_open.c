@@ -239,14 +239,15 @@ err journal_open(world *w, str directory, journal_options options, journal_repla
         return E_TOO_LONG;
     }
     journal *j = journal_new(w, directory, options);
+    *out = j;                            // so that `each` can hold segments
     opening o = {.journal = j, .arena = a};
     work(directory_open_run, &o);
     err e = o.error ? o.error : segments_replay(&o, each, arg);
     if (e) {
         *why = o.why;
         work(journal_free, j);
+        *out = NULL;
         return e;
     }
-    *out = j;
     return E_OK;
 }
