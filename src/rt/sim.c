@@ -351,7 +351,7 @@ static void host_live(void *arg)
 {
     sim_machine *h = arg;
     scope_open(&h->life, 0, HOST_FIBERS_MAX);
-    if (scope_go(&h->life, "host", host_first, h) == E_OK)
+    if (!h->ending && scope_go(&h->life, "host", host_first, h) == E_OK)
         scope_wait(&h->life);
     scope_close(&h->life);
     h->living = false;
@@ -364,6 +364,7 @@ err sim_boot(world *w, scope *s, fiber_body *boot, void *arg)
     must(h->up && !h->living);
     h->boot = boot, h->boot_arg = arg;
     h->living = true;
+    h->ending = false;
     h->life = (scope){0};
     sim_mix(h->sim, (uint64_t)h->number);
     err e = scope_go(s, "host's life", host_live, h);
@@ -372,18 +373,25 @@ err sim_boot(world *w, scope *s, fiber_body *boot, void *arg)
     return e;
 }
 
-static void host_wait_end(sim_machine *h)
+static void life_cancel(sim_machine *h)
 {
-    if (!h->living)
-        return;
-    must(fiber_running() && world_here() != &h->world);
-    if (h->life.open)
+    h->ending = true;                        // for a life that was asked for but has not begun
+    if (h->living && h->life.open)
         scope_cancel(&h->life);
+}
+
+static void life_wait(sim_machine *h)
+{
+    must(!h->living || world_here() != &h->world);
     while (h->living)
         gate_wait_uncanceled(&h->ended, "host drains");
 }
 
-void sim_shut_down(world *w) { host_wait_end(host_of(w)); }
+void sim_shut_down(world *w)
+{
+    life_cancel(host_of(w));
+    life_wait(host_of(w));
+}
 
 void sim_host_die(sim_machine *h)
 {
@@ -395,14 +403,14 @@ void sim_host_die(sim_machine *h)
     h->sim->figures.crashes++;
     sim_mix(h->sim, 0xdead0000u + (uint64_t)h->number);
     sim_streams_crash(h);
-    if (h->living && h->life.open)
-        scope_cancel(&h->life);
+    life_cancel(h);
+    fibers_cancel_on(&h->world);             // also those that a harness sent there to play a client
 }
 
 void sim_crash(world *w)
 {
     sim_host_die(host_of(w));
-    host_wait_end(host_of(w));
+    life_wait(host_of(w));
 }
 
 void sim_restart(world *w)

@@ -237,8 +237,10 @@ static void unsynced_look(void *arg)
 static void unsynced_crash(void *arg)
 {
     rules *r = arg;
+    world *home = world_here();
     fiber_world(r->w);
     work(unsynced_write, r);
+    fiber_world(home);
     sim_crash(r->w);
     sim_restart(r->w);
     work(unsynced_look, r);
@@ -280,8 +282,10 @@ static void failed_sync_look(void *arg)
 static void failed_sync_crash(void *arg)
 {
     rules *r = arg;
+    world *home = world_here();
     fiber_world(r->w);
     work(failed_sync, r);
+    fiber_world(home);
     sim_crash(r->w);
     sim_restart(r->w);
     work(failed_sync_look, r);

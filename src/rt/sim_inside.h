@@ -41,7 +41,7 @@ typedef struct sim_machine {
     bool      fault_met;
 
     scope     life;                      // what sim_boot started
-    bool      living;
+    bool      living, ending;
     gate      ended;                     // opened when life has ended
     fiber_body *boot;
     void     *boot_arg;
