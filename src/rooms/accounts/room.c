@@ -110,6 +110,23 @@ err accounts_add(room *r, str who, str password, str role, arena *a, str *why)
     return e;
 }
 
+err accounts_put(room *r, str who, str password)
+{
+    accounts *s = r->state;
+    char hash[PASSWORD_HASH_MAX];
+    arena a = arena_make(16 * 1024);
+    str why, key = accounts_key(who, &a, &why);
+    err e = accounts_add(r, who, password, (str){0}, &a, &why);
+    if (e == E_EXISTS && accounts_password_usable(password, &why)) {
+        e = accounts_hash(s, password, s->cost, hash);
+        person *there = people_find(s->people, key);
+        if (e == E_OK)
+            e = there ? people_set_hash(s->people, there, hash) : E_NO_ENTRY;
+    }
+    arena_free(&a);
+    return e;
+}
+
 // ---- life -------------------------------------------------------------------------------------------------------------
 
 static void settings_take(accounts *s)
