@@ -216,7 +216,7 @@ static bool mail_add(small_internet *n, small_host *h, str *why)
                          STR_ARG(h->directory), STR_ARG(h->directory));
     str domain = h->host->mail_domain;
     str transfer = str_format(&n->memory, STR_FMT "host mail." STR_FMT "\ndomain " STR_FMT "\nresolver " STR_FMT "\npostmaster " STR_FMT "@" STR_FMT
-                         "\nretry %llds\nretry-max 10m\nexpire %llds\n", STR_ARG(tls), STR_ARG(domain), STR_ARG(domain),
+                         "\ntrace-from 0.0.0.0/0\nretry %llds\nretry-max 10m\nexpire %llds\n", STR_ARG(tls), STR_ARG(domain), STR_ARG(domain),
                          STR_ARG(addr_ip_text(&n->memory, local->here[0])), STR_ARG(h->host->people[0]), STR_ARG(domain),
                          (long long)(n->options.retry_ns / NS_PER_S), (long long)(n->options.expire_ns / NS_PER_S));
     return certificate_for(n, h, why) && service_add(n, h, &accounts_kind, S(""), why) &&

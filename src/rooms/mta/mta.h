@@ -15,6 +15,7 @@ typedef struct queue queue;
 enum {
     MTA_DOMAINS_MAX = 64,
     MTA_RESOLVERS_MAX = 4,
+    MTA_TRACE_PREFIXES_MAX = 8,
     MTA_PEM_BYTES_MAX = 256 * 1024,
     MTA_ERRORS_MAX = 20,             // refused commands a conversation
     MTA_JUNK_MAX = 1000,             // NOOP, RSET, VRFY, HELP and empty lines a conversation
@@ -30,6 +31,8 @@ typedef struct {
     int    domain_count;
     addr   resolvers[MTA_RESOLVERS_MAX];
     int    resolver_count;
+    struct { addr prefix; int bits; } trace_from[MTA_TRACE_PREFIXES_MAX];   // peers whose stories we continue
+    int    trace_from_count;
     str    postmaster;               // who gets mail for <postmaster>
     int64_t size_bytes_max, retry_ns, retry_max_ns, expire_ns;
     int    recipients_max, senders_max, concurrency_max;
@@ -42,6 +45,7 @@ typedef struct {
 extern const room_kind mta_kind;
 
 bool mta_is_local(const mta *m, str domain);
+bool mta_trusts_trace(const mta *m, const conn *c);  // may this peer say which story its letters belong to?
 void mta_converse(conn *c, void *arg);               // session.c: port 25; arg is the mta
 void mta_converse_submission(conn *c, void *arg);    // 587 and 465
 void mta_control(mta *m);                            // control.c: adds its routes

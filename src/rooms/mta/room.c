@@ -33,6 +33,8 @@ static const setting settings[] = {
     {.key = "certificate", .type = SETTING_TEXT, .help_en = "PEM file with the certificate chain", .help_ko = "인증서 체인 PEM 파일"},
     {.key = "key", .type = SETTING_TEXT, .help_en = "PEM file with the private key", .help_ko = "개인 키 PEM 파일"},
     {.key = "plaintext", .type = SETTING_TEXT, .help_en = "`plaintext loopback`: logging in without TLS is allowed from this machine", .help_ko = "`plaintext loopback`: 이 컴퓨터에서는 TLS 없이 로그인 허용"},
+    {.key = "trace-from", .type = SETTING_LIST, .repeated = true, .reloadable = true, .help_en = "networks whose letters keep their story's id over SMTP (XTRACE), e.g. 10.0.0.0/8",
+     .help_ko = "SMTP로 이야기 번호(XTRACE)를 이어받을 네트워크"},
     {.key = "sent-copies", .type = SETTING_BOOL, .fallback = "yes", .reloadable = true, .help_en = "store a copy of submitted mail in Sent", .help_ko = "보낸 편지함에 사본 보관"},
     {0},
 };
@@ -82,18 +84,47 @@ static bool take_resolver(mta *m, str word)
     return m->resolver_count < MTA_RESOLVERS_MAX && addr_parse(word, 53, &m->resolvers[m->resolver_count++]);
 }
 
+static bool take_trace_prefix(mta *m, str word)
+{
+    str bits_text = word, network = str_cut(&bits_text, '/');
+    if (m->trace_from_count == MTA_TRACE_PREFIXES_MAX)
+        return false;
+    addr *prefix = &m->trace_from[m->trace_from_count].prefix;
+    uint64_t bits;
+    if (!addr_parse_ip(network, 0, prefix))
+        return false;
+    if (!bits_text.len)
+        bits = prefix->family == 4 ? 32 : 128;
+    else if (!str_to_u64(bits_text, &bits) || bits > (prefix->family == 4 ? 32u : 128u))
+        return false;
+    m->trace_from[m->trace_from_count++].bits = (int)bits;
+    return true;
+}
+
+bool mta_trusts_trace(const mta *m, const conn *c)
+{
+    for (int i = 0; i < m->trace_from_count; i++)
+        if (addr_in_prefix(c->peer, m->trace_from[i].prefix, m->trace_from[i].bits))
+            return true;
+    return c->is_inside;
+}
+
 static bool settings_take(mta *m, const statement *block, str *why)
 {
     m->host = str_copy(m->room->memory, config_text(block, settings, "host"));
     if (!m->host.len)
         m->host = m->room->node->name;
-    m->domain_count = m->resolver_count = 0;
+    m->domain_count = m->resolver_count = m->trace_from_count = 0;
     if (!each_word(block, "domain", take_domain, m)) {
         *why = str_format(m->room->memory, "mta: `domain` wants at most %d domain names", MTA_DOMAINS_MAX);
         return false;
     }
     if (!each_word(block, "resolver", take_resolver, m)) {
         *why = str_format(m->room->memory, "mta: `resolver` wants at most %d addresses such as 127.0.0.1 or 127.0.0.1:53", MTA_RESOLVERS_MAX);
+        return false;
+    }
+    if (!each_word(block, "trace-from", take_trace_prefix, m)) {
+        *why = str_format(m->room->memory, "mta: `trace-from` wants at most %d networks such as 10.0.0.0/8", MTA_TRACE_PREFIXES_MAX);
         return false;
     }
     m->postmaster = str_copy(m->room->memory, config_text(block, settings, "postmaster"));

@@ -82,9 +82,10 @@ static void greet(session *s, const smtp_command *cmd)
         return;
     }
     tls_config *tls = s->submission ? s->m->tls_submission : s->m->tls_smtp;
-    session_format(s, 250, "", STR_FMT " Hello " STR_FMT " [%s]\nPIPELINING\nSIZE %lld\n8BITMIME\nENHANCEDSTATUSCODES%s%s\nHELP",
+    session_format(s, 250, "", STR_FMT " Hello " STR_FMT " [%s]\nPIPELINING\nSIZE %lld\n8BITMIME\nENHANCEDSTATUSCODES%s%s%s\nHELP",
                    STR_ARG(s->m->host), STR_ARG(s->helo), peer, (long long)s->m->size_bytes_max,
-                   tls && !s->c->is_tls ? "\nSTARTTLS" : "", may_login(s) ? "\nAUTH PLAIN LOGIN" : "");
+                   tls && !s->c->is_tls ? "\nSTARTTLS" : "", may_login(s) ? "\nAUTH PLAIN LOGIN" : "",
+                   mta_trusts_trace(s->m, s->c) ? "\nXTRACE" : "");
 }
 
 // ---- MAIL, RCPT -------------------------------------------------------------------------------------------------------
@@ -132,7 +133,9 @@ static void mail(session *s, const smtp_command *cmd)
         s->over = true;
     } else if (sender_allowed(s, cmd)) {
         s->letter = spool_letter_new(s->m->spool);
-        if (s->letters > 0)
+        if (cmd->parameters.given & SMTP_HAS_TRACE && mta_trusts_trace(s->m, s->c))
+            fiber_set_trace(cmd->parameters.trace);
+        else if (s->letters > 0)
             fiber_set_trace(story_trace_new());          // each letter is a story of its own
         s->letter->trace = fiber_trace();
         s->letter->from = lower_domain(&s->letter->memory, cmd->path);
