@@ -3,6 +3,8 @@
 #include "base/must.h"
 #include "wire/http/chunked.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static chunked decode(str in, ptrdiff_t step, buf *body, ptrdiff_t *used)
 {
     chunked c = {0};

@@ -2,6 +2,8 @@
 #include "base/must.h"
 #include "wire/http/head.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static http_head_state feed(http_head_reader *r, str text)
 {
     http_head_state state = HTTP_HEAD_MORE;
