@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     reader play = rd_of(str_of(data, size));
     segment_head head = {.number = 3, .mark = 0xfeedfacecafe0000u + rd_u8(&play), .first_sequence = 1 + rd_u8(&play)};
     segment_head_write(image, head);
-    extent at[RECORDS_MAX];
+    extent at[RECORDS_MAX] = {0};
     uint64_t end = SEGMENT_HEAD_BYTES;
     uint16_t where = rd_u16(&play);
     uint8_t with = rd_u8(&play);
