@@ -78,9 +78,9 @@ void census_print(int fd)
     }
 }
 
-static void print_table(const char *what, const char *file, int line)
+static void print_table(const char *what, const char *where, int line)
 {
-    (void)what, (void)file, (void)line;
+    (void)what, (void)where, (void)line;
     if (loop_of_thread)
         census_print(STDERR_FILENO);
 }

@@ -52,6 +52,8 @@ static void event_take(const struct epoll_event *event)
     linux_sock *s = event->data.ptr;
     if (!s)
         return;                                  // a wake from another thread; edge-triggered, so it need not be read
+    if (list_linked(&s->starved))
+        return;                                  // its time will come
     bool over = event->events & (EPOLLHUP | EPOLLERR);
     s->hung_up |= over || (event->events & EPOLLRDHUP);
     if (over || (event->events & (EPOLLIN | EPOLLRDHUP)))

@@ -133,16 +133,17 @@ void fiber_yield(void)
 
 err fiber_sleep(int64_t ns)
 {
-    int64_t until = time_after(loop_now_ns(), ns);
+    loop *l = fiber_self()->loop;
+    int64_t until = time_after(l->driver->now_ns(l->driver->self), ns);     // not the round's time: that may be past
     if (ns <= 0)
         fiber_yield();
     for (;;) {
         if (fiber_canceled())
             return E_CANCELED;
-        if (loop_now_ns() >= until)
+        if (l->now_ns >= until)
             return E_OK;
         err e = fiber_park(until, "sleep");
-        if (e == E_CANCELED || (e == E_TIMEOUT && loop_now_ns() < until))
+        if (e == E_CANCELED || (e == E_TIMEOUT && l->now_ns < until))
             return e;                            // the ambient deadline came first
     }
 }

@@ -198,7 +198,7 @@ void stacks_free(stacks *s)
     *s = (stacks){0};
 }
 
-size_t stack_depth(const stack *k)
+size_t stack_depth(stack *k)
 {
     unsigned char resident[STACK_PAGES];
     if (mincore(stack_low(k), STACK_BYTES, resident) != 0)
@@ -209,7 +209,7 @@ size_t stack_depth(const stack *k)
     return 0;
 }
 
-void stack_trim(const stack *k, const void *sp)
+void stack_trim(stack *k, const void *sp)
 {
     enum { RED_ZONE_BYTES = 128 };               // x86-64: a leaf function may use this much below sp
     unsigned char *low = stack_low(k);

@@ -43,11 +43,11 @@ void   stack_give(stacks *s, stack *k);
 int    stacks_cool(stacks *s, int keep, int most);
 void   stacks_free(stacks *s);                            // all slabs; nothing runs on them any more
 
-static inline unsigned char *stack_low(const stack *k) { return (unsigned char *)(k + 1) - STACK_BYTES; }
+static inline unsigned char *stack_low(stack *k) { return (unsigned char *)(k + 1) - STACK_BYTES; }
 // How deep memory is there, in bytes from the high end (whole pages).
-size_t stack_depth(const stack *k);
+size_t stack_depth(stack *k);
 // Gives back the pages that lie wholly below sp.
-void   stack_trim(const stack *k, const void *sp);
+void   stack_trim(stack *k, const void *sp);
 // Is this address in the guard of one of our stacks? Safe in a signal handler.
 stack *stack_of_guard(const stacks *s, const void *address);
 
