@@ -176,14 +176,26 @@ static void conn_free(conn_inside *c, bool reset)
     memory_free(c);
 }
 
+// What of the output buffer and then of `more` has gone.
+static void sent(conn_inside *c, str *more, size_t put)
+{
+    size_t from_buffer = put < c->out.len ? put : c->out.len;
+    c->out.start += from_buffer;
+    c->out.len -= from_buffer;
+    *more = str_from(*more, (ptrdiff_t)(put - from_buffer));
+    c->seen.bytes_out += put;
+    moved(c, put);
+}
+
 // Tries once, without waiting: the last words of a conversation that has failed on our side only.
 static void send_last_words(conn_inside *c)
 {
     struct iovec v = {c->out.at + c->out.start, c->out.len};
-    size_t put;
+    size_t put = 0;
     sock_event wants;
-    if (c->out.len > 0 && !c->out_broken)
-        transport_write(c, &v, 1, &put, &wants);
+    str nothing = {0};
+    if (c->out.len > 0 && !c->out_broken && transport_write(c, &v, 1, &put, &wants) == E_OK)
+        sent(c, &nothing, put);
 }
 
 // A socket that is closed with unread input resets the connection, and the reset can overtake our last words: say that we
@@ -432,17 +444,6 @@ err conn_wait_input(conn *seen, int64_t until_ns)
 static bool may_write(const conn_inside *c)
 {
     return (c->seen.error == E_OK || c->seen.error == E_EOF) && !c->out_broken && !c->shut;
-}
-
-// What of the buffer and then of `more` has gone.
-static void sent(conn_inside *c, str *more, size_t put)
-{
-    size_t from_buffer = put < c->out.len ? put : c->out.len;
-    c->out.start += from_buffer;
-    c->out.len -= from_buffer;
-    *more = str_from(*more, (ptrdiff_t)(put - from_buffer));
-    c->seen.bytes_out += put;
-    moved(c, put);
 }
 
 bool conn_send_all(conn_inside *c, str more)

@@ -55,7 +55,7 @@ err  conn_wait_input(conn *c, int64_t until_ns);       // E_OK: something to rea
 // ---- writing ------------------------------------------------------------------------------------------------------------
 
 void conn_put(conn *c, str s);                         // copied, or written through when large
-void conn_format(conn *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void conn_format(conn *c, const char *format, ...) __attribute__((format(printf, 2, 3), nonnull));
 bool conn_flush(conn *c);                              // everything sent (handed to the kernel), or false
 // A goodbye ("421 too slow") after an error of our own making (E_TIMEOUT, E_SLOW, E_CANCELED, E_TOO_LONG): conn_close tries
 // once to send it. Without an error it is conn_put.
