@@ -3,7 +3,7 @@
 
 run:            ; @tools/run
 build:          ; @tools/install run && tools/build naru
-test:           ; @tools/install run test && tools/test $(STEPS)
+test:           ; @./test $(STEPS)
 check-all:      ; @tools/install run test check && tools/check-all $(STEPS)
 
 # Simulation: make sim SEEDS=1000 FIRST_SEED=1 [BREAK=early-250 | no-dedupe | skip-torn-tail, which must fail]
