@@ -13,7 +13,8 @@
 struct linux_driver {
     loop_driver base;
     int         epoll_fd, event_fd;
-    list        starved;
+    list        starved;             // listeners, until retry_ns
+    int64_t     retry_ns;
     struct datagram_batch *batch;
 };
 
@@ -64,6 +65,8 @@ static void event_take(const struct epoll_event *event)
 
 static void starved_retry(linux_driver *d)
 {
+    if (list_empty(&d->starved) || driver_now_ns(d) < d->retry_ns)
+        return;
     for (list_link *k; (k = list_take(&d->starved)); )
         ready_to_read(&LIST_OF(k, linux_sock, starved)->base);
 }
@@ -84,17 +87,15 @@ static bool driver_wait(void *self, int64_t until_ns, bool poll_only)
 {
     linux_driver *d = self;
     struct epoll_event events[EPOLL_EVENTS_MAX];
-    bool starving = !list_empty(&d->starved);
     int64_t now = poll_only ? 0 : driver_now_ns(d);
-    if (starving)
-        until_ns = time_nearest(until_ns, time_after(now, millis(ACCEPT_RETRY_MS)));
+    if (!list_empty(&d->starved))
+        until_ns = time_nearest(until_ns, d->retry_ns);
     int64_t ns = poll_only ? 0 : until_ns == NEVER_NS ? -1 : until_ns > now ? until_ns - now : 0;
     int n = wait_events(d->epoll_fd, events, ns);
     must(n >= 0 || errno == EINTR);
     for (int i = 0; i < n; i++)
         event_take(&events[i]);
-    if (starving && !poll_only)
-        starved_retry(d);
+    starved_retry(d);
     return true;
 }
 
@@ -169,9 +170,12 @@ void linux_sock_free(linux_sock *s)
 
 void linux_sock_starved(linux_sock *s)
 {
+    linux_driver *d = s->driver;
     s->base.readable = false;
+    if (list_empty(&d->starved))
+        d->retry_ns = time_after(driver_now_ns(d), millis(ACCEPT_RETRY_MS));
     if (!list_linked(&s->starved))
-        list_append(&s->driver->starved, &s->starved);
+        list_append(&d->starved, &s->starved);
 }
 
 // ---- signals --------------------------------------------------------------------------------------------------------------
