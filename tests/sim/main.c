@@ -54,12 +54,12 @@ void trial_failed(trial *t, const char *format, ...)
     fflush(stdout);
 }
 
-static void invariant_broke(const char *what, const char *file, int line)
+static void invariant_broke(const char *what, const char *where, int line)
 {
     if (playing)
         replay_print(stderr, playing);
     if (must_hook_before)
-        must_hook_before(what, file, line);
+        must_hook_before(what, where, line);
 }
 
 // As a list in order of time: in a ladder of hundreds of conversations at once nobody finds his way.
