@@ -85,6 +85,7 @@ static void print_table(const char *what, const char *where, int line)
         census_print(STDERR_FILENO);
 }
 
+#if !SWITCH_ASAN && !SWITCH_TSAN
 // A stack that runs into its guard raises SIGSEGV; the handler stands on a stack of its own, one a thread.
 static struct sigaction segv_before;
 static _Thread_local void *signal_stack;
@@ -109,10 +110,8 @@ static void on_segv(int number, siginfo_t *info, void *machine)
     sigaction(number, &segv_before, NULL);       // not ours: the instruction runs again and meets who was there before
 }
 
-void crash_handlers_start(void)
+static void overflow_handler_start(void)
 {
-    __atomic_store_n(&must_hook, print_table, __ATOMIC_RELAXED);
-#if !SWITCH_ASAN && !SWITCH_TSAN                 // the sanitizers report overflows themselves
     signal_stack = mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     must(signal_stack != MAP_FAILED);
     stack_t at = {.ss_sp = signal_stack, .ss_size = SIGNAL_STACK_BYTES};
@@ -123,10 +122,9 @@ void crash_handlers_start(void)
         segv_before = now;
         must(sigaction(SIGSEGV, &ours, NULL) == 0);
     }
-#endif
 }
 
-void crash_handlers_stop(void)
+static void overflow_handler_stop(void)
 {
     if (!signal_stack)
         return;
@@ -135,3 +133,16 @@ void crash_handlers_stop(void)
     munmap(signal_stack, SIGNAL_STACK_BYTES);
     signal_stack = NULL;
 }
+
+#else                                            // the sanitizers report overflows themselves
+static void overflow_handler_start(void) {}
+static void overflow_handler_stop(void) {}
+#endif
+
+void crash_handlers_start(void)
+{
+    __atomic_store_n(&must_hook, print_table, __ATOMIC_RELAXED);
+    overflow_handler_start();
+}
+
+void crash_handlers_stop(void) { overflow_handler_stop(); }
