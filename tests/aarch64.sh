@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 cc=aarch64-linux-gnu-gcc
-out=${NARU_BUILD:-$PWD/build-check}/aarch64
+out=${NARU_BUILD:-$PWD/build}/aarch64
 passed=0 failed=0 skipped=0
 
 if ! command -v $cc >/dev/null; then

@@ -4,12 +4,12 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 NARU_BUILD=$PWD/build-$1
 export NARU_BUILD
-steps='unit fuzz'
+steps='unit fuzz sim'
 case $1 in
-clang)      steps='hardened unit fuzz'; options=; CC=clang; export CC ;;
+clang)      steps='hardened unit fuzz sim'; options=; CC=clang; export CC ;;
 sanitized)  options='-Db_sanitize=address,undefined -Doptimization=1' ;;
 threads)    options='-Db_sanitize=thread -Doptimization=1'; steps=unit-rt ;;
-ucontext)   options='-Ducontext=true'; steps=unit ;;
+ucontext)   options='-Ducontext=true'; steps='unit sim' ;;
 *)          echo "tests/variant.sh: no variant $1"; exit 2 ;;
 esac
 if ! BUILD=$NARU_BUILD MESON_OPTIONS=$options tools/build -k 0; then
