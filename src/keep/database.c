@@ -70,6 +70,7 @@ static void handle_close(database *d)
     int code = sqlite3_close(d->handle);
     must(code == SQLITE_OK);                  // all statements are finalized
     d->handle = NULL;
+    vfs_unregister(&d->vfs);
 }
 
 static int handle_configure(sqlite3 *handle)
@@ -91,9 +92,8 @@ static err handle_open(database *d)
     enum { FLAGS = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX };
     d->vfs.dead = false;
     d->vfs.trouble = E_OK;
-    vfs_show(&d->vfs);
+    vfs_register(&d->vfs);
     int code = sqlite3_open_v2(d->path, &d->handle, FLAGS, d->vfs.name);
-    vfs_hide(&d->vfs);
     if (code == SQLITE_OK)
         code = handle_configure(d->handle);
     err e = database_judge(d, code);

@@ -50,6 +50,14 @@ void stage_real(stage_body *body, void *arg)
     arena_free(&t.memory);
 }
 
+static void stage_work_run(void *arg)
+{
+    opening *o = arg;
+    o->body(o->stage);
+}
+
+void stage_work(stage *t, stage_body *body) { work(stage_work_run, &(opening){t, body}); }
+
 void stage_restart(stage *t)
 {
     world *here = world_here();

@@ -18,6 +18,7 @@ static const sim_disk quick_disk = {.write_ns = 1000, .sync_ns = 100000, .per_ki
 
 void stage_simulated(uint64_t seed, sim_disk disk, stage_body *body, void *arg);
 void stage_real(stage_body *body, void *arg);
+void stage_work(stage *t, stage_body *body);          // runs it in one work()
 // The host dies (if it has not yet) and comes back; everything of it must have been closed.
 void stage_restart(stage *t);
 // A byte of a file is changed behind everybody's back.

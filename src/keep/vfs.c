@@ -277,9 +277,9 @@ void vfs_init(vfs *v, world *w, const char *path)
     };
 }
 
-// SQLite seeds its chance once a process, from the default vfs. Whoever waits for the seed does so inside the second call, so
-// a vfs is never asked after it was hidden.
-void vfs_show(vfs *v)
+// SQLite seeds its chance once a process, from the default vfs. Whoever waits for the seed does so inside sqlite3_randomness, so
+// a vfs is never asked after it was unregistered.
+static void chance_seed(vfs *v)
 {
     unsigned char byte;
     must(sqlite3_vfs_register(&v->base, 1) == SQLITE_OK);
@@ -288,7 +288,13 @@ void vfs_show(vfs *v)
     sqlite3_randomness(1, &byte);
 }
 
-void vfs_hide(vfs *v)
+void vfs_register(vfs *v)
+{
+    chance_seed(v);
+    must(sqlite3_vfs_register(&v->base, 0) == SQLITE_OK);
+}
+
+void vfs_unregister(vfs *v)
 {
     must(sqlite3_vfs_unregister(&v->base) == SQLITE_OK);
 }

@@ -17,7 +17,7 @@ typedef struct {
 
 // Fills in *v, which must not move and must outlive every handle that is opened on it.
 void vfs_init(vfs *v, world *w, const char *path);
-// SQLite finds a vfs by its name, only while it opens; between these two calls it finds this one. The first also sees to it
-// that SQLite's chance was seeded from the world's (in the simulator anew for each opening, so that a run repeats).
-void vfs_show(vfs *v);
-void vfs_hide(vfs *v);
+// Between these two calls SQLite finds it by its name (opening and VACUUM). The first also sees to it that SQLite's chance
+// comes from the world's: in the real world once a process, in the simulator anew for each opening, so that a run repeats.
+void vfs_register(vfs *v);
+void vfs_unregister(vfs *v);
