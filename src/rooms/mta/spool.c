@@ -14,48 +14,46 @@ struct spool {
     map      by_id;
     int      count;
     size_t   memory_bytes;           // texts in memory
-    int     *living;                 // per segment, from `oldest`
-    uint32_t oldest, newest;         // segments that we hold; newest < oldest: none
-    int      living_cap;
+    int     *living;                 // per segment that we hold, from `oldest`
+    uint32_t oldest;
+    int      held, living_cap;       // segments oldest .. oldest + held - 1
 };
 
 // ---- segments ---------------------------------------------------------------------------------------------------------
 
 static void segment_seen(spool *s, uint32_t segment)
 {
-    if (s->newest < s->oldest)
-        s->oldest = segment, s->newest = segment - 1;
-    while (s->newest < segment) {
-        int n = (int)(s->newest + 1 - s->oldest);
-        must(n < SPOOL_SEGMENTS_MAX);
-        if (n >= s->living_cap) {
+    if (s->held == 0)
+        s->oldest = segment;
+    while (s->oldest + (uint32_t)s->held <= segment) {
+        must(s->held < SPOOL_SEGMENTS_MAX);
+        if (s->held == s->living_cap) {
             s->living_cap = s->living_cap ? s->living_cap * 2 : 16;
             s->living = memory_resize(s->living, (size_t)s->living_cap * sizeof *s->living);
         }
-        s->living[n] = 0;
-        s->newest++;
-        journal_hold(s->journal, s->newest);
+        s->living[s->held] = 0;
+        journal_hold(s->journal, s->oldest + (uint32_t)s->held++);
     }
 }
 
 static void segment_count(spool *s, uint32_t segment, int change)
 {
     segment_seen(s, segment);
-    if (segment < s->oldest)
-        return;
+    must(segment >= s->oldest);
     s->living[segment - s->oldest] += change;
     must(s->living[segment - s->oldest] >= 0);
 }
 
+// The newest is always kept: the journal writes there.
 static void segments_drop_empty(spool *s)
 {
     int gone = 0;
-    while (s->oldest + (uint32_t)gone < s->newest && s->living[gone] == 0)
+    while (gone + 1 < s->held && s->living[gone] == 0)
         journal_release(s->journal, s->oldest + (uint32_t)gone++);
-    if (gone == 0)
-        return;
     s->oldest += (uint32_t)gone;
-    memmove(s->living, s->living + gone, (size_t)(s->newest - s->oldest + 1) * sizeof *s->living);
+    s->held -= gone;
+    if (gone)
+        memmove(s->living, s->living + gone, (size_t)s->held * sizeof *s->living);
 }
 
 // ---- the list of living letters ---------------------------------------------------------------------------------------
@@ -165,7 +163,6 @@ err spool_open(world *w, str directory, arena *a, spool **out, str *why)
 {
     spool *s = memory_zeroed(1, sizeof *s);
     s->w = w;
-    s->oldest = 1;
     list_init(&s->letters);
     s->by_id = map_make(world_random_u64(w), SPOOL_LETTERS_MAX);
     err e = blobs_open(w, str_format(a, STR_FMT "/blobs", STR_ARG(directory)), a, &s->blobs, why);
@@ -176,7 +173,7 @@ err spool_open(world *w, str directory, arena *a, spool **out, str *why)
         spool_close(s);
         return e;
     }
-    for (uint32_t segment = journal_oldest(s->journal); segment <= journal_newest(s->journal); segment++)
+    for (uint32_t segment = journal_oldest(s->journal); segment && segment <= journal_newest(s->journal); segment++)
         segment_seen(s, segment);
     for (letter *l = spool_first(s); l; l = spool_next(s, l))
         segment_count(s, l->place.segment, +1);
@@ -400,7 +397,7 @@ static letter *letter_in_segment(spool *s, uint32_t segment)
 void spool_tidy(spool *s)
 {
     segments_drop_empty(s);
-    while (s->newest - s->oldest + 1 > SPOOL_CARRY_SEGMENTS && s->newest >= s->oldest) {
+    while (s->held > SPOOL_CARRY_SEGMENTS) {
         letter *l = letter_in_segment(s, s->oldest);
         if (!l)
             break;

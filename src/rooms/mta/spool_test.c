@@ -1,0 +1,137 @@
+#include "rooms/mta/spool.h"
+
+#include "rt/scope.h"
+#include "rt/sim.h"
+#include "test.h"
+
+// A host that accepts letters, records outcomes and bounces, and is killed at its n-th file operation, for every n until a run
+// is not reached by it any more. After the restart the spool must hold exactly what was promised.
+enum { LETTERS = 6 };
+
+typedef struct {
+    sim   *sim;
+    world *w;
+    uint64_t ids[LETTERS], bounces[LETTERS];
+    bool   accepted[LETTERS];            // spool_accept said E_OK
+    bool   accept_tried[LETTERS], outcome_tried[LETTERS];
+    bool   ended[LETTERS];               // spool_outcome said E_OK
+    bool   finished;
+} host_run;
+
+static str text_of(int i, arena *a) { return str_format(a, "Subject: number %d\r\n\r\nhello\r\n", i); }
+
+static letter *compose(spool *s, int i, const char *from)
+{
+    letter *l = spool_letter_new(s);
+    l->from = str_copy(&l->memory, str_z(from));
+    l->to = arena_new(&l->memory, recipient);
+    l->to[0].address = S("bob@hamburger.edu");
+    l->to_count = l->to_waiting = 1;
+    l->text_memory = buf_make(1000);
+    arena a = arena_make(1000);
+    buf_put(&l->text_memory, text_of(i, &a));
+    arena_free(&a);
+    l->text = buf_str(&l->text_memory);
+    l->size_bytes = l->text.len;
+    return l;
+}
+
+static void end_letter(host_run *h, spool *s, int i, letter *l)
+{
+    outcome o = {.index = 0, .state = RECIPIENT_FAILED, .reply = S("550 nobody")};
+    letter *bounce = i % 2 ? compose(s, 100 + i, "") : NULL;
+    h->bounces[i] = bounce ? bounce->id : 0;
+    h->outcome_tried[i] = true;
+    l->users++;
+    h->ended[i] = spool_outcome(s, l, &o, 1, bounce) == E_OK;
+    l->users--;
+    spool_release(s, l);
+}
+
+static void live(void *arg)
+{
+    host_run *h = arg;
+    arena a = arena_make(1 << 20);
+    spool *s = NULL;
+    str why = {0};
+    if (spool_open(h->w, S("spool"), &a, &s, &why) == E_OK) {
+        for (int i = 0; i < LETTERS; i++) {
+            letter *l = compose(s, i, "alice@crepes.fr");
+            h->ids[i] = l->id;
+            h->accept_tried[i] = true;
+            h->accepted[i] = spool_accept(s, l) == E_OK;
+            if (!h->accepted[i])
+                letter_free(l);
+            else if (i >= 2)
+                end_letter(h, s, i, l);
+        }
+        spool_tidy(s);
+        h->finished = sim_is_up(h->w);
+        spool_close(s);
+    }
+    arena_free(&a);
+}
+
+static void check_letter(spool *s, uint64_t id, bool must_be, bool must_not, int number, int row)
+{
+    letter *l = id ? spool_find(s, id) : NULL;
+    CHECK_ROW(row, !must_be || l);
+    CHECK_ROW(row, !must_not || !l);
+    if (!l)
+        return;
+    arena a = arena_make(1 << 20);
+    str text;
+    CHECK_ROW(row, spool_text(s, l, &a, &text) == E_OK && str_eq(text, text_of(number, &a)));
+    arena_free(&a);
+}
+
+static int row_now;
+
+static void check_after(void *arg)
+{
+    host_run *h = arg;
+    arena a = arena_make(1 << 20);
+    spool *s = NULL;
+    str why = {0};
+    err e = spool_open(h->w, S("spool"), &a, &s, &why);
+    CHECK_ROW(row_now, e == E_OK);
+    for (int i = 0; i < LETTERS && s; i++) {
+        bool living = h->accepted[i] && !h->outcome_tried[i];
+        check_letter(s, h->ids[i], living, h->ended[i] || !h->accept_tried[i], i, row_now);
+        check_letter(s, h->bounces[i], h->ended[i] && h->bounces[i], false, 100 + i, row_now);
+    }
+    spool_close(s);
+    arena_free(&a);
+}
+
+static void direct(void *arg)
+{
+    host_run *h = arg;
+    sim_crash_after(h->w, row_now);
+    {
+        SCOPE(s, 0, 4);
+        sim_boot(h->w, &s, live, h);
+        scope_wait(&s);
+        sim_crash_after(h->w, -1);
+        sim_crash(h->w);
+    }
+    sim_restart(h->w);
+    SCOPE(s, 0, 4);
+    sim_boot(h->w, &s, check_after, h);
+    scope_wait(&s);
+}
+
+TEST(spool_keeps_what_it_promised_wherever_it_is_killed)
+{
+    int rows = 0;
+    for (bool finished = false; !finished && rows < 2000; rows++) {
+        row_now = rows;
+        host_run h = {.sim = sim_new(77 + (uint64_t)rows)};
+        addr home = addr_v4(0x0a000001, 0);
+        h.w = sim_host(h.sim, S("crepes.fr"), &home, 1, (sim_disk){.write_ns = 1000, .sync_ns = 100000});
+        CHECK(sim_run(h.sim, direct, &h) == E_OK);
+        finished = h.finished;
+        sim_free(h.sim);
+    }
+    CHECK(rows > 20);
+}
