@@ -70,12 +70,18 @@ static err hear(dns_exchanged *x, sock *s, addr server, uint16_t id, const dns_a
     return room ? E_PROTOCOL : E_LIMIT;
 }
 
+// The story's id travels with a question to somebody who asks on our behalf: a resolver of ours tells its part of it.
+static str query_build(unsigned char *at, uint16_t id, const dns_asking *asking)
+{
+    return dns_query_build_traced(at, DNS_UDP_PLAIN_MAX, id, asking->question, asking->recursion_desired,
+                                  asking->without_edns ? 0 : DNS_UDP_MAX, asking->recursion_desired ? fiber_trace() : 0);
+}
+
 static err by_udp(dns_exchanged *x, world *w, addr server, const dns_asking *asking, int64_t until_ns, arena *a)
 {
     unsigned char query[DNS_UDP_PLAIN_MAX];
     uint16_t id = (uint16_t)world_random_below(w, UINT16_MAX + 1);
-    str wire = dns_query_build(query, sizeof query, id, asking->question, asking->recursion_desired,
-                               asking->without_edns ? 0 : DNS_UDP_MAX);
+    str wire = query_build(query, id, asking);
     datagram out = {.peer = server, .at = query, .len = (size_t)wire.len, .size = sizeof query};
     sock *s = NULL;
     int sent = 0;
@@ -94,8 +100,7 @@ static err by_tcp(dns_exchanged *x, world *w, addr server, const dns_asking *ask
 {
     unsigned char query[LENGTH_BYTES + DNS_UDP_PLAIN_MAX], length[LENGTH_BYTES];
     uint16_t id = (uint16_t)world_random_below(w, UINT16_MAX + 1);
-    str wire = dns_query_build(query + LENGTH_BYTES, DNS_UDP_PLAIN_MAX, id, asking->question, asking->recursion_desired,
-                               asking->without_edns ? 0 : DNS_UDP_MAX);
+    str wire = query_build(query + LENGTH_BYTES, id, asking);
     query[0] = (unsigned char)(wire.len >> 8);
     query[1] = (unsigned char)wire.len;
     int64_t left = until_ns - world_now_ns(w);

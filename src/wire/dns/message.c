@@ -11,6 +11,8 @@ enum {
     OPT_BYTES = 11,                      // an OPT record without options
     OPTION_BYTES = 4,                    // an option's code and length
     OPTION_EDE = 15,
+    OPTION_TRACE = 65313,                // of the range for local use (RFC 6891 9): 8 bytes
+    TRACE_BYTES = 8,
     EDNS_DO = 0x8000,
     COUNTS_OFFSET = 4,
     RECORD_BYTES_MIN = 11,               // root name, type, class, ttl, length
@@ -86,6 +88,9 @@ static bool opt_read(const dns_record *r, uint32_t ttl, dns_message *m, const ch
     for (int i = 0; rd_left(&options) > 0; i++) {
         uint16_t code = rd_u16(&options);
         str value = rd_bytes(&options, rd_u16(&options));
+        reader trace = rd_of(value);
+        if (code == OPTION_TRACE && value.len == TRACE_BYTES)
+            edns->trace = rd_u64(&trace);
         if (i == DNS_EDNS_OPTIONS_MAX || options.bad || (code == OPTION_EDE && !ede_read(value, edns)))
             return fail(why, "malformed or too many EDNS options");
     }
@@ -171,7 +176,7 @@ void dns_build_start(dns_builder *b, void *at, size_t size, dns_header header, c
     for (int i = 0; i < 5; i++)
         wr_u16(&b->w, 0);
     if (edns)
-        b->reserved = OPT_BYTES;
+        b->reserved = OPT_BYTES + (edns->trace ? OPTION_BYTES + TRACE_BYTES : 0);
     if (!b->w.bad && wr_left(&b->w) >= b->reserved)
         b->w.end -= b->reserved;
     else
@@ -237,19 +242,25 @@ static str sentence_cut(str text, ptrdiff_t room)
 static void opt_write(dns_builder *b, const dns_edns *edns)
 {
     writer *w = &b->w;
-    ptrdiff_t spare = wr_left(w) - OPT_BYTES - OPTION_BYTES - 2;     // for the sentence of an extended error
+    ptrdiff_t trace_bytes = edns->trace ? OPTION_BYTES + TRACE_BYTES : 0;
+    ptrdiff_t spare = wr_left(w) - OPT_BYTES - trace_bytes - OPTION_BYTES - 2;      // for the sentence of an extended error
     str text = sentence_cut(edns->ede_text, spare < DNS_EDE_TEXT_MAX ? spare : DNS_EDE_TEXT_MAX);
     bool ede = edns->has_ede && spare >= 0;
     wr_u8(w, 0);
     wr_u16(w, DNS_OPT);
     wr_u16(w, edns->udp_size);
     wr_u32(w, (uint32_t)(b->header.rcode >> 4) << 24 | (uint32_t)edns->version << 16 | (edns->dnssec_ok ? EDNS_DO : 0));
-    wr_u16(w, ede ? (unsigned)(OPTION_BYTES + 2 + text.len) : 0);
+    wr_u16(w, (unsigned)((ede ? OPTION_BYTES + 2 + text.len : 0) + trace_bytes));
     if (ede) {
         wr_u16(w, OPTION_EDE);
         wr_u16(w, (unsigned)(2 + text.len));
         wr_u16(w, edns->ede);
         wr_bytes(w, text);
+    }
+    if (edns->trace) {
+        wr_u16(w, OPTION_TRACE);
+        wr_u16(w, TRACE_BYTES);
+        wr_u64(w, edns->trace);
     }
     b->count[DNS_ADDITIONAL]++;
 }
@@ -271,8 +282,14 @@ str dns_build_end(dns_builder *b, const dns_edns *edns)
 
 str dns_query_build(void *at, size_t size, uint16_t id, dns_question q, bool recursion_desired, uint16_t udp_size)
 {
+    return dns_query_build_traced(at, size, id, q, recursion_desired, udp_size, 0);
+}
+
+str dns_query_build_traced(void *at, size_t size, uint16_t id, dns_question q, bool recursion_desired, uint16_t udp_size,
+                           uint64_t trace)
+{
     dns_builder b;
-    dns_edns edns = {.present = true, .udp_size = udp_size};
+    dns_edns edns = {.present = true, .udp_size = udp_size, .trace = trace};
     dns_header header = {.id = id, .recursion_desired = recursion_desired};
     dns_build_start(&b, at, size, header, udp_size ? &edns : NULL);
     dns_build_question(&b, q);

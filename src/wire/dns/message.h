@@ -40,6 +40,7 @@ typedef struct {
     bool     has_ede;
     uint16_t ede;                        // the first extended error, DNS_EDE_...
     str      ede_text;                   // UTF-8, may be empty
+    uint64_t trace;                      // naru's own option: the story that the query belongs to; 0: none
 } dns_edns;
 
 typedef enum { DNS_ANSWER, DNS_AUTHORITY, DNS_ADDITIONAL, DNS_SECTIONS } dns_section;
@@ -95,6 +96,9 @@ str  dns_build_end(dns_builder *b, const dns_edns *edns);
 
 // A query with one question in memory of the caller (DNS_UDP_PLAIN_MAX bytes always do). udp_size 0: without EDNS.
 str  dns_query_build(void *at, size_t size, uint16_t id, dns_question q, bool recursion_desired, uint16_t udp_size);
+// The same with a trace id in its EDNS (0: none), for servers of ours.
+str  dns_query_build_traced(void *at, size_t size, uint16_t id, dns_question q, bool recursion_desired, uint16_t udp_size,
+                            uint64_t trace);
 // A bare reply to a message that may not even be readable: its id, opcode, RD and, when readable, question, with
 // `rcode`. Empty when `wire` is too short for a header or is itself a response.
 str  dns_reply_bare(void *at, size_t size, str wire, unsigned rcode);

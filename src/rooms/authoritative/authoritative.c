@@ -1,0 +1,336 @@
+#include "rooms/authoritative/authoritative.h"
+
+#include <string.h>
+
+#include "base/heap_memory.h"
+#include "base/must.h"
+#include "rooms/authoritative/recurse.h"
+#include "rooms/authoritative/zone_files.h"
+#include "rt/log.h"
+#include "rt/meter.h"
+#include "rt/worker.h"
+#include "talk/dns_exchange.h"
+#include "talk/dns_stream.h"
+
+enum {
+    DOORS_MAX = 16,
+    RECURSE_PREFIXES_MAX = 16,
+    MESSAGE_ARENA_BYTES = 256 * 1024,
+    LOAD_ARENA_BYTES = 1 << 20,
+    STREAMS_MAX = 2000,
+    STREAMS_PER_ADDRESS_MAX = 100,
+    RECURSIONS_MAX = 1000,                   // at work at once
+};
+
+static const setting settings[] = {
+    {.key = "zone", .type = SETTING_LIST, .min = 2, .max = 2, .repeated = true, .reloadable = true,
+     .help_en = "zone NAME FILE: a zone and its master file (RFC 1035)", .help_ko = "zone 이름 파일: 영역과 그 마스터 파일 (RFC 1035)"},
+    {.key = "listen", .type = SETTING_ADDRESS, .repeated = true,
+     .help_en = "address to answer on (default: all of the host's)", .help_ko = "응답할 주소 (기본: 호스트의 모든 주소)"},
+    {.key = "recurse", .type = SETTING_PREFIX, .repeated = true, .reloadable = true,
+     .help_en = "askers for whom other servers are asked too (default: nobody)",
+     .help_ko = "다른 서버에도 대신 물어 줄 상대 (기본: 없음)"},
+    {0},
+};
+
+static meter queries = {.name = "naru_authoritative_queries_total", .help = "Queries by transport", .type = METER_COUNTER,
+                        .label = "transport", .values = {"udp", "tcp"}};
+static meter replies = {.name = "naru_authoritative_replies_total", .help = "Replies by response code", .type = METER_COUNTER,
+                        .label = "rcode", .values = {"noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "other"}};
+static meter recursions = {.name = "naru_authoritative_recursions_total", .help = "Queries passed on for the asker",
+                           .type = METER_COUNTER};
+static meter records = {.name = "naru_authoritative_records", .help = "Records held, all zones", .type = METER_GAUGE};
+
+typedef struct { addr prefix; int bits; } prefix;
+
+typedef struct {
+    room      *room;
+    zone_table zones;
+    uint32_t   turn;                         // rotation of sets, counted a query at a time
+    arena      msg;                          // of the datagram at work: the answer never parks
+    prefix     recurse[RECURSE_PREFIXES_MAX];
+    int        recurse_count, recursions;
+    door      *tcp[DOORS_MAX];
+    int        tcp_count;
+} server;
+
+// Answering.
+
+static void count_reply(str reply)
+{
+    dns_header h;
+    enum { OTHER = 6 };
+    if (dns_header_read(reply, &h))
+        meter_add_at(&replies, h.rcode < OTHER ? h.rcode : OTHER, 1);
+}
+
+static bool may_recurse(const server *s, addr peer)
+{
+    for (int i = 0; i < s->recurse_count; i++)
+        if (addr_in_prefix(peer, s->recurse[i].prefix, s->recurse[i].bits))
+            return true;
+    return false;
+}
+
+typedef struct {
+    server *server;
+    datagram_door *door;
+    addr    peer, local;
+    size_t  len;
+    unsigned char query[];
+} passed_on;
+
+// A query whose answer lies with other servers: on a fiber of its own, the datagram's bytes copied.
+static void pass_on(void *arg)
+{
+    passed_on *p = arg;
+    server *s = p->server;
+    arena msg = arena_make(MESSAGE_ARENA_BYTES);
+    unsigned char *out = memory_new(DNS_UDP_MAX);
+    size_t len = recurse(s->room->world, &s->zones, str_of(p->query, p->len), false, &msg, out, DNS_UDP_MAX);
+    if (len)
+        datagram_send(p->door, p->peer, p->local, str_of(out, len));
+    memory_free(out);
+    arena_free(&msg);
+    s->recursions--;
+    memory_free(p);
+}
+
+static void pass_on_later(server *s, datagram_door *d, const datagram *in)
+{
+    if (s->recursions >= RECURSIONS_MAX)
+        return;                                            // the asker tries again
+    passed_on *p = memory_new(sizeof *p + in->len);
+    *p = (passed_on){.server = s, .door = d, .peer = in->peer, .local = in->local, .len = in->len};
+    memcpy(p->query, in->at, in->len);
+    s->recursions++;
+    if (scope_try_go(s->room->scope, "authoritative recursion", pass_on, p) != E_OK) {
+        s->recursions--;
+        memory_free(p);
+    }
+    meter_add(&recursions, 1);
+}
+
+static size_t on_datagram(void *arg, datagram_door *d, const datagram *in, unsigned char *out, size_t out_max)
+{
+    server *s = arg;
+    dns_message asked;
+    str reply = {0};
+    answer_setting how = {.zones = &s->zones, .turn = s->turn++, .offers_recursion = s->recurse_count && may_recurse(s, in->peer)};
+    arena_reset(&s->msg);
+    meter_add_at(&queries, 0, 1);
+    answer_verdict v = answer(&how, str_of(in->at, in->len), &s->msg, out, out_max, &reply, &asked);
+    if (v == ANSWER_RECURSE)
+        pass_on_later(s, d, in);
+    if (v != ANSWER_READY)
+        return 0;
+    count_reply(reply);
+    return (size_t)reply.len;
+}
+
+static size_t on_stream(void *arg, conn *c, str query, arena *msg, unsigned char *out, size_t out_max)
+{
+    server *s = arg;
+    dns_message asked;
+    str reply = {0};
+    answer_setting how = {.zones = &s->zones, .turn = s->turn++, .is_stream = true, .offers_recursion = may_recurse(s, c->peer)};
+    meter_add_at(&queries, 1, 1);
+    answer_verdict v = answer(&how, query, msg, out, out_max, &reply, &asked);
+    if (v == ANSWER_RECURSE) {
+        meter_add(&recursions, 1);
+        return recurse(s->room->world, &s->zones, query, true, msg, out, out_max);
+    }
+    if (v != ANSWER_READY)
+        return 0;
+    count_reply(reply);
+    return (size_t)reply.len;
+}
+
+static void on_connection(conn *c, void *arg) { dns_stream_serve(c, on_stream, arg); }
+
+// Loading.
+
+static const statement *first_with(const statement *block, const char *key)
+{
+    const statement *s = block->children;
+    return !s || str_eq(s->words[0], str_z(key)) ? s : config_next(s, key);
+}
+
+typedef struct {
+    world   *w;
+    dns_name origin;
+    str      path;
+    arena   *room;
+    zone    *loaded;
+    str      why;
+} zone_wish;
+
+static void load_blocking(void *arg)
+{
+    zone_wish *wish = arg;
+    wish->loaded = zone_file_load(wish->w, wish->origin, wish->path, wish->room, &wish->why);
+}
+
+static void count_records(const server *s)
+{
+    int64_t all = 0;
+    for (int i = 0; i < s->zones.count; i++)
+        all += (int64_t)s->zones.zones[i]->records;
+    meter_set(&records, all);
+}
+
+// Loads one zone and puts it in the place of the one served until now, between two queries. False with *why; the old one
+// goes on then.
+static bool zone_take(server *s, const statement *line, arena *a, str *why)
+{
+    zone_wish wish = {.w = s->room->world, .path = line->words[2], .room = a};
+    const char *sentence = NULL;
+    bool full;
+    if (!dns_name_from_text(a, line->words[1], dns_root, &wish.origin, &sentence)) {
+        *why = str_format(a, "zone " STR_FMT ": %s", STR_ARG(line->words[1]), sentence);
+        return false;
+    }
+    work(load_blocking, &wish);
+    if (!wish.loaded) {
+        *why = wish.why;
+        return false;
+    }
+    size_t count = wish.loaded->records;
+    zone *old = zone_table_put(&s->zones, wish.loaded, &full);
+    if (full) {
+        zone_free(wish.loaded);
+        *why = S("more zones than one server holds");
+        return false;
+    }
+    zone_free(old);
+    log_line("authoritative", LOG_INFO, "zone loaded", F_STR("zone", line->words[1]), F_STR("file", line->words[2]),
+             F_INT("records", count));
+    return true;
+}
+
+static bool still_named(const statement *block, dns_name origin, arena *a)
+{
+    for (const statement *z = first_with(block, "zone"); z; z = config_next(z, "zone")) {
+        dns_name n;
+        if (dns_name_from_text(a, z->words[1], dns_root, &n, NULL) && dns_name_eq(n, origin))
+            return true;
+    }
+    return false;
+}
+
+// All zones of the block; what it does not name any more goes. The first error is in *why, later zones are still taken.
+static bool zones_take(server *s, const statement *block, str *why)
+{
+    bool good = true;
+    for (const statement *z = first_with(block, "zone"); z; z = config_next(z, "zone")) {
+        arena a = arena_make(LOAD_ARENA_BYTES);
+        str sentence = {0};
+        if (!zone_take(s, z, &a, &sentence)) {
+            log_line("authoritative", LOG_ERROR, "zone not loaded", F_STR("zone", z->words[1]), F_STR("why", sentence));
+            if (good)
+                *why = str_copy(s->room->memory, sentence);
+            good = false;
+        }
+        arena_free(&a);
+    }
+    arena a = arena_make(LOAD_ARENA_BYTES);
+    for (int i = s->zones.count - 1; i >= 0; i--)
+        if (!still_named(block, s->zones.zones[i]->origin, &a))
+            zone_free(zone_table_remove(&s->zones, s->zones.zones[i]->origin));
+    arena_free(&a);
+    count_records(s);
+    return good;
+}
+
+static void recurse_take(server *s, const statement *block)
+{
+    s->recurse_count = 0;
+    for (const statement *p = first_with(block, "recurse"); p; p = config_next(p, "recurse"))
+        for (int i = 1; i < p->word_count && s->recurse_count < RECURSE_PREFIXES_MAX; i++) {
+            prefix *to = &s->recurse[s->recurse_count];
+            s->recurse_count += prefix_parse(p->words[i], &to->prefix, &to->bits);
+        }
+}
+
+// Doors.
+
+static err door_pair_open(server *s, addr at, str *why)
+{
+    room *r = s->room;
+    datagram_door *udp;
+    bool share = r->node->loops > 1;
+    door_options options = {.service = "authoritative", .at = at, .share_port = share, .conns_max = STREAMS_MAX,
+                            .conns_per_address_max = STREAMS_PER_ADDRESS_MAX};
+    err e = datagram_open(r->scope, r->world, "authoritative", at, share, on_datagram, s, &udp);
+    if (e == E_OK)
+        e = door_open(r->scope, r->world, options, on_connection, s, &s->tcp[s->tcp_count]);
+    if (e == E_OK)
+        s->tcp_count++;
+    else
+        *why = str_format(r->memory, "the name server cannot listen on " STR_FMT ": %s. End the program that has the port "
+                          "(ss -lntup shows which), or set another address (authoritative { listen ADDRESS })",
+                          STR_ARG(addr_text(r->memory, at)), err_text(e));
+    return e;
+}
+
+// What `listen` says; else the node's own addresses; else every address of the machine.
+static int addresses_of(const room *r, addr out[DOORS_MAX])
+{
+    int count = 0, own_count;
+    const addr *own = world_addresses(r->world, &own_count);
+    for (const statement *l = first_with(r->settings, "listen"); l; l = config_next(l, "listen"))
+        for (int i = 1; i < l->word_count && count < DOORS_MAX; i++)
+            count += addr_parse(l->words[i], DNS_PORT, &out[count]);
+    for (int i = 0; !first_with(r->settings, "listen") && i < own_count && count < DOORS_MAX; i++)
+        out[count++] = addr_with_port(own[i], DNS_PORT);
+    if (count == 0)
+        out[count++] = addr_v4(0, DNS_PORT);
+    return count;
+}
+
+static err doors_open(server *s, str *why)
+{
+    addr at[DOORS_MAX];
+    int count = addresses_of(s->room, at);
+    err e = E_OK;
+    for (int i = 0; i < count && !e; i++)
+        e = door_pair_open(s, at[i], why);
+    return e;
+}
+
+static err start(room *r, str *why)
+{
+    server *s = memory_zeroed(1, sizeof *s);
+    s->room = r;
+    s->msg = arena_make(MESSAGE_ARENA_BYTES);
+    r->state = s;
+    recurse_take(s, r->settings);
+    if (!zones_take(s, r->settings, why))
+        return E_PROTOCOL;
+    return doors_open(s, why);
+}
+
+static err reload(room *r, const statement *block, str *why)
+{
+    server *s = r->state;
+    recurse_take(s, block);
+    return zones_take(s, block, why) ? E_OK : E_PROTOCOL;
+}
+
+static void stop(room *r)
+{
+    server *s = r->state;
+    for (int i = 0; i < s->tcp_count; i++)
+        door_stop(s->tcp[i]);
+}
+
+static void gone(room *r)
+{
+    server *s = r->state;
+    zone_table_free(&s->zones);
+    arena_free(&s->msg);
+    memory_free(s);
+}
+
+const room_kind authoritative_kind = {.name = "authoritative", .settings = settings, .every_loop = true, .start = start,
+                                      .reload = reload, .stop = stop, .gone = gone};

@@ -1,0 +1,511 @@
+#include "rooms/resolver/resolve.h"
+
+#include <string.h>
+
+#include "base/heap_memory.h"
+#include "rooms/resolver/scrub.h"
+#include "talk/dns_exchange.h"
+
+// What one client query may still spend, and where it stands.
+typedef struct {
+    uint64_t number;                     // of the client query: older ones are smaller
+    int64_t  until_ns;
+    int      queries_left, server_lookups_left, depth;
+    const char *trouble;                 // the last thing that went wrong, for the extended error
+    dns_name trouble_zone;
+    bool     exhausted, unreachable;
+} budget;
+
+// A question at work. Fibers that ask the same wait for it.
+typedef struct {
+    str      key;
+    uint64_t number;                     // of the client query that does the work
+    int      users;                      // who works and who waits; the last one frees it
+    bool     done;
+    gate     finished;
+    arena    memory;
+    found    result;
+    unsigned char key_bytes[DNS_NAME_MAX + 4];
+} lookup;
+
+// One step of an answer: what is known of one name.
+typedef enum { STEP_DATA, STEP_ALIAS, STEP_NO_DATA, STEP_NO_NAME, STEP_FAILED } step_kind;
+
+typedef struct {
+    step_kind   kind;
+    dns_record *records;
+    int         count;
+    dns_name    target;                  // STEP_ALIAS
+    bool        has_soa;
+    dns_record  soa;
+    uint16_t    ede;                     // STEP_FAILED out of the cache
+    str         ede_text;
+} step;
+
+static void find_merged(resolver *r, budget *b, dns_question q, arena *a, found *out);
+
+void resolver_init(resolver *r, world *w, size_t cache_bytes_max)
+{
+    memset(r, 0, sizeof *r);
+    r->world = w;
+    r->in_flight = map_make_nocase(world_random_u64(w), RESOLVER_IN_FLIGHT_MAX);
+    cache_init(&r->answers, world_random_u64(w), cache_bytes_max);
+    delegations_init(&r->delegations, world_random_u64(w));
+}
+
+void resolver_free(resolver *r)
+{
+    must(r->in_flight.count == 0);
+    map_free(&r->in_flight);
+    cache_free(&r->answers);
+    delegations_free(&r->delegations);
+}
+
+// What the cache knows.
+
+static dns_record record_copy(arena *a, const dns_record *r)
+{
+    return (dns_record){dns_name_copy(a, r->name), r->type, r->class, r->ttl, str_copy(a, r->rdata)};
+}
+
+static void step_from_cache(const cache_entry *e, int64_t now_ns, arena *a, step *out)
+{
+    static const step_kind kinds[] = {[CACHED_DATA] = STEP_DATA, [CACHED_NO_DATA] = STEP_NO_DATA,
+                                      [CACHED_NO_NAME] = STEP_NO_NAME, [CACHED_FAILURE] = STEP_FAILED};
+    dns_record record = {.name = e->name, .type = e->type, .class = DNS_CLASS_IN, .ttl = cache_ttl_s(e, now_ns)};
+    ptrdiff_t cursor = 0;
+    *out = (step){.kind = kinds[e->kind]};
+    if (e->kind == CACHED_FAILURE) {
+        out->ede = e->ede;
+        out->ede_text = str_copy(a, e->data);
+    } else if (e->kind == CACHED_DATA) {
+        out->records = arena_array(a, dns_record, e->count);
+        while (out->records && cache_next(e, &cursor, &record.rdata))
+            out->records[out->count++] = record_copy(a, &record);
+    } else if (cache_next(e, &cursor, &record.rdata)) {
+        out->has_soa = true;
+        out->soa = record_copy(a, &record);
+    }
+}
+
+static bool step_cached(resolver *r, dns_question q, arena *a, step *out)
+{
+    int64_t now = world_now_ns(r->world);
+    const cache_entry *e = cache_find(&r->answers, q.name, q.type, now);
+    if (!e)
+        return false;
+    step_from_cache(e, now, a, out);
+    if (e->kind == CACHED_DATA && e->type == DNS_CNAME && q.type != DNS_CNAME) {
+        out->kind = STEP_ALIAS;
+        out->target = out->count ? out->records[0].rdata : dns_root;
+    }
+    return true;
+}
+
+// What a reply teaches.
+
+static void learn_set(resolver *r, const dns_message *m, dns_name owner, unsigned type)
+{
+    const dns_record *set[CACHE_SET_RECORDS_MAX];
+    int count = reply_set(m, owner, type, set, CACHE_SET_RECORDS_MAX);
+    cache_put_set(&r->answers, set, count, world_now_ns(r->world));
+}
+
+// The set that was asked for, or the alias and what the same server's zone says behind it.
+static void learn_answer(resolver *r, const dns_message *m, dns_name zone, dns_question q)
+{
+    dns_name owner = q.name;
+    for (int aliases = 0; aliases < SCRUB_ALIASES_MAX && dns_name_under(owner, zone); aliases++) {
+        const dns_record *alias;
+        learn_set(r, m, owner, q.type);
+        if (q.type == DNS_CNAME || reply_set(m, owner, q.type, &alias, 1) || !reply_set(m, owner, DNS_CNAME, &alias, 1))
+            return;
+        learn_set(r, m, owner, DNS_CNAME);
+        owner = alias->rdata;
+    }
+}
+
+static void step_from_set(const dns_message *m, dns_name owner, unsigned type, arena *a, step *out)
+{
+    const dns_record *set[CACHE_SET_RECORDS_MAX];
+    int count = reply_set(m, owner, type, set, CACHE_SET_RECORDS_MAX);
+    out->records = arena_array(a, dns_record, count);
+    for (; out->records && out->count < count; out->count++)
+        out->records[out->count] = record_copy(a, set[out->count]);
+}
+
+static void step_from_reply(resolver *r, const dns_message *m, const reply_view *view, dns_name zone, dns_question q, arena *a,
+                            step *out)
+{
+    int64_t now = world_now_ns(r->world);
+    *out = (step){0};
+    if (view->kind == REPLY_DATA || view->kind == REPLY_ALIAS) {
+        bool is_alias = view->kind == REPLY_ALIAS;
+        out->kind = is_alias ? STEP_ALIAS : STEP_DATA;
+        step_from_set(m, q.name, is_alias ? DNS_CNAME : q.type, a, out);
+        out->target = is_alias && out->count ? out->records[0].rdata : dns_root;
+        learn_answer(r, m, zone, q);
+        return;
+    }
+    out->kind = view->kind == REPLY_NO_NAME ? STEP_NO_NAME : STEP_NO_DATA;
+    out->has_soa = view->soa != NULL;
+    if (view->soa) {
+        dns_soa fields = {0};
+        out->soa = record_copy(a, view->soa);
+        if (dns_rdata_soa(out->soa.rdata, &fields) && fields.minimum_s < out->soa.ttl)
+            out->soa.ttl = fields.minimum_s;
+    }
+    cache_put_missing(&r->answers, q.name, q.type, out->kind == STEP_NO_DATA, view->soa, now);
+}
+
+// Asking the servers of one delegation.
+
+typedef struct { addr at[DELEGATION_ADDRESSES_MAX + RESOLVER_ROOTS_MAX]; int count; } candidates;
+
+static bool can_reach(world *w, uint8_t family)
+{
+    int count;
+    const addr *own = world_addresses(w, &count);
+    for (int i = 0; i < count; i++)
+        if (own[i].family == family)
+            return true;
+    return count == 0;
+}
+
+static void candidates_add(resolver *r, candidates *c, addr at)
+{
+    if (c->count < (int)(sizeof c->at / sizeof c->at[0]) && can_reach(r->world, at.family) && !addr_is_any(at))
+        c->at[c->count++] = addr_with_port(at, DNS_PORT);
+}
+
+// In random order, those that failed lately last.
+static void candidates_order(resolver *r, candidates *c)
+{
+    int64_t now = world_now_ns(r->world);
+    int good = 0;
+    for (int i = c->count - 1; i > 0; i--) {
+        int j = (int)world_random_below(r->world, (uint64_t)i + 1);
+        addr swap = c->at[i];
+        c->at[i] = c->at[j], c->at[j] = swap;
+    }
+    for (int i = 0; i < c->count; i++)
+        if (!servers_resting(&r->servers, c->at[i], now)) {
+            addr swap = c->at[good];
+            c->at[good++] = c->at[i], c->at[i] = swap;
+        }
+}
+
+static bool spent(resolver *r, budget *b)
+{
+    if (b->queries_left <= 0 || world_now_ns(r->world) >= b->until_ns)
+        b->exhausted = true;
+    return b->exhausted || fiber_canceled();
+}
+
+static void trouble(budget *b, dns_name zone, const char *what)
+{
+    b->trouble = what;
+    b->trouble_zone = zone;
+}
+
+// One try with one server. True when its reply is of use.
+static bool ask_server(resolver *r, budget *b, addr server, int round, dns_name zone, dns_question q, arena *a,
+                       dns_message *m, reply_view *view)
+{
+    int64_t now = world_now_ns(r->world), wait = millis(WORK_TRY_MS) << round;
+    dns_asking asking = {.question = q, .recursion_desired = r->asks_recursively};
+    if (r->asks_recursively)
+        wait = seconds(WORK_SECONDS_MAX);                  // the server has its own servers to wait for
+    if (wait > b->until_ns - now)
+        wait = b->until_ns - now;
+    dns_exchanged x = dns_exchange(r->world, server, asking, wait, a);
+    if (x.error == E_OK && (x.message.header.rcode == DNS_FORMERR || x.message.header.rcode == DNS_NOTIMP) &&
+        !x.message.edns.present && b->queries_left > x.queries) {
+        asking.without_edns = true;                        // an old server: RFC 6891 7
+        int before = x.queries;
+        x = dns_exchange(r->world, server, asking, wait, a);
+        x.queries += before;
+    }
+    b->queries_left -= x.queries;
+    r->figures.queries_sent += x.queries;
+    if (x.error != E_OK) {
+        b->unreachable = true;
+        trouble(b, zone, x.error == E_TIMEOUT ? "no answer from the name servers of" : "no connection to the name servers of");
+        if (x.error != E_CANCELED)
+            servers_failed(&r->servers, server, world_now_ns(r->world));
+        return false;
+    }
+    *m = x.message;
+    *view = reply_judge(m, zone, q, r->asks_recursively);
+    if (view->kind == REPLY_LAME) {
+        trouble(b, zone, "no useful answer from the name servers of");
+        servers_failed(&r->servers, server, world_now_ns(r->world));
+        return false;
+    }
+    servers_worked(&r->servers, server);
+    return true;
+}
+
+static bool ask_candidates(resolver *r, budget *b, candidates *c, int round, dns_name zone, dns_question q, arena *a,
+                           dns_message *m, reply_view *view)
+{
+    candidates_order(r, c);
+    for (int i = 0; i < c->count && i < WORK_SERVERS_MAX && !spent(r, b); i++)
+        if (ask_server(r, b, c->at[i], round, zone, q, a, m, view))
+            return true;
+    return false;
+}
+
+// The addresses of a name server that came without glue, found with what is left of the same budget.
+static void look_up_server(resolver *r, budget *b, dns_name server, arena *a, candidates *c)
+{
+    static const uint16_t types[] = {DNS_A, DNS_AAAA};
+    for (int t = 0; t < 2; t++) {
+        found f;
+        if (!can_reach(r->world, types[t] == DNS_A ? 4 : 6) || spent(r, b))
+            continue;
+        b->depth++;
+        find_merged(r, b, (dns_question){server, types[t], DNS_CLASS_IN}, a, &f);
+        b->depth--;
+        for (int i = 0; i < f.answers; i++) {
+            addr at = {.family = types[t] == DNS_A ? 4 : 6};
+            if (f.answer[i].type != types[t])
+                continue;
+            memcpy(at.ip, f.answer[i].rdata.at, (size_t)f.answer[i].rdata.len);
+            candidates_add(r, c, at);
+        }
+    }
+}
+
+static bool has_glue(const delegation *d, int name)
+{
+    for (int i = 0; i < d->addresses; i++)
+        if (d->address[i].name == name)
+            return true;
+    return false;
+}
+
+static bool ask_glueless(resolver *r, budget *b, const delegation *d, dns_question q, arena *a, dns_message *m, reply_view *view)
+{
+    if (b->depth >= WORK_DEPTH_MAX)
+        return false;
+    for (int i = 0; i < d->names; i++) {
+        candidates c = {0};
+        if (has_glue(d, i) || dns_name_under(d->name[i], d->zone))     // inside the zone without glue: nobody can know
+            continue;
+        if (b->server_lookups_left <= 0 || spent(r, b))
+            return false;
+        b->server_lookups_left--;
+        look_up_server(r, b, d->name[i], a, &c);
+        if (ask_candidates(r, b, &c, 0, d->zone, q, a, m, view))
+            return true;
+    }
+    return false;
+}
+
+static bool ask_delegation(resolver *r, budget *b, const delegation *d, dns_question q, arena *a, dns_message *m, reply_view *view)
+{
+    candidates c = {0};
+    for (int i = 0; i < d->addresses; i++)
+        candidates_add(r, &c, d->address[i].at);
+    for (int i = 0; i < r->root_count && dns_name_is_root(d->zone); i++)
+        candidates_add(r, &c, r->roots[i]);
+    if (ask_candidates(r, b, &c, 0, d->zone, q, a, m, view) || ask_glueless(r, b, d, q, a, m, view))
+        return true;
+    for (int round = 1; round < WORK_ROUNDS && b->unreachable; round++)
+        if (ask_candidates(r, b, &c, round, d->zone, q, a, m, view))
+            return true;
+    return false;
+}
+
+// From the deepest known zone down to the one that answers.
+static void step_asked(resolver *r, budget *b, dns_question q, arena *a, step *out)
+{
+    delegation d = {.zone = dns_root};
+    bool at_parent = q.type == DNS_DS && !dns_name_is_root(q.name);    // DS lives in the parent (RFC 4035 3.1.4.1)
+    (void)delegations_find(&r->delegations, at_parent ? dns_name_parent(q.name) : q.name, world_now_ns(r->world), a, &d);
+    *out = (step){.kind = STEP_FAILED};
+    for (int referrals = 0; referrals < WORK_REFERRALS_MAX; referrals++) {
+        dns_message m;
+        reply_view view;
+        uint32_t ttl_s;
+        if (!ask_delegation(r, b, &d, q, a, &m, &view))
+            return;
+        if (view.kind != REPLY_REFERRAL) {
+            step_from_reply(r, &m, &view, d.zone, q, a, out);
+            return;
+        }
+        dns_name zone = d.zone;
+        if (!delegation_read(&m, zone, view.cut, &d, &ttl_s))
+            return;
+        delegations_put(&r->delegations, &d, ttl_s, world_now_ns(r->world));
+    }
+    trouble(b, d.zone, "too many referrals below");
+}
+
+// A whole answer: the steps of a chain of aliases.
+
+static bool found_append(found *f, const step *s, arena *a)
+{
+    dns_record *all = arena_array(a, dns_record, f->answers + s->count);
+    if (!all || a->full)
+        return false;
+    if (f->answers)
+        memcpy(all, f->answer, (size_t)f->answers * sizeof *all);
+    if (s->count)
+        memcpy(all + f->answers, s->records, (size_t)s->count * sizeof *all);
+    f->answer = all;
+    f->answers += s->count;
+    return true;
+}
+
+static void found_fail(found *f, unsigned ede, str why)
+{
+    *f = (found){.rcode = DNS_SERVFAIL, .has_ede = true, .ede = (uint16_t)ede, .ede_text = why};
+}
+
+// Takes one step into the answer. True: follow *name further.
+static bool found_take(found *f, const step *s, dns_name *name, arena *a)
+{
+    f->rcode = s->kind == STEP_NO_NAME ? DNS_NXDOMAIN : DNS_NOERROR;
+    f->has_soa = s->has_soa;
+    f->soa = s->soa;
+    if (s->kind == STEP_FAILED)
+        found_fail(f, s->ede, s->ede_text);
+    else if (!found_append(f, s, a))
+        found_fail(f, DNS_EDE_OTHER, S("the answer is too large"));
+    else if (s->kind == STEP_ALIAS) {
+        *name = s->target;
+        return true;
+    }
+    return false;
+}
+
+bool resolver_find_cached(resolver *r, dns_question q, arena *a, found *out)
+{
+    *out = (found){0};
+    for (int aliases = 0; aliases <= WORK_ALIASES_MAX; aliases++) {
+        step s;
+        if (!step_cached(r, q, a, &s))
+            return false;
+        if (!found_take(out, &s, &q.name, a))
+            return true;
+    }
+    return false;
+}
+
+static void explain_failure(resolver *r, const budget *b, dns_question q, arena *a, step *s)
+{
+    str zone = b->trouble_zone.len ? dns_name_text(a, b->trouble_zone) : S("?");
+    s->ede = b->exhausted || !b->trouble ? DNS_EDE_OTHER : DNS_EDE_NO_REACHABLE_AUTHORITY;
+    s->ede_text = b->trouble ? str_format(a, "%s " STR_FMT "%s", b->trouble, STR_ARG(zone), b->exhausted ? " (work limit reached)" : "")
+                             : S("this question would cost more work than one query may cause");
+    r->figures.failures++;
+    if (!fiber_canceled())
+        cache_put_failure(&r->answers, q.name, q.type, s->ede, s->ede_text, world_now_ns(r->world));
+}
+
+static void find(resolver *r, budget *b, dns_question q, arena *a, found *out)
+{
+    *out = (found){0};
+    for (int aliases = 0; aliases <= WORK_ALIASES_MAX; aliases++) {
+        step s;
+        if (!step_cached(r, q, a, &s)) {
+            step_asked(r, b, q, a, &s);
+            if (s.kind == STEP_FAILED)
+                explain_failure(r, b, q, a, &s);
+        }
+        if (!found_take(out, &s, &q.name, a))
+            return;
+    }
+    found_fail(out, DNS_EDE_OTHER, S("the name is an alias of an alias of an alias ... too many times"));
+}
+
+// Merging. A fiber may wait only for a client query that is older than its own, so that no two ever wait for each other.
+
+static void found_copy(const found *from, arena *a, found *out)
+{
+    *out = *from;
+    out->answer = arena_array(a, dns_record, from->answers);
+    for (int i = 0; i < from->answers && out->answer; i++)
+        out->answer[i] = record_copy(a, &from->answer[i]);
+    if (from->has_soa)
+        out->soa = record_copy(a, &from->soa);
+    out->ede_text = str_copy(a, from->ede_text);
+    if (a->full)
+        found_fail(out, DNS_EDE_OTHER, S("the answer is too large"));
+}
+
+static lookup *lookup_new(resolver *r, const budget *b, str key)
+{
+    lookup *l = memory_zeroed(1, sizeof *l);
+    memcpy(l->key_bytes, key.at, (size_t)key.len);
+    l->key = (str){l->key_bytes, key.len};
+    l->number = b->number;
+    l->memory = arena_make(WORK_BYTES_MAX);
+    l->users = 1;
+    if (!map_put(&r->in_flight, l->key, l)) {
+        memory_free(l);
+        return NULL;
+    }
+    return l;
+}
+
+static void lookup_leave(lookup *l)
+{
+    if (--l->users > 0)
+        return;
+    arena_free(&l->memory);
+    memory_free(l);
+}
+
+static void wait_for(resolver *r, const budget *b, lookup *l, arena *a, found *out)
+{
+    l->users++;
+    r->figures.merged++;
+    while (!l->done && gate_wait(&l->finished, b->until_ns, "the same question, asked by another") == E_OK)
+        ;
+    if (l->done)
+        found_copy(&l->result, a, out);
+    else
+        found_fail(out, DNS_EDE_OTHER, S("the same question is being asked and takes too long"));
+    lookup_leave(l);
+}
+
+static void find_merged(resolver *r, budget *b, dns_question q, arena *a, found *out)
+{
+    unsigned char key_bytes[DNS_NAME_MAX + 4];
+    writer w = wr_into(key_bytes, sizeof key_bytes);
+    wr_bytes(&w, q.name);
+    for (int shift = 0; shift < 16; shift += 4)
+        wr_u8(&w, '0' + (q.type >> shift & 15));           // no letters: the table does not see case
+    lookup *l = map_get(&r->in_flight, wr_str(&w));
+    if (l && l->number == b->number) {
+        trouble(b, q.name, "a name server's address depends on itself:");
+        found_fail(out, DNS_EDE_NO_REACHABLE_AUTHORITY, S("a name server's address depends on itself"));
+        return;
+    }
+    if (l && l->number < b->number) {
+        wait_for(r, b, l, a, out);
+        return;
+    }
+    l = l ? NULL : lookup_new(r, b, wr_str(&w));
+    if (!l) {
+        find(r, b, q, a, out);
+        return;
+    }
+    find(r, b, q, &l->memory, &l->result);
+    (void)map_remove(&r->in_flight, l->key);
+    l->done = true;
+    gate_wake_all(&l->finished);
+    found_copy(&l->result, a, out);
+    lookup_leave(l);
+}
+
+void resolver_find(resolver *r, dns_question q, arena *a, found *out)
+{
+    budget b = {.number = ++r->lookups, .until_ns = world_now_ns(r->world) + seconds(WORK_SECONDS_MAX),
+                .queries_left = WORK_QUERIES_MAX, .server_lookups_left = WORK_SERVER_LOOKUPS_MAX};
+    r->figures.lookups++;
+    find_merged(r, &b, q, a, out);
+}

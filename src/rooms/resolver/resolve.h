@@ -1,0 +1,59 @@
+// The resolver's core: finds the answer to a question by asking from the root downwards (RFC 1034 5.3.3), with caches
+// and ONE budget of work per client query, which everything that the query causes draws from: aliases, addresses of
+// name servers, retries. Nothing resets it.
+#pragma once
+#include "rooms/resolver/cache.h"
+#include "rooms/resolver/delegation.h"
+#include "rt/wait.h"
+
+enum {
+    WORK_QUERIES_MAX = 60,               // messages sent to servers
+    WORK_SECONDS_MAX = 8,
+    WORK_DEPTH_MAX = 4,                  // addresses of name servers of addresses of name servers ...
+    WORK_ALIASES_MAX = 10,               // CNAMEs followed for one question
+    WORK_REFERRALS_MAX = 24,             // steps down for one name
+    WORK_SERVER_LOOKUPS_MAX = 8,         // name servers whose addresses are looked up, all together
+    WORK_SERVERS_MAX = 8,                // servers asked in one round for one step
+    WORK_ROUNDS = 2,                     // over servers that did not answer
+    WORK_TRY_MS = 1000,                  // waiting for one reply; doubled in the second round
+    WORK_BYTES_MAX = 4 * 1024 * 1024,    // memory of one client query
+    RESOLVER_ROOTS_MAX = 26,
+    RESOLVER_IN_FLIGHT_MAX = 20000,      // questions at work
+};
+
+typedef struct {
+    unsigned rcode;                      // DNS_NOERROR, DNS_NXDOMAIN, DNS_SERVFAIL
+    dns_record *answer;                  // aliases first, in order
+    int      answers;
+    bool     has_soa;                    // of a negative answer, its TTL what is left of it
+    dns_record soa;
+    bool     has_ede;
+    uint16_t ede;
+    str      ede_text;
+} found;
+
+typedef struct {
+    int64_t queries_sent, merged, failures, lookups;
+} resolver_figures;
+
+typedef struct {
+    world      *world;
+    cache       answers;
+    delegations delegations;
+    servers     servers;
+    addr        roots[RESOLVER_ROOTS_MAX];
+    int         root_count;
+    bool        asks_recursively;        // sends RD to the servers it asks (scene N2)
+    map         in_flight;               // of struct lookup, by question
+    uint64_t    lookups;                 // numbers client queries, oldest first
+    resolver_figures figures;
+} resolver;
+
+void resolver_init(resolver *r, world *w, size_t cache_bytes_max);
+void resolver_free(resolver *r);         // no fiber may be inside resolver_find
+
+// Answers from the caches alone; never parks. False when something would have to be asked.
+bool resolver_find_cached(resolver *r, dns_question q, arena *a, found *out);
+// Finds the answer; parks. Identical questions that are at work at the same time are asked once. Always fills *out
+// (DNS_SERVFAIL with an extended error when nothing could be found in the budget), its texts in `a`.
+void resolver_find(resolver *r, dns_question q, arena *a, found *out);

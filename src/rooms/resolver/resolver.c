@@ -1,0 +1,363 @@
+#include "rooms/resolver/resolver.h"
+
+#include <string.h>
+
+#include "base/heap_memory.h"
+#include "base/must.h"
+#include "rooms/resolver/resolve.h"
+#include "rooms/resolver/respond.h"
+#include "rt/log.h"
+#include "rt/meter.h"
+#include "rt/story.h"
+#include "talk/control.h"
+#include "talk/dns_exchange.h"
+#include "talk/dns_stream.h"
+#include "wire/dns/describe.h"
+
+enum {
+    DOORS_MAX = 16,
+    PREFIXES_MAX = 64,
+    FAST_ARENA_BYTES = 512 * 1024,
+    CLIENTS_MAX = 10000,                     // UDP queries at work
+    STREAMS_MAX = 2000,
+    STREAMS_PER_ADDRESS_MAX = 100,
+    EXPLAIN_BYTES_MAX = DNS_EDE_TEXT_MAX,
+    DUMP_BYTES_MAX = 16 << 20,
+};
+
+static const setting settings[] = {
+    {.key = "root", .type = SETTING_LIST, .min = 2, .max = 2, .repeated = true,
+     .help_en = "root NAME ADDRESS: a root name server (default: the Internet's thirteen)",
+     .help_ko = "root 이름 주소: 루트 네임 서버 (기본: 인터넷의 열세 개)"},
+    {.key = "allow", .type = SETTING_PREFIX, .repeated = true, .reloadable = true,
+     .help_en = "who may ask (default: this machine and private networks)", .help_ko = "물어도 되는 상대 (기본: 이 컴퓨터와 사설망)"},
+    {.key = "listen", .type = SETTING_ADDRESS, .repeated = true,
+     .help_en = "address to answer on (default: all of the host's)", .help_ko = "응답할 주소 (기본: 호스트의 모든 주소)"},
+    {.key = "explain", .type = SETTING_TEXT, .reloadable = true,
+     .help_en = "said with a name that the root does not know", .help_ko = "루트가 모르는 이름에 덧붙이는 말"},
+    {.key = "cache", .type = SETTING_SIZE, .fallback = "32MB", .min = 65536, .max = 1ll << 40,
+     .help_en = "memory for answers", .help_ko = "응답을 기억할 메모리"},
+    {.key = "recursive", .type = SETTING_BOOL, .fallback = "off",
+     .help_en = "ask the servers to recurse, as in the course's recursive query", .help_ko = "서버들에게 재귀 질의로 물음 (수업의 재귀 질의)"},
+    {0},
+};
+
+static meter queries = {.name = "naru_resolver_queries_total", .help = "Queries of clients", .type = METER_COUNTER,
+                        .label = "outcome", .values = {"cached", "asked", "refused", "malformed", "dropped"}};
+static meter sent = {.name = "naru_resolver_sent_total", .help = "Queries sent to name servers", .type = METER_COUNTER};
+static meter cache_bytes = {.name = "naru_resolver_cache_bytes", .help = "Memory of the answer cache", .type = METER_GAUGE};
+enum { WAS_CACHED, WAS_ASKED, WAS_REFUSED, WAS_MALFORMED, WAS_DROPPED };
+
+// The Internet's root servers, IPv4 (IANA, named.root); used when no `root` is given.
+static const char *const internet_roots[] = {
+    "198.41.0.4", "170.247.170.2", "192.33.4.12", "199.7.91.13", "192.203.230.10", "192.5.5.241", "192.112.36.4",
+    "198.97.190.53", "192.36.148.17", "192.58.128.30", "193.0.14.129", "199.7.83.42", "202.12.27.33",
+};
+
+static const char *const private_networks[] = {
+    "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10",
+};
+
+typedef struct { addr prefix; int bits; } prefix;
+
+typedef struct {
+    room    *room;
+    resolver core;
+    arena    msg;                            // of the datagram at work, when the caches answer
+    prefix   allow[PREFIXES_MAX];
+    int      allow_count, clients;
+    str      explain;
+    uint32_t turn;                           // rotation of sets, counted a reply at a time
+    door    *tcp[DOORS_MAX];
+    int      tcp_count;
+} server;
+
+// Clients.
+
+static bool allowed(const server *s, addr peer)
+{
+    for (int i = 0; i < s->allow_count; i++)
+        if (addr_in_prefix(peer, s->allow[i].prefix, s->allow[i].bits))
+            return true;
+    return false;
+}
+
+static void count_work(server *s, int64_t sent_before)
+{
+    meter_add(&sent, s->core.figures.queries_sent - sent_before);
+    meter_set(&cache_bytes, (int64_t)s->core.answers.bytes);
+}
+
+// Finds the answer and writes it. Parks.
+static size_t find_and_respond(server *s, const dns_message *asked, bool is_stream, arena *msg, void *out, size_t out_max)
+{
+    found f;
+    int64_t before = s->core.figures.queries_sent;
+    if (asked->edns.trace)
+        fiber_set_trace(asked->edns.trace);
+    else
+        fiber_set_trace(story_trace_new());
+    resolver_find(&s->core, asked->question, msg, &f);
+    count_work(s, before);
+    return respond(asked, &f, &(respond_setting){s->explain, s->turn++, is_stream}, out, out_max);
+}
+
+typedef struct {
+    server *server;
+    datagram_door *door;
+    addr    peer, local;
+    size_t  len;
+    unsigned char query[];
+} client;
+
+static void client_serve(void *arg)
+{
+    client *c = arg;
+    server *s = c->server;
+    arena msg = arena_make(WORK_BYTES_MAX);
+    dns_message asked;
+    unsigned char *out = memory_new(DNS_UDP_MAX);
+    size_t len = 0;
+    if (dns_message_read(str_of(c->query, c->len), &msg, &asked, NULL))
+        len = find_and_respond(s, &asked, false, &msg, out, DNS_UDP_MAX);
+    if (len)
+        datagram_send(c->door, c->peer, c->local, str_of(out, len));
+    memory_free(out);
+    arena_free(&msg);
+    s->clients--;
+    memory_free(c);
+}
+
+static void client_start(server *s, datagram_door *d, const datagram *in)
+{
+    if (s->clients >= CLIENTS_MAX) {
+        meter_add_at(&queries, WAS_DROPPED, 1);
+        return;
+    }
+    client *c = memory_new(sizeof *c + in->len);
+    *c = (client){.server = s, .door = d, .peer = in->peer, .local = in->local, .len = in->len};
+    memcpy(c->query, in->at, in->len);
+    s->clients++;
+    meter_add_at(&queries, WAS_ASKED, 1);
+    if (scope_try_go(s->room->scope, "resolver", client_serve, c) != E_OK) {
+        meter_add_at(&queries, WAS_DROPPED, 1);
+        s->clients--;
+        memory_free(c);
+    }
+}
+
+// What needs no looking up: malformed and refused queries, answers from the caches. 0 with *go_on: it must be found.
+static size_t respond_at_once(server *s, str query, addr peer, bool is_stream, arena *msg, dns_message *asked, bool *go_on,
+                              void *out, size_t out_max)
+{
+    found f;
+    size_t len;
+    *go_on = false;
+    if (!dns_message_read(query, msg, asked, NULL)) {
+        meter_add_at(&queries, WAS_MALFORMED, 1);
+        return (size_t)dns_reply_bare(out, out_max, query, DNS_FORMERR).len;
+    }
+    if (asked->header.response)
+        return 0;
+    if (respond_refusal(asked, allowed(s, peer), out, out_max, &len)) {
+        meter_add_at(&queries, WAS_REFUSED, 1);
+        return len;
+    }
+    *go_on = !resolver_find_cached(&s->core, asked->question, msg, &f);
+    if (*go_on)
+        return 0;
+    meter_add_at(&queries, WAS_CACHED, 1);
+    return respond(asked, &f, &(respond_setting){s->explain, s->turn++, is_stream}, out, out_max);
+}
+
+static size_t on_datagram(void *arg, datagram_door *d, const datagram *in, unsigned char *out, size_t out_max)
+{
+    server *s = arg;
+    dns_message asked;
+    bool go_on;
+    arena_reset(&s->msg);
+    size_t len = respond_at_once(s, str_of(in->at, in->len), in->peer, false, &s->msg, &asked, &go_on, out, out_max);
+    if (go_on)
+        client_start(s, d, in);
+    return len;
+}
+
+static size_t on_stream(void *arg, conn *c, str query, arena *msg, unsigned char *out, size_t out_max)
+{
+    server *s = arg;
+    dns_message asked;
+    bool go_on;
+    size_t len = respond_at_once(s, query, c->peer, true, msg, &asked, &go_on, out, out_max);
+    if (!go_on)
+        return len;
+    arena work = arena_make(WORK_BYTES_MAX);
+    meter_add_at(&queries, WAS_ASKED, 1);
+    len = find_and_respond(s, &asked, true, &work, out, out_max);
+    arena_free(&work);
+    return len;
+}
+
+static void on_connection(conn *c, void *arg) { dns_stream_serve(c, on_stream, arg); }
+
+// Settings.
+
+static const statement *first_with(const statement *block, const char *key)
+{
+    const statement *s = block->children;
+    return !s || str_eq(s->words[0], str_z(key)) ? s : config_next(s, key);
+}
+
+static void allow_add(server *s, str text)
+{
+    prefix *to = &s->allow[s->allow_count];
+    if (s->allow_count < PREFIXES_MAX && prefix_parse(text, &to->prefix, &to->bits))
+        s->allow_count++;
+}
+
+static void allow_take(server *s, const statement *block)
+{
+    s->allow_count = 0;
+    for (const statement *l = first_with(block, "allow"); l; l = config_next(l, "allow"))
+        for (int i = 1; i < l->word_count; i++)
+            allow_add(s, l->words[i]);
+    if (s->allow_count == 0)
+        for (size_t i = 0; i < sizeof private_networks / sizeof *private_networks; i++)
+            allow_add(s, str_z(private_networks[i]));
+}
+
+static bool roots_take(server *s, const statement *block, str *why)
+{
+    resolver *r = &s->core;
+    for (const statement *l = first_with(block, "root"); l && r->root_count < RESOLVER_ROOTS_MAX; l = config_next(l, "root")) {
+        if (!addr_parse_ip(l->words[2], DNS_PORT, &r->roots[r->root_count++])) {
+            *why = str_format(s->room->memory, "root " STR_FMT ": " STR_FMT " is no IP address; write root NAME ADDRESS",
+                              STR_ARG(l->words[1]), STR_ARG(l->words[2]));
+            return false;
+        }
+    }
+    for (size_t i = 0; i < sizeof internet_roots / sizeof *internet_roots && !first_with(block, "root"); i++)
+        r->root_count += addr_parse_ip(str_z(internet_roots[i]), DNS_PORT, &r->roots[r->root_count]);
+    return true;
+}
+
+static void explain_take(server *s, const statement *block)
+{
+    s->explain = str_first(str_copy(s->room->memory, config_text(block, settings, "explain")), EXPLAIN_BYTES_MAX);
+}
+
+// Control: GET cache, POST flush?name=NAME (all without a name).
+
+static void control_dump(void *arg, const http_request *q, http_reply *reply, arena *msg)
+{
+    server *s = arg;
+    buf text = buf_make(DUMP_BYTES_MAX);
+    (void)q;
+    cache_dump(&s->core.answers, world_now_ns(s->room->world), &text);
+    http_answer(reply, 200, S("text/plain; charset=utf-8"), str_copy(msg, buf_str(&text)));
+    buf_free(&text);
+}
+
+static void control_flush(void *arg, const http_request *q, http_reply *reply, arena *msg)
+{
+    server *s = arg;
+    dns_name below = dns_root;
+    const char *why = NULL;
+    str name = http_query_get(q, S("name"), msg);
+    if (!str_eq(q->method, S("POST"))) {
+        http_answer(reply, 405, S("application/json"), S("{\"error\":\"flush is a POST\"}\n"));
+    } else if (name.len && !dns_name_from_text(msg, name, dns_root, &below, &why)) {
+        http_answer(reply, 400, S("application/json"), str_format(msg, "{\"error\":\"%s\"}\n", why));
+    } else {
+        int answers = cache_flush(&s->core.answers, below), zones = delegations_flush(&s->core.delegations, below);
+        http_answer(reply, 200, S("application/json"), str_format(msg, "{\"answers\":%d,\"delegations\":%d}\n", answers, zones));
+    }
+}
+
+// The room.
+
+static err door_pair_open(server *s, addr at, str *why)
+{
+    room *r = s->room;
+    datagram_door *udp;
+    bool share = r->node->loops > 1;
+    door_options options = {.service = "resolver", .at = at, .share_port = share, .conns_max = STREAMS_MAX,
+                            .conns_per_address_max = STREAMS_PER_ADDRESS_MAX};
+    err e = datagram_open(r->scope, r->world, "resolver", at, share, on_datagram, s, &udp);
+    if (e == E_OK)
+        e = door_open(r->scope, r->world, options, on_connection, s, &s->tcp[s->tcp_count]);
+    if (e == E_OK)
+        s->tcp_count++;
+    else
+        *why = str_format(r->memory, "the resolver cannot listen on " STR_FMT ": %s. End the program that has the port "
+                          "(ss -lntup shows which), or set another address (resolver { listen ADDRESS })",
+                          STR_ARG(addr_text(r->memory, at)), err_text(e));
+    return e;
+}
+
+// What `listen` says; else the node's own addresses; else this machine alone: a resolver is for its own people.
+static int addresses_of(const room *r, addr out[DOORS_MAX])
+{
+    int count = 0, own_count;
+    const addr *own = world_addresses(r->world, &own_count);
+    for (const statement *l = first_with(r->settings, "listen"); l; l = config_next(l, "listen"))
+        for (int i = 1; i < l->word_count && count < DOORS_MAX; i++)
+            count += addr_parse(l->words[i], DNS_PORT, &out[count]);
+    for (int i = 0; !first_with(r->settings, "listen") && i < own_count && count < DOORS_MAX; i++)
+        out[count++] = addr_with_port(own[i], DNS_PORT);
+    if (count == 0)
+        out[count++] = addr_v4(0x7f000001, DNS_PORT);
+    return count;
+}
+
+static err start(room *r, str *why)
+{
+    server *s = memory_zeroed(1, sizeof *s);
+    addr at[DOORS_MAX];
+    s->room = r;
+    s->msg = arena_make(FAST_ARENA_BYTES);
+    r->state = s;
+    resolver_init(&s->core, r->world, (size_t)config_int(r->settings, settings, "cache"));
+    s->core.asks_recursively = config_bool(r->settings, settings, "recursive");
+    allow_take(s, r->settings);
+    explain_take(s, r->settings);
+    if (!roots_take(s, r->settings, why))
+        return E_PROTOCOL;
+    int count = addresses_of(r, at);
+    err e = E_OK;
+    for (int i = 0; i < count && !e; i++)
+        e = door_pair_open(s, at[i], why);
+    if (e)
+        return e;
+    control_route *routes = arena_array(r->memory, control_route, 2);
+    must(routes);
+    routes[0] = (control_route){"cache", control_dump, s};
+    routes[1] = (control_route){"flush", control_flush, s};
+    control_add(r, routes, 2);
+    return E_OK;
+}
+
+static err reload(room *r, const statement *block, str *why)
+{
+    (void)why;
+    allow_take(r->state, block);
+    explain_take(r->state, block);
+    return E_OK;
+}
+
+static void stop(room *r)
+{
+    server *s = r->state;
+    for (int i = 0; i < s->tcp_count; i++)
+        door_stop(s->tcp[i]);
+}
+
+static void gone(room *r)
+{
+    server *s = r->state;
+    resolver_free(&s->core);
+    arena_free(&s->msg);
+    memory_free(s);
+}
+
+const room_kind resolver_kind = {.name = "resolver", .settings = settings, .every_loop = true, .start = start, .reload = reload,
+                                 .stop = stop, .gone = gone};
