@@ -1,0 +1,294 @@
+#include "rt/listener.h"
+
+#include <sys/resource.h>
+
+#include "rt/conn_play_test.h"
+
+static void say_and_wait(conn *c, void *arg)
+{
+    int *served = arg;
+    ++*served;
+    conn_put(c, S("hello\r\n"));
+    while (conn_some(c).len > 0)
+        conn_used(c, (size_t)conn_some(c).len);
+}
+
+static conn *visit_door(world *w, door *d, arena *msg, const char *expected)
+{
+    conn *c = conn_open(w, door_address(d), seconds(5));
+    conn_deadline(c, seconds(5));
+    CHECK_STR(conn_line(c, msg, 100), str_z(expected));
+    return c;
+}
+
+static void wait_for_conns(door *d, int count)
+{
+    for (int i = 0; i < 1000 && door_conns(d) != count; i++)
+        fiber_sleep(millis(1));
+    CHECK_INT(door_conns(d), count);
+}
+
+static void limits(world *w)
+{
+    arena msg = arena_make(1 << 16);
+    int served = 0;
+    SCOPE(doors, 0, 10);
+    door *d;
+    door_options options = {.service = "test", .at = addr_v4(0x7f000001, 0), .conns_max = 3, .busy = S("421 busy\r\n")};
+    CHECK_INT(door_open(&doors, w, options, say_and_wait, &served, &d), E_OK);
+    conn *in[3];
+    for (int i = 0; i < 3; i++)
+        in[i] = visit_door(w, d, &msg, "hello\r\n");
+    conn *refused = visit_door(w, d, &msg, "421 busy\r\n");
+    CHECK(conn_line(refused, &msg, 100).len == 0);
+    CHECK_INT(refused->error, E_EOF);
+    conn_close(refused);
+    conn_close(in[0]);                                   // one leaves: room for another
+    wait_for_conns(d, 2);
+    in[0] = visit_door(w, d, &msg, "hello\r\n");
+    CHECK_INT(served, 4);
+    door_stop(d);                                        // no drain: all are told to go
+    for (int i = 0; i < 3; i++) {
+        CHECK(conn_line(in[i], &msg, 100).len == 0);
+        conn_close(in[i]);
+    }
+    conn *late = conn_open(w, door_address(d), seconds(5));
+    CHECK_INT(late->error, E_REFUSED);
+    conn_close(late);
+    scope_close(&doors);
+    arena_free(&msg);
+}
+
+TEST(door_keeps_its_limit_of_all_and_says_so) { play_both(limits); }
+
+static void limit_per_address(world *w)
+{
+    arena msg = arena_make(1 << 16);
+    int served = 0;
+    SCOPE(doors, 0, 10);
+    door *d;
+    door_options options = {.service = "test", .at = addr_v4(0x7f000001, 0), .conns_per_address_max = 2, .busy = S("busy\r\n")};
+    CHECK_INT(door_open(&doors, w, options, say_and_wait, &served, &d), E_OK);
+    conn *in[2] = {visit_door(w, d, &msg, "hello\r\n"), visit_door(w, d, &msg, "hello\r\n")};
+    conn *refused = visit_door(w, d, &msg, "busy\r\n");
+    conn_close(refused);
+    addr own = addr_v4(0x7f000002, 0);
+    world *other = world_linux_new(S("other"), &own, 1);
+    conn *elsewhere = visit_door(other, d, &msg, "hello\r\n");      // another address counts for itself
+    conn_close(in[0]);
+    wait_for_conns(d, 2);
+    in[0] = visit_door(w, d, &msg, "hello\r\n");
+    conn_close(in[0]);
+    conn_close(in[1]);
+    conn_close(elsewhere);
+    scope_close(&doors);
+    world_linux_free(other);
+    arena_free(&msg);
+}
+
+TEST(door_keeps_its_limit_per_address) { play_real(limit_per_address); }
+
+static void finish_slowly(conn *c, void *arg)
+{
+    (void)arg;
+    conn_put(c, S("working\r\n"));
+    conn_flush(c);
+    if (fiber_sleep(millis(100)) == E_OK)
+        conn_put(c, S("done\r\n"));
+}
+
+static void drains(world *w)
+{
+    arena msg = arena_make(1 << 16);
+    SCOPE(doors, 0, 10);
+    door *d;
+    door_options options = {.service = "test", .at = addr_v4(0x7f000001, 0), .drain = true};
+    CHECK_INT(door_open(&doors, w, options, finish_slowly, NULL, &d), E_OK);
+    conn *c = visit_door(w, d, &msg, "working\r\n");
+    door_stop(d);
+    CHECK_INT(door_conns(d), 0);
+    CHECK_STR(conn_line(c, &msg, 100), S("done\r\n"));
+    conn_close(c);
+    scope_close(&doors);
+    arena_free(&msg);
+}
+
+TEST(door_that_drains_lets_conversations_finish) { play_both(drains); }
+
+static void in_use(world *w)
+{
+    SCOPE(doors, 0, 10);
+    door *d, *same;
+    int served = 0;
+    door_options options = {.service = "test", .at = addr_v4(0x7f000001, 0)};
+    CHECK_INT(door_open(&doors, w, options, say_and_wait, &served, &d), E_OK);
+    options.at = door_address(d);
+    CHECK_INT(door_open(&doors, w, options, say_and_wait, &served, &same), E_IN_USE);
+    scope_close(&doors);
+}
+
+TEST(door_says_that_its_port_is_taken) { play_both(in_use); }
+
+// Out of descriptors: the door pauses (no spinning), and takes who waited when there is room again.
+static void out_of_descriptors(world *w)
+{
+    enum { CLIENTS = 12 };
+    arena msg = arena_make(1 << 16);
+    int served = 0;
+    SCOPE(doors, 0, 10);
+    door *d;
+    CHECK_INT(door_open(&doors, w, (door_options){.service = "test", .at = addr_v4(0x7f000001, 0)}, say_and_wait, &served, &d), E_OK);
+    conn *c[CLIENTS], *last;
+    for (int i = 0; i < CLIENTS; i++)
+        c[i] = conn_open(w, door_address(d), seconds(5));
+    wait_for_conns(d, CLIENTS);
+    struct rlimit before, tight;
+    getrlimit(RLIMIT_NOFILE, &before);
+    tight = before;
+    for (tight.rlim_cur = 3; ; tight.rlim_cur++) {               // exactly one descriptor more than are open: ours
+        setrlimit(RLIMIT_NOFILE, &tight);
+        last = conn_open(w, door_address(d), seconds(5));
+        if (last->error != E_LIMIT)
+            break;
+        conn_close(last);
+    }
+    struct rusage start, end;
+    getrusage(RUSAGE_SELF, &start);
+    fiber_sleep(millis(300));
+    getrusage(RUSAGE_SELF, &end);
+    CHECK_INT(door_conns(d), CLIENTS);
+    int64_t cpu_us = (end.ru_utime.tv_sec - start.ru_utime.tv_sec + end.ru_stime.tv_sec - start.ru_stime.tv_sec) * 1000000ll +
+                     end.ru_utime.tv_usec - start.ru_utime.tv_usec + end.ru_stime.tv_usec - start.ru_stime.tv_usec;
+    CHECK(cpu_us < 100000);
+    setrlimit(RLIMIT_NOFILE, &before);
+    conn_deadline(last, seconds(5));
+    CHECK_STR(conn_line(last, &msg, 100), S("hello\r\n"));
+    conn_close(last);
+    for (int i = 0; i < CLIENTS; i++)
+        conn_close(c[i]);
+    scope_close(&doors);
+    arena_free(&msg);
+}
+
+TEST(door_out_of_descriptors_waits_without_spinning) { play_real(out_of_descriptors); }
+
+static void tls_door(world *w)
+{
+    test_tls t;
+    test_tls_make(&t, w, "test");
+    arena msg = arena_make(1 << 16);
+    int served = 0;
+    SCOPE(doors, 0, 10);
+    door *d;
+    door_options options = {.service = "test", .at = addr_v4(0x7f000001, 0), .tls = t.server};
+    CHECK_INT(door_open(&doors, w, options, say_and_wait, &served, &d), E_OK);
+    conn *c = conn_open(w, door_address(d), seconds(5));
+    CHECK(conn_tls_connect(c, t.client, S("server.example")));
+    CHECK_STR(conn_line(c, &msg, 100), S("hello\r\n"));
+    conn_close(c);
+    conn *plain = conn_open(w, door_address(d), seconds(5));
+    conn_put(plain, S("EHLO plain.example\r\n"));
+    while (conn_some(plain).len > 0)                     // perhaps an alert
+        conn_used(plain, (size_t)conn_some(plain).len);
+    conn_close(plain);
+    wait_for_conns(d, 0);
+    CHECK_INT(served, 1);
+    scope_close(&doors);
+    arena_free(&msg);
+    test_tls_free(&t);
+}
+
+TEST(door_with_tls_serves_who_speaks_it) { play_both(tls_door); }
+
+// ---- datagrams ------------------------------------------------------------------------------------------------------------
+
+static size_t reverse(void *arg, datagram_door *d, const datagram *in, unsigned char *out, size_t out_max)
+{
+    (void)d;
+    int *asked = arg;
+    ++*asked;
+    CHECK(in->len <= out_max);
+    for (size_t i = 0; i < in->len; i++)
+        out[i] = in->at[in->len - 1 - i];
+    return in->len;
+}
+
+static bool ask(world *w, addr to, str text, addr *answered_by)
+{
+    sock *s;
+    must(sock_datagram(w, (addr){.family = 4}, false, &s) == E_OK);
+    static unsigned char bytes[DATAGRAM_BYTES_MAX];      // more than a fiber's stack
+    datagram out = {.peer = to, .at = (unsigned char *)(uintptr_t)text.at, .len = (size_t)text.len, .size = (size_t)text.len};
+    datagram in = {.at = bytes, .size = sizeof bytes};
+    int n = 0;
+    err e = sock_send(s, &out, 1, &n);
+    while (e == E_OK && sock_receive(s, &in, 1, &n) == E_AGAIN)
+        e = sock_wait(s, WAIT_READ, loop_now_ns() + seconds(2));
+    bool ok = e == E_OK && n == 1 && in.len == (size_t)text.len;
+    for (size_t i = 0; ok && i < in.len; i++)
+        ok = bytes[i] == text.at[in.len - 1 - i];
+    *answered_by = in.peer;
+    sock_close(s);
+    return ok;
+}
+
+static void datagrams(world *w)
+{
+    static unsigned char large[60000];
+    for (size_t i = 0; i < sizeof large; i++)
+        large[i] = (unsigned char)(i % 251);
+    SCOPE(doors, 0, 10);
+    datagram_door *d;
+    int asked = 0;
+    addr by;
+    CHECK_INT(datagram_open(&doors, w, "test", addr_v4(0x7f000001, 0), false, reverse, &asked, &d), E_OK);
+    CHECK(ask(w, datagram_address(d), S("abc"), &by));
+    CHECK(addr_eq(by, datagram_address(d)));
+    CHECK(ask(w, datagram_address(d), str_of(large, sizeof large), &by));
+    CHECK(ask(w, datagram_address(d), S("z"), &by));
+    CHECK_INT(asked, 3);
+    scope_close(&doors);
+}
+
+TEST(datagram_door_answers) { play_both(datagrams); }
+
+static void from_the_address_asked(world *w)
+{
+    SCOPE(doors, 0, 10);
+    datagram_door *d;
+    int asked = 0;
+    CHECK_INT(datagram_open(&doors, w, "test", (addr){.family = 4}, false, reverse, &asked, &d), E_OK);
+    for (uint32_t ip = 0x7f000001; ip <= 0x7f000003; ip++) {
+        addr by, to = addr_v4(ip, datagram_address(d).port);
+        CHECK(ask(w, to, S("who are you"), &by));
+        CHECK(addr_eq(by, to));
+    }
+    scope_close(&doors);
+}
+
+TEST(datagram_door_on_all_addresses_answers_from_the_one_asked) { play_real(from_the_address_asked); }
+
+// More than fits the socket's buffer: some are lost before the door sees them, and afterwards it answers as before.
+static void flood(world *w)
+{
+    SCOPE(doors, 0, 10);
+    datagram_door *d;
+    int asked = 0;
+    addr by;
+    CHECK_INT(datagram_open(&doors, w, "test", addr_v4(0x7f000001, 0), false, reverse, &asked, &d), E_OK);
+    sock *s;
+    must(sock_datagram(w, (addr){.family = 4}, false, &s) == E_OK);
+    for (int i = 0; i < 2000; i++) {
+        datagram out = {.peer = datagram_address(d), .at = (unsigned char *)(uintptr_t)"flood", .len = 5, .size = 5};
+        int n;
+        sock_send(s, &out, 1, &n);
+    }
+    for (int before = -1; asked > before; fiber_sleep(millis(20)))
+        before = asked;
+    CHECK(ask(w, datagram_address(d), S("still there"), &by));
+    sock_close(s);
+    scope_close(&doors);
+    CHECK(asked > DATAGRAM_BATCH_MAX);
+}
+
+TEST(datagram_door_survives_a_flood) { play_both(flood); }
