@@ -198,18 +198,13 @@ static void put_field(line *l, const log_field *f)
 static void put_head(line *l, const char *service, log_level level, const char *event)
 {
     static const char *const levels[] = {"debug", "info", "notice", "warning", "error"};
-    int64_t now;
-    str host = {0};
-    uint64_t trace = 0;
-    if (fiber_running()) {
-        now = world_wall_ns(world_here());
-        host = world_name(world_here());
-        trace = fiber_trace();
-    } else {
-        struct timespec t;
+    world *w = world_here();                                   // also on a worker; NULL outside loops
+    str host = w ? world_name(w) : (str){0};
+    uint64_t trace = fiber_trace();
+    struct timespec t = {0};
+    if (!w)
         clock_gettime(CLOCK_REALTIME, &t);
-        now = t.tv_sec * NS_PER_S + t.tv_nsec;
-    }
+    int64_t now = w ? world_wall_ns(w) : t.tv_sec * NS_PER_S + t.tv_nsec;
     char time[DATE_TEXT_MAX];
     date_print_rfc3339_ms(time, now);
     put_text(l, "time", str_z(time));

@@ -40,6 +40,7 @@ struct node {
     scope  scope;
     room  *rooms;                    // the newest first
     struct inside_door *inside;      // by name
+    struct control *control;         // what the control socket serves (talk/control.h)
     int    loops;                    // how many loops run this node's every_loop rooms; above 1 their doors share ports. 1 at first
 };
 

@@ -40,7 +40,8 @@ uint64_t story_trace_new(void)
 static void copy_name(char *into, size_t size, str name)
 {
     size_t n = (size_t)name.len < size - 1 ? (size_t)name.len : size - 1;
-    memcpy(into, name.at, n);
+    if (n)
+        memcpy(into, name.at, n);
     into[n] = 0;
 }
 
@@ -84,21 +85,16 @@ static void tell(const char *protocol, story_direction direction, addr local, ad
         return;
     story_event *e = &s->event;
     e->number = number;
-    if (fiber_running()) {
-        world *w = world_here();
-        e->wall_ns = world_wall_ns(w);
-        e->mono_ns = world_now_ns(w);
-        e->trace = fiber_trace();
-        copy_name(e->here, sizeof e->here, world_name(w));
-    } else {
-        struct timespec wall, mono;
+    world *w = world_here();         // also on a worker; NULL outside loops
+    struct timespec wall = {0}, mono = {0};
+    if (!w) {
         clock_gettime(CLOCK_REALTIME, &wall);
         clock_gettime(CLOCK_MONOTONIC, &mono);
-        e->wall_ns = wall.tv_sec * NS_PER_S + wall.tv_nsec;
-        e->mono_ns = mono.tv_sec * NS_PER_S + mono.tv_nsec;
-        e->trace = 0;
-        e->here[0] = 0;
     }
+    e->wall_ns = w ? world_wall_ns(w) : wall.tv_sec * NS_PER_S + wall.tv_nsec;
+    e->mono_ns = w ? world_now_ns(w) : mono.tv_sec * NS_PER_S + mono.tv_nsec;
+    e->trace = fiber_trace();
+    copy_name(e->here, sizeof e->here, w ? world_name(w) : (str){0});
     copy_name(e->protocol, sizeof e->protocol, str_z(protocol));
     e->local = local;
     e->peer = peer;

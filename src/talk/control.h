@@ -1,12 +1,28 @@
-// The control socket: every room's mode-0600 Unix socket that speaks HTTP + JSON. GET /status, /metrics, /story?trace=, /ps, POST /reload,
-// and what the room adds. In `naru try` one socket serves a node: /ROOM/... .
+// The control socket: every node's mode-0600 Unix socket that speaks HTTP + JSON, also in the simulator.
+//
+//     GET  /status          the node: name, version, services, uptime, fibers
+//     GET  /metrics         Prometheus text
+//     GET  /story?trace=ID  the story's events of a trace; ?last: of the newest letter (or query); neither: all
+//     GET  /ps              the fibers of this loop
+//     POST /reload          reads the configuration again
+//     *    /ROOM/...        what the room adds
+//
+// In `naru try` every node has one, and the whole has one at DIR/control.sock; they share the process, so any of them answers
+// the whole story, /metrics and /ps.
 #pragma once
 #include "rt/room.h"
 #include "talk/http_serve.h"
 
-typedef struct { const char *path; http_handler *handler; void *arg; } control_route;     // path below /ROOM/; exact, or a prefix ending in '/'
-// Adds routes to the node's control server; the array must live as long as the room.
+enum { CONTROL_ROUTES_MAX = 64, CONTROL_FIBERS_MAX = 4096, CONTROL_ANSWER_BYTES_MAX = 32 << 20 };
+
+typedef struct { const char *path; http_handler *handler; void *arg; } control_route;     // path below /ROOM; exact, or a prefix ending in '/'
+// Adds routes to the node's control server; the array must live as long as the room. The handler sees the whole path; it
+// runs on a fiber in the room's scope: it may park, and is canceled when the room ends.
 void control_add(room *r, const control_route *routes, int count);
-// Opens NODE_DIRECTORY/control.sock (mode 0600) in the node's scope (Unix socket also in the simulator).
+// What POST /reload does: false with *why (in msg) when the new configuration was refused and the old one stays.
+typedef bool control_reload(void *arg, arena *msg, str *why);
+void control_on_reload(node *n, control_reload *reload, void *arg);
+// Opens NODE_DIRECTORY/control.sock (mode 0600) in the node's scope.
 err  control_open(node *n);
-enum { CONTROL_ROUTES_MAX = 64 };
+// {"error": TEXT} with a status, for handlers.
+void control_error(http_reply *reply, int status, str text, arena *msg);

@@ -9,7 +9,9 @@ typedef struct {
     str  body;                              // in msg
     bool keep_alive;
 } http_result;
-// host: for the Host field; body may be empty. Reads an answer of at most body_bytes_max.
+// host: for the Host field; body may be empty. Reads an answer of at most body_bytes_max. The conn may carry another
+// request afterwards when keep_alive says so. Deadlines are the caller's (conn_deadline). method, target, host and headers
+// must be well-formed: what a stranger or user gives as target is checked, E_PROTOCOL when it is none.
 http_result http_fetch(conn *c, str method, str host, str target, const http_header *headers, int header_count,
                        str body, size_t body_bytes_max, arena *msg);
 str http_result_header(const http_result *r, str name);

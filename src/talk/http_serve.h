@@ -13,7 +13,20 @@ typedef struct {
 typedef struct http_reply http_reply;       // the answer being written
 
 typedef void http_handler(void *arg, const http_request *q, http_reply *reply, arena *msg);
-typedef struct { size_t body_bytes_max; int requests_max; int64_t idle_ns; } http_limits;       // zeros: defaults
+typedef struct {
+    size_t  body_bytes_max;                 // of a request; zero here and below: HTTP_BODY_BYTES_MAX and so on
+    int     requests_max;                   // on one connection
+    int64_t idle_ns;                        // between two requests
+    bool    told;                           // into the story (requests and answers, no bodies)
+} http_limits;
+enum {
+    HTTP_BODY_BYTES_MAX = 1 << 20, HTTP_REQUESTS_MAX = 1000, HTTP_IDLE_S = 60,
+    HTTP_HEAD_S = 10,                       // a request's head must be there in this time
+    HTTP_BYTES_PER_S_MIN = 1024,            // bodies may not come, answers not be taken, more slowly (after HTTP_GRACE_S)
+    HTTP_GRACE_S = 20,
+    HTTP_ANSWER_HEADERS_BYTES_MAX = 16 * 1024,
+    HTTP_MEMORY_BYTES_MAX = 64 << 20,       // of `msg`, for one request and its answer, besides the body
+};
 void http_serve(conn *c, http_limits limits, http_handler *handler, void *arg);     // until the conn ends
 
 str  http_header_get(const http_request *q, str name);             // the first, empty when absent

@@ -1,0 +1,317 @@
+#include "talk/control.h"
+
+#include <string.h>
+
+#include "base/heap_memory.h"
+#include "base/must.h"
+#include "rt/json_text.h"
+#include "rt/loop.h"
+#include "rt/meter.h"
+#include "rt/story.h"
+#include "rt/wait.h"
+#include "rt/worker.h"
+
+// Routes that a room added. They are served while the room is one of its node's.
+typedef struct control_group {
+    room                 *room;
+    const control_route  *routes;
+    int                   count;
+    struct control_group *next;
+} control_group;
+
+struct control {
+    node          *node;
+    control_group *groups;
+    int            route_count;
+    int64_t        opened_ns;
+    control_reload *reload;
+    void          *reload_arg;
+};
+
+static const str JSON = S("application/json"), TEXT = S("text/plain; version=0.0.4; charset=utf-8");
+
+static struct control *control_of(node *n)
+{
+    if (!n->control) {
+        n->control = arena_new(&n->memory, struct control);
+        must(n->control);
+        n->control->node = n;
+    }
+    return n->control;
+}
+
+void control_add(room *r, const control_route *routes, int count)
+{
+    struct control *k = control_of(r->node);
+    must(count > 0 && k->route_count + count <= CONTROL_ROUTES_MAX);
+    control_group *g = arena_new(&r->node->memory, control_group);
+    must(g);
+    *g = (control_group){r, routes, count, k->groups};
+    k->groups = g;
+    k->route_count += count;
+}
+
+void control_on_reload(node *n, control_reload *reload, void *arg)
+{
+    struct control *k = control_of(n);
+    k->reload = reload;
+    k->reload_arg = arg;
+}
+
+void control_error(http_reply *reply, int status, str text, arena *msg)
+{
+    buf out = buf_make(16 * 1024);
+    buf_put(&out, S("{\"error\": "));
+    json_put(&out, text);
+    buf_put(&out, S("}\n"));
+    http_answer(reply, status, JSON, str_copy(msg, buf_str(&out)));
+    buf_free(&out);
+}
+
+static void answer(http_reply *reply, str type, buf *out, arena *msg)
+{
+    if (out->full)
+        control_error(reply, 500, S("the answer is larger than the control socket gives"), msg);
+    else
+        http_answer(reply, 200, type, buf_str(out));
+    buf_free(out);
+}
+
+// ---- what every node answers --------------------------------------------------------------------------------------------
+
+static void status(const struct control *k, http_reply *reply, arena *msg)
+{
+    buf out = buf_make(CONTROL_ANSWER_BYTES_MAX);
+    fiber_limits limits = fiber_limits_now();
+    buf_put(&out, S("{\"node\": "));
+    json_put(&out, k->node->name);
+    buf_put(&out, S(", \"version\": "));
+    json_put(&out, S(NARU_VERSION));
+    buf_put(&out, S(", \"directory\": "));
+    json_put(&out, k->node->directory);
+    buf_format(&out, ", \"uptime_ms\": %lld, \"services\": [",
+               (long long)((world_now_ns(k->node->world) - k->opened_ns) / NS_PER_MS));
+    for (const room *r = k->node->rooms; r; r = r->next) {
+        json_put(&out, str_z(r->kind->name));
+        buf_put(&out, r->next ? S(", ") : S(""));
+    }
+    buf_format(&out, "], \"fibers\": %d, \"fibers_max\": %d, \"stack_bytes\": %zu}\n", limits.fibers, limits.fibers_max,
+               limits.stack_bytes);
+    answer(reply, JSON, &out, msg);
+}
+
+static void metrics(http_reply *reply, arena *msg)
+{
+    buf out = buf_make(CONTROL_ANSWER_BYTES_MAX);
+    meters_print(&out);
+    answer(reply, TEXT, &out, msg);
+}
+
+// The newest letter; where no letter was sent, what else happened last.
+static uint64_t last_trace(void)
+{
+    static const char *const protocols[] = {"smtp", "lmtp", "pop3", "dns", "http", "upper"};
+    uint64_t trace = 0;
+    for (size_t i = 0; i < sizeof protocols / sizeof protocols[0] && !trace; i++)
+        trace = story_last_trace(protocols[i]);
+    return trace;
+}
+
+static void story(const http_request *q, http_reply *reply, arena *msg)
+{
+    uint64_t trace = 0;
+    str wanted = http_query_get(q, S("trace"), msg);
+    bool last = str_eq(q->query, S("last")) || str_starts(q->query, S("last="));
+    if (wanted.len && !story_trace_parse(wanted, &trace)) {
+        control_error(reply, 400, S("a trace id is up to 16 hexadecimal digits"), msg);
+        return;
+    }
+    if (last && (trace = last_trace()) == 0) {
+        http_answer(reply, 200, JSON, S("[]\n"));
+        return;
+    }
+    story_event *events = memory_new(STORY_RING_EVENTS * sizeof *events);
+    int count = story_read(trace, events, STORY_RING_EVENTS);
+    buf out = buf_make(CONTROL_ANSWER_BYTES_MAX);
+    story_json(events, count, &out);
+    memory_free(events);
+    answer(reply, JSON, &out, msg);
+}
+
+static void fiber_put(buf *out, const fiber_view *f, int64_t now_ns)
+{
+    char trace[17];
+    story_trace_text(trace, f->trace);
+    bool running = !f->why || !*f->why;
+    buf_put(out, S("  {\"host\": "));
+    json_put(out, f->world_name);
+    buf_put(out, S(", \"label\": "));
+    json_put(out, str_z(f->label));
+    buf_put(out, S(", \"waits_for\": "));
+    json_put(out, str_z(f->why));
+    buf_format(out, ", \"for_ms\": %lld, \"stack_bytes\": %zu, \"trace\": \"%s\"}",
+               running ? 0ll : (long long)((now_ns - f->since_ns) / NS_PER_MS), f->stack_used_max_bytes, trace);
+}
+
+static void ps(http_reply *reply, arena *msg)
+{
+    fiber_view *views = memory_zeroed(CONTROL_FIBERS_MAX, sizeof *views);
+    int all = fiber_census(views, CONTROL_FIBERS_MAX);
+    int shown = all < CONTROL_FIBERS_MAX ? all : CONTROL_FIBERS_MAX;
+    int64_t now_ns = loop_now_ns();
+    buf out = buf_make(CONTROL_ANSWER_BYTES_MAX);
+    buf_format(&out, "{\"count\": %d, \"fibers\": [\n", all);
+    for (int i = 0; i < shown; i++) {
+        fiber_put(&out, &views[i], now_ns);
+        buf_put(&out, i + 1 < shown ? S(",\n") : S("\n"));
+    }
+    buf_put(&out, S("]}\n"));
+    memory_free(views);
+    answer(reply, JSON, &out, msg);
+}
+
+static void reload(const struct control *k, http_reply *reply, arena *msg)
+{
+    str why = {0};
+    if (!k->reload)
+        control_error(reply, 404, S("this node was not started from a configuration file"), msg);
+    else if (k->reload(k->reload_arg, msg, &why))
+        http_answer(reply, 200, JSON, S("{\"reloaded\": true}\n"));
+    else
+        control_error(reply, 409, why, msg);
+}
+
+// ---- routing ------------------------------------------------------------------------------------------------------------
+
+static bool room_serves(const node *n, const room *wanted)
+{
+    for (const room *r = n->rooms; r; r = r->next)
+        if (r == wanted)
+            return true;
+    return false;
+}
+
+static bool route_matches(const control_route *route, str path)
+{
+    str own = str_z(route->path);
+    return str_eq(path, own) || (str_ends(own, S("/")) && str_starts(path, own));
+}
+
+static const control_route *route_find(const struct control *k, str path, room **of)
+{
+    str room_name = str_from(path, 1);
+    ptrdiff_t slash = str_find(room_name, '/');
+    if (slash <= 0)
+        return NULL;
+    str rest = str_from(room_name, slash);
+    room_name = str_first(room_name, slash);
+    for (const control_group *g = k->groups; g; g = g->next) {
+        if (!room_serves(k->node, g->room) || !str_eq(room_name, str_z(g->room->kind->name)))
+            continue;
+        *of = g->room;
+        for (int i = 0; i < g->count; i++)
+            if (route_matches(&g->routes[i], rest))
+                return &g->routes[i];
+    }
+    return NULL;
+}
+
+// A handler runs on a fiber of its room, so that the room does not end under it.
+typedef struct {
+    const control_route *route;
+    const http_request  *q;
+    http_reply          *reply;
+    arena               *msg;
+    gate                 waiting;
+    bool                 done;
+} call;
+
+static void call_run(void *arg)
+{
+    call *x = arg;
+    x->route->handler(x->route->arg, x->q, x->reply, x->msg);
+    x->done = true;
+    gate_wake_all(&x->waiting);
+}
+
+static void room_answers(room *r, const control_route *route, const http_request *q, http_reply *reply, arena *msg)
+{
+    call x = {.route = route, .q = q, .reply = reply, .msg = msg};
+    if (scope_try_go(r->scope, "control", call_run, &x) != E_OK) {
+        control_error(reply, 503, S("the service is stopping, or too busy"), msg);
+        return;
+    }
+    while (!x.done)
+        gate_wait_uncanceled(&x.waiting, "control handler");
+}
+
+// True when the path is one of ours (then it was answered).
+static bool own_route(const struct control *k, const http_request *q, http_reply *reply, arena *msg)
+{
+    static const char *const paths[] = {"/status", "/metrics", "/story", "/ps", "/reload"};
+    enum { STATUS, METRICS, STORY, PS, RELOAD, COUNT };
+    int which = 0;
+    while (which < COUNT && !str_eq(q->path, str_z(paths[which])))
+        which++;
+    if (which == COUNT)
+        return false;
+    str method = which == RELOAD ? S("POST") : S("GET");
+    bool head = which != RELOAD && str_eq(q->method, S("HEAD"));
+    if (!head && !str_eq(q->method, method)) {
+        http_answer_header(reply, S("Allow"), method);
+        control_error(reply, 405, str_join(msg, S("here the method is "), method), msg);
+        return true;
+    }
+    switch (which) {
+    case STATUS:  status(k, reply, msg); break;
+    case METRICS: metrics(reply, msg); break;
+    case STORY:   story(q, reply, msg); break;
+    case PS:      ps(reply, msg); break;
+    case RELOAD:  reload(k, reply, msg); break;
+    }
+    return true;
+}
+
+static void handle(void *arg, const http_request *q, http_reply *reply, arena *msg)
+{
+    const struct control *k = arg;
+    if (own_route(k, q, reply, msg))
+        return;
+    room *r = NULL;
+    const control_route *route = route_find(k, q->path, &r);
+    if (route)
+        room_answers(r, route, q, reply, msg);
+    else
+        control_error(reply, 404, S("nothing is here; see /status, /metrics, /story, /ps, /reload and /SERVICE/..."), msg);
+}
+
+// ---- the socket ---------------------------------------------------------------------------------------------------------
+
+static void serve(conn *c, void *arg)
+{
+    fiber_set_trace(0);
+    http_serve(c, (http_limits){0}, handle, arg);
+}
+
+typedef struct { world *world; const char *path; err result; } directory_wish;
+
+static void directory_make(void *arg)
+{
+    directory_wish *wish = arg;
+    wish->result = dir_make(wish->world, wish->path, 0700);
+}
+
+err control_open(node *n)
+{
+    enum { CONTROL_CONNS_MAX = 64 };
+    struct control *k = control_of(n);
+    k->opened_ns = world_now_ns(n->world);
+    directory_wish wish = {n->world, str_to_z(&n->memory, n->directory), E_OK};
+    work(directory_make, &wish);
+    if (wish.result)
+        return wish.result;
+    char *path = str_to_z(&n->memory, str_format(&n->memory, STR_FMT "/control.sock", STR_ARG(n->directory)));
+    door *d;
+    return door_open_unix(&n->scope, n->world, path, 0600, (door_options){.service = "control", .conns_max = CONTROL_CONNS_MAX},
+                          serve, k, &d);
+}
