@@ -267,13 +267,20 @@ err small_internet_start(small_internet *n, small_options options, str *why)
     return E_PROTOCOL;                               // *why lives in n->memory: small_internet_stop comes after it was said
 }
 
+void small_host_stop(small_internet *n, small_host *h)
+{
+    (void)n;
+    if (h->started)
+        node_stop(&h->node);
+    h->started = false;
+}
+
 void small_internet_stop(small_internet *n)
 {
     if (n->own.world)
         node_stop(&n->own);
     for (int i = n->count - 1; i >= 0; i--)
-        if (n->hosts[i].started)
-            node_stop(&n->hosts[i].node);
+        small_host_stop(n, &n->hosts[i]);
     for (int i = 0; i < n->count && !n->options.make; i++)
         world_linux_free(n->hosts[i].world);
     arena_free(&n->memory);

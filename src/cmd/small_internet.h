@@ -49,6 +49,7 @@ typedef struct {
 // to do; small_internet_stop is due in every case.
 err  small_internet_start(small_internet *n, small_options options, str *why);
 void small_internet_stop(small_internet *n);
+void small_host_stop(small_internet *n, small_host *h);      // the host dies (in order); scenes do this
 small_host *small_find(small_internet *n, str name);
 // "127.0.0.12:2525": where a service of a host is reached from here.
 str  small_where(small_internet *n, const small_host *h, uint16_t well_known, arena *a);
