@@ -82,6 +82,7 @@ struct loop {
     bool         tick_due;           // something happened since the last idle tick
     list_link   *trim_next;          // where the tick goes on
     _Atomic(post *) posts;           // newest first
+    _Atomic int  posting;            // threads between their post and their wake: the loop may not go yet
 };
 
 extern _Thread_local loop *loop_of_thread;

@@ -1,6 +1,7 @@
 #include "rt/loop.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -87,12 +88,14 @@ static void run_ready(loop *l)
 
 void loop_post_node(loop *l, post *p)
 {
+    atomic_fetch_add_explicit(&l->posting, 1, memory_order_relaxed);
     post *newest = atomic_load_explicit(&l->posts, memory_order_relaxed);
     do
         p->next = newest;
     while (!atomic_compare_exchange_weak_explicit(&l->posts, &newest, p, memory_order_release, memory_order_relaxed));
     if (!newest && l->driver->wake)              // the first of a batch; the others come with it
         l->driver->wake(l->driver->self);
+    atomic_fetch_sub_explicit(&l->posting, 1, memory_order_release);
 }
 
 void loop_post(loop *l, void (*task)(void *), void *arg)
@@ -201,6 +204,8 @@ static void loop_begin(loop *l, const loop_driver *driver, world *w)
 
 static void loop_end(loop *l)
 {
+    while (atomic_load_explicit(&l->posting, memory_order_acquire))
+        sched_yield();                           // whose post we have taken, but who still holds our driver
     posts_run(l);
     crash_handlers_stop();
     loop_of_thread = NULL;

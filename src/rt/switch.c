@@ -15,11 +15,14 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
+// Never a call of its own: ThreadSanitizer, told of the switch before it, would book the call to the wrong stack.
+#define INSIDE static inline __attribute__((always_inline))
+
 // ---- the machine ----------------------------------------------------------------------------------------------------------
 
 #if SWITCH_UCONTEXT
 
-static void machine_switch(context *from, context *to) { must(swapcontext(&from->machine, &to->machine) == 0); }
+INSIDE void machine_switch(context *from, context *to) { must(swapcontext(&from->machine, &to->machine) == 0); }
 
 // makecontext passes ints: the two pointers travel as halves.
 static void machine_entry(unsigned entry_high, unsigned entry_low, unsigned arg_high, unsigned arg_low)
@@ -46,7 +49,7 @@ void *context_sp(const context *c) { (void)c; return NULL; }
 void switch_stacks(void **save_sp, void *to_sp);
 void switch_start(void);
 
-static inline void machine_switch(context *from, context *to) { switch_stacks(&from->sp, to->sp); }
+INSIDE void machine_switch(context *from, context *to) { switch_stacks(&from->sp, to->sp); }
 
 #if defined(__x86_64__)
 
