@@ -149,7 +149,8 @@ static void pieces_write(sim_file *f, int64_t offset, const struct iovec *from, 
     size_t done = 0;
     for (int i = 0; i < count && done < len; i++) {
         size_t part = from[i].iov_len < len - done ? from[i].iov_len : len - done;
-        memcpy(joined + done, from[i].iov_base, part);
+        if (part)
+            memcpy(joined + done, from[i].iov_base, part);
         done += part;
     }
     if (len)
