@@ -11,7 +11,7 @@
 #include "rt/log.h"
 #include "talk/control.h"
 
-enum { CONTROL_ANSWER_BYTES_MAX = 32 << 20 };
+enum { LIST_BYTES_MAX = 32 << 20 };
 
 static void answer_error(http_reply *reply, int status, str why)
 {
@@ -63,7 +63,7 @@ static void person_put(buf *out, const person *who)
 static void route_list(void *arg, const http_request *q, http_reply *reply, arena *msg)
 {
     accounts *s = arg;
-    buf out = buf_make(CONTROL_ANSWER_BYTES_MAX);
+    buf out = buf_make(LIST_BYTES_MAX);
     person *who;
     bool first = true;
     (void)q, (void)msg;

@@ -6,7 +6,7 @@
 #include "wire/mail/address.h"
 
 static const setting settings[] = {
-    {.key = "domain", .type = SETTING_TEXT, .help_en = "added to user names that have no domain", .help_ko = "도메인 없는 사용자 이름에 붙이는 도메인"},
+    {.key = "domain", .type = SETTING_TEXT, .help_en = "added to user names that have no domain (default: the node's name)", .help_ko = "도메인 없는 사용자 이름에 붙이는 도메인"},
     {.key = "hash-memory", .type = SETTING_SIZE, .fallback = "19MiB", .min = 64 * 1024, .max = 1 << 30,
      .help_en = "memory of one password hash (argon2id)", .help_ko = "암호 해시 하나에 쓰는 메모리 (argon2id)"},
     {.key = "hash-passes", .type = SETTING_INT, .fallback = "2", .min = 1, .max = 20,
@@ -132,7 +132,8 @@ err accounts_put(room *r, str who, str password)
 static void settings_take(accounts *s)
 {
     const statement *block = s->r->settings;
-    s->domain = str_copy(s->r->memory, str_lower(s->r->memory, config_text(block, settings, "domain")));
+    str domain = config_text(block, settings, "domain");
+    s->domain = str_lower(s->r->memory, domain.len ? domain : s->r->node->name);
     s->cost.memory_kib = (uint32_t)(config_int(block, settings, "hash-memory") / 1024);
     s->cost.passes = (uint32_t)config_int(block, settings, "hash-passes");
     s->hashing.free = (int)config_int(block, settings, "hash-at-once");

@@ -1,5 +1,5 @@
-// The mailstore: mail at rest. Doors: LMTP inside ("mailstore.lmtp"), POP3 110 and 995.
-// Settings that others write: certificate FILE, key FILE, plaintext loopback, listen ADDRESS.
+// The mailstore: mail at rest, one SQLite database an account. Doors: LMTP inside ("mailstore.lmtp") and POP3 outside
+// (110, 995). docs/mailstore.md, docs/pop3.md.
 #pragma once
 #include "rt/room.h"
 
