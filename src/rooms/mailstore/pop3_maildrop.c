@@ -63,7 +63,7 @@ static void list_all(pop3_session *s, bool uidl)
     conn_put(s->c, S(".\r\n"));
 }
 
-static void list(pop3_session *s, const pop3_command *q)
+static void list_some(pop3_session *s, const pop3_command *q)
 {
     bool uidl = q->verb == POP3_UIDL;
     if (!q->has_number)
@@ -201,7 +201,7 @@ static void obey(pop3_session *s, const pop3_command *q)
 {
     switch (q->verb) {
     case POP3_STAT: say_counts(s, "%d %lld"); break;
-    case POP3_LIST: case POP3_UIDL: list(s, q); break;
+    case POP3_LIST: case POP3_UIDL: list_some(s, q); break;
     case POP3_RETR: case POP3_TOP: retrieve(s, q); break;
     case POP3_DELE: delete(s, q); break;
     case POP3_RSET: reset(s); break;
