@@ -1,5 +1,6 @@
-// bench-base64 [--json]: a table (with --json on stderr, and JSON on stdout) of gigabytes (10^9) of binary data a second through base64, in cache: naru's plain and fast
-// versions, lines of 76 columns, and OpenSSL's EVP_EncodeBlock in the same run. Rounds are interleaved; the median counts.
+// bench-base64 [--json]: gigabytes (10^9) of binary data a second through base64, in cache: naru's plain and fast versions,
+// lines of 76 columns, and OpenSSL's EVP_EncodeBlock in the same run. Rounds are interleaved; the median counts. With --json
+// the table goes to stderr and one JSON object to stdout.
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>

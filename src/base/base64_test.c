@@ -115,7 +115,8 @@ TEST(base64_fast_decodes_damaged_text_as_plain_does)
         len = lines ? base64_encode_lines(letters, str_of(in, n)) : base64_encode(letters, str_of(in, n));
         for (uint64_t hits = test_random(&seed) % 4; hits && len; hits--)
             letters[test_random(&seed) % len] = (unsigned char)test_random(&seed);
-        unsigned char *exact = room(len), *slow = room(base64_decoded_size_max(len)), *fast = room(base64_decoded_size_max(len));
+        size_t size = base64_decoded_size_max(len);
+        unsigned char *exact = room(len), *slow = room(size), *fast = room(size);
         memcpy(exact, letters, len);
         str text = str_of(exact, len);
         ptrdiff_t a = base64_decode_plain(slow, text), b = base64_decode(fast, text);

@@ -68,7 +68,8 @@ void date_print_mail(char out[DATE_TEXT_MAX], int64_t seconds, int zone_minutes)
     date d = date_of(seconds + zone_minutes * INT64_C(60));
     int zone = zone_minutes < 0 ? -zone_minutes : zone_minutes;
     snprintf(out, DATE_TEXT_MAX, "%s, %d %s %04d %02d:%02d:%02d %c%02d%02d", weekdays[d.weekday], d.day,
-             months[d.month - 1], d.year, d.hour, d.minute, d.second, zone_minutes < 0 ? '-' : '+', zone / 60 % 24, zone % 60);
+             months[d.month - 1], d.year, d.hour, d.minute, d.second, zone_minutes < 0 ? '-' : '+', zone / 60 % 24,
+             zone % 60);
 }
 
 void date_print_http(char out[DATE_TEXT_MAX], int64_t seconds)
