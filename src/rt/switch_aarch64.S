@@ -58,7 +58,7 @@ switch_stacks:
 switch_start:
         .cfi_startproc
         .cfi_undefined x30
-        hint    #36                             /* bti j: a return lands here, but a debugger may jump */
+        hint    #36                             /* bti j: reached by a return, or by a jump */
         mov     x0, x20
         blr     x19
         brk     #1

@@ -57,7 +57,7 @@ switch_stacks:
         popq    %rbp
         .cfi_adjust_cfa_offset -8
         .cfi_restore rbp
-        ret
+        ret                                     /* well predicted: fibers come back to where they all left, in loop.c */
         .cfi_endproc
         .size   switch_stacks, .-switch_stacks
 
