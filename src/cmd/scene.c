@@ -5,7 +5,7 @@
 #include "cmd/commands.h"
 #include "cmd/options.h"
 #include "cmd/play.h"
-#include "cmd/tree_remove.h"
+#include "cmd/directory_remove.h"
 #include "rt/json_text.h"
 #include "rt/log.h"
 #include "rt/loop.h"
@@ -72,7 +72,7 @@ static bool perform(playing *s)
     if (loop_run(driver, w, act, s) != E_OK)
         s->play.failed++, s->play.first_failure = S("no guarded stack can be had");
     driver_linux_free(driver);
-    tree_remove(w, s->directory);
+    directory_remove(w, s->directory);
     world_linux_free(w);
     return s->play.failed == 0;
 }

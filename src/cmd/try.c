@@ -7,7 +7,7 @@
 #include "cmd/options.h"
 #include "cmd/running.h"
 #include "cmd/small_internet.h"
-#include "cmd/tree_remove.h"
+#include "cmd/directory_remove.h"
 #include "rt/json_text.h"
 #include "rt/log.h"
 #include "rt/loop.h"
@@ -245,7 +245,7 @@ static int run(trying *t)
     if (t->log)
         fclose(t->log);
     if (t->temporary)
-        tree_remove(w, t->directory);
+        directory_remove(w, t->directory);
     world_linux_free(w);
     return t->code;
 }

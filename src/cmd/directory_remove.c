@@ -1,13 +1,13 @@
-#include "cmd/tree_remove.h"
+#include "cmd/directory_remove.h"
 
-enum { TREE_ARENA_BYTES_MAX = 64 << 20 };
+enum { DIRECTORY_ARENA_BYTES_MAX = 64 << 20 };
 
 static err remove_below(world *w, str path, int depth, arena *a)
 {
     char *z = str_to_z(a, path);
     str *names;
     int count;
-    if (depth > TREE_DEPTH_MAX || a->full)
+    if (depth > DIRECTORY_DEPTH_MAX || a->full)
         return E_LIMIT;
     err e = path_remove(w, z);                           // a file, a link or an empty directory
     if (e == E_OK || e == E_NO_ENTRY)
@@ -18,9 +18,9 @@ static err remove_below(world *w, str path, int depth, arena *a)
     return e == E_OK ? path_remove(w, z) : e;
 }
 
-err tree_remove(world *w, str path)
+err directory_remove(world *w, str path)
 {
-    arena a = arena_make(TREE_ARENA_BYTES_MAX);
+    arena a = arena_make(DIRECTORY_ARENA_BYTES_MAX);
     err e = remove_below(w, path, 0, &a);
     arena_free(&a);
     return e;

@@ -2,7 +2,7 @@
 #pragma once
 #include "rt/world.h"
 
-enum { TREE_DEPTH_MAX = 32 };
+enum { DIRECTORY_DEPTH_MAX = 32 };
 
 // Blocking. E_OK when nothing is left (or nothing was there); links are removed, never followed.
-err tree_remove(world *w, str path);
+err directory_remove(world *w, str path);
