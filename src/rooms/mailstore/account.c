@@ -67,7 +67,7 @@ static err open_parts(account *a)
     work(open_work, &o);
     if (o.e == E_OK)
         o.e = blobs_open(a->all->w, str_format(&o.memory, "%s/blobs", o.directory), &o.memory, &a->b, &o.why);
-    if (o.e != E_OK)
+    if (o.e != E_OK && o.e != E_CRASHED)
         log_line("mailstore", LOG_ERROR, "cannot-open", F_STR("account", a->key), F_STR("why", o.why.len ? o.why : str_z(err_text(o.e))));
     buf_free(&name);
     arena_free(&o.memory);
@@ -311,7 +311,7 @@ static void group_lead(account *a)
     err e = account_work(a, group_work, &g);
     if (e == E_OK)
         e = g.e;
-    if (e != E_OK)
+    if (e != E_OK && e != E_CRASHED)
         log_line("mailstore", LOG_ERROR, "not-stored", F_STR("account", a->key), F_INT("letters", g.count), F_STR("error", str_z(err_text(e))));
     a->committing = false;
     for (int i = 0; i < g.count; i++) {
