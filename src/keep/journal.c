@@ -53,6 +53,8 @@ static int64_t zeros_add(commit *c, int64_t end, int64_t max)
 {
     if (end <= c->into->prepared)
         return c->into->prepared;
+    if (c->bytes > PREPARE_COMMIT_BYTES_MAX)
+        return end;
     int64_t to = (end + PREPARE_BYTES - 1) / PREPARE_BYTES * PREPARE_BYTES;
     to = to < max ? to : end > max ? end : max;
     for (int64_t left = to - end; left > 0; left -= ZEROS_BYTES)
@@ -101,8 +103,6 @@ static void commit_run(void *arg)
         c->error = segment_create(j, c->into, c->records[0]->sequence, &c->created);
         if (c->error)
             return;
-        if (c->into && !c->into->sealed)
-            file_truncate(c->into->file, c->into->end);       // gives prepared space back; when it fails, zeros stay
         c->into = c->created;
     }
     c->error = commit_write(c, j->options.segment_bytes_max);
@@ -115,7 +115,7 @@ typedef struct { journal *journal; segment *segment; err error; } removal;
 static void removal_run(void *arg)
 {
     removal *r = arg;
-    r->error = segment_remove(r->journal, r->segment->head.number);
+    r->error = segment_retire(r->journal, r->segment);
     if (!r->error)
         segment_free(r->segment);
 }

@@ -11,6 +11,7 @@ enum {
     COMMIT_BYTES_MAX = 4 << 20,       // in one write; a single larger record goes alone
     COMMIT_VECTORS_MAX = 900,         // with those of the zeros below Linux's IOV_MAX of 1024
     ZEROS_BYTES = 16 << 10,
+    PREPARE_COMMIT_BYTES_MAX = 48 << 10,      // a larger commit grows the file: writing zeros would cost more than it saves
     PREPARE_BYTES = 1 << 20,          // zeros are written ahead in steps of this (docs/decisions/journal-zeros.md)
     JOURNAL_PATH_BYTES = 4096,
 };
@@ -60,7 +61,9 @@ struct journal {
 void segment_path(const journal *j, uint32_t number, char out[JOURNAL_PATH_BYTES]);
 // A new segment, durable under its name before anything is written to it. `before`: the newest one, or NULL.
 err  segment_create(journal *j, const segment *before, uint64_t first_sequence, segment **out);
-err  segment_remove(journal *j, uint32_t number);      // and the directory synced; a file that is gone already is fine
+// Deletes it, or keeps one of full size as a spare that the next new segment writes over; the directory is synced. One that is
+// gone already is fine.
+err  segment_retire(journal *j, const segment *s);
 void segment_free(segment *s);                         // closes the file
 
 // ---- journal.c -------------------------------------------------------------------------------------------------------------

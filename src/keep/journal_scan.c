@@ -97,15 +97,6 @@ bool segment_scan_next(segment_scan *s, segment_record *out)
     return true;
 }
 
-// How many bytes behind `from` are not the zeros of space that was prepared.
-static uint64_t used_bytes(str segment, uint64_t from)
-{
-    ptrdiff_t end = segment.len;
-    while (end > (ptrdiff_t)from && segment.at[end - 1] == 0)
-        end--;
-    return (uint64_t)end - from;
-}
-
 // Where the mark stands next, at or behind `from`; -1 when nowhere.
 static ptrdiff_t mark_find(str segment, uint64_t mark, uint64_t from)
 {
@@ -115,6 +106,16 @@ static ptrdiff_t mark_find(str segment, uint64_t mark, uint64_t from)
     str rest = str_from(segment, (ptrdiff_t)from);
     const unsigned char *found = rest.len ? memmem(rest.at, (size_t)rest.len, bytes, sizeof bytes) : NULL;
     return found ? found - segment.at : -1;
+}
+
+// Behind the record that begins at `at`, intact or not, as far as the segment goes.
+static uint64_t record_end(str segment, uint64_t mark, uint64_t at)
+{
+    uint32_t length;
+    uint64_t left = (uint64_t)segment.len - at;
+    bool head = record_length(str_from(segment, (ptrdiff_t)at), mark, &length);
+    uint64_t size = RECORD_HEAD_BYTES + (head ? length : 0);
+    return at + (size < left ? size : left);
 }
 
 segment_tail segment_scan_tail(const segment_scan *s, uint64_t *torn_bytes)
@@ -129,8 +130,10 @@ segment_tail segment_scan_tail(const segment_scan *s, uint64_t *torn_bytes)
         if (intact && r.commit > s->at)
             return TAIL_DAMAGED;
         tail = TAIL_TORN;
-        *torn_bytes = used_bytes(s->segment, s->at);
-        uint64_t next = (uint64_t)at + RECORD_HEAD_BYTES + (intact ? (uint64_t)r.bytes.len : 0);
+        uint64_t end = record_end(s->segment, s->head.mark, (uint64_t)at);
+        if (end - s->at > *torn_bytes)
+            *torn_bytes = end - s->at;
+        uint64_t next = intact ? end : (uint64_t)at + 1;
         at = next < (uint64_t)s->segment.len ? mark_find(s->segment, s->head.mark, next) : -1;
     }
     return tail;

@@ -52,5 +52,5 @@ typedef enum {
     TAIL_DAMAGED,                   // an intact record of a later commit follows: s->at had been promised
 } segment_tail;
 
-// What stands behind the end of the scan. `torn_bytes`: how many bytes of it have to be cut off when it is torn.
+// What stands behind the end of the scan. `torn_bytes`: how many bytes of it torn writes may have touched.
 segment_tail segment_scan_tail(const segment_scan *s, uint64_t *torn_bytes);

@@ -5,6 +5,8 @@
 
 enum { FILE_MODE = 0600 };
 
+static const char DRAFT_NAME[] = "new", SPARE_NAME[] = "spare";
+
 void segment_path(const journal *j, uint32_t number, char out[JOURNAL_PATH_BYTES])
 {
     int n = snprintf(out, JOURNAL_PATH_BYTES, "%s/%010u.segment", j->directory, number);
@@ -18,12 +20,32 @@ void segment_free(segment *s)
     memory_free(s);
 }
 
-err segment_remove(journal *j, uint32_t number)
+static void name_path(const journal *j, const char *name, char out[JOURNAL_PATH_BYTES])
 {
-    char path[JOURNAL_PATH_BYTES];
-    segment_path(j, number, path);
-    err e = path_remove(j->world, path);
+    int n = snprintf(out, JOURNAL_PATH_BYTES, "%s/%s", j->directory, name);
+    must(n < JOURNAL_PATH_BYTES);
+}
+
+err segment_retire(journal *j, const segment *s)
+{
+    char path[JOURNAL_PATH_BYTES], spare[JOURNAL_PATH_BYTES];
+    segment_path(j, s->head.number, path);
+    name_path(j, SPARE_NAME, spare);
+    bool full_size = s->prepared >= j->options.segment_bytes_max / 4 * 3 && s->prepared <= j->options.segment_bytes_max;
+    err e = full_size ? path_rename(j->world, path, spare) : path_remove(j->world, path);
     return e && e != E_NO_ENTRY ? e : dir_sync(j->world, j->directory);
+}
+
+// A retired segment to write over, or a new file. What the old one holds, the new mark makes meaningless.
+static err draft_open(journal *j, segment *s, const char *draft)
+{
+    char spare[JOURNAL_PATH_BYTES];
+    name_path(j, SPARE_NAME, spare);
+    err e = path_rename(j->world, spare, draft);
+    if (e)
+        return file_open(j->world, draft, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, FILE_MODE, &s->file);
+    e = file_open(j->world, draft, FILE_READ | FILE_WRITE, FILE_MODE, &s->file);
+    return e ? e : file_size(s->file, &s->prepared);
 }
 
 static err segment_begin(journal *j, segment *s, const char *draft, const char *path)
@@ -31,7 +53,7 @@ static err segment_begin(journal *j, segment *s, const char *draft, const char *
     unsigned char head[SEGMENT_HEAD_BYTES];
     segment_head_write(head, s->head);
     struct iovec v = {head, sizeof head};
-    err e = file_open(j->world, draft, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, FILE_MODE, &s->file);
+    err e = draft_open(j, s, draft);
     if (!e)
         e = file_write(s->file, 0, &v, 1);
     if (!e)
@@ -50,7 +72,7 @@ err segment_create(journal *j, const segment *before, uint64_t first_sequence, s
     s->head = (segment_head){.number = before ? before->head.number + 1 : 1, .first_sequence = first_sequence,
                              .mark = world_random_u64(j->world), .previous_end = before ? (uint64_t)before->end : 0};
     char draft[JOURNAL_PATH_BYTES], path[JOURNAL_PATH_BYTES];
-    must(snprintf(draft, sizeof draft, "%s/new", j->directory) < (int)sizeof draft);
+    name_path(j, DRAFT_NAME, draft);
     segment_path(j, s->head.number, path);
     err e = segment_begin(j, s, draft, path);
     if (e) {
