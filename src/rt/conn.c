@@ -338,7 +338,7 @@ static bool fill_or_fail(conn_inside *c)
     return !e;
 }
 
-static str input(const conn_inside *c) { return (str){c->in.at + c->in.start, (ptrdiff_t)c->in.len}; }
+static str input(const conn_inside *c) { return c->in.len ? (str){c->in.at + c->in.start, (ptrdiff_t)c->in.len} : (str){0}; }
 
 static void consume(conn_inside *c, size_t n)
 {
