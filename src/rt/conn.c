@@ -190,11 +190,13 @@ static void sent(conn_inside *c, str *more, size_t put)
 // Tries once, without waiting: the last words of a conversation that has failed on our side only.
 static void send_last_words(conn_inside *c)
 {
-    struct iovec v = {c->out.at + c->out.start, c->out.len};
     size_t put = 0;
     sock_event wants;
     str nothing = {0};
-    if (c->out.len > 0 && !c->out_broken && transport_write(c, &v, 1, &put, &wants) == E_OK)
+    if (c->out.len == 0 || c->out_broken)
+        return;
+    struct iovec v = {c->out.at + c->out.start, c->out.len};
+    if (transport_write(c, &v, 1, &put, &wants) == E_OK)
         sent(c, &nothing, put);
 }
 
