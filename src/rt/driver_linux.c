@@ -152,7 +152,7 @@ err linux_sock_new(world *w, int fd, bool is_stream, uint8_t family, linux_sock 
     s->driver = d;
     struct epoll_event all = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
     if (epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &all) != 0) {
-        err e = errno_err(errno);
+        err e = errno == ENOSPC ? E_LIMIT : errno_err(errno);       // no disk: the kernel's ceiling of watches
         close(fd);
         memory_free(s);
         return e;
@@ -209,18 +209,25 @@ static int signal_read(linux_sock *s)
     }
 }
 
+static err signal_sock(linux_sock **out)
+{
+    sigset_t set = signals_taken();
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? errno_err(errno) : linux_sock_new(world_here(), fd, true, 0, out);
+}
+
 // What comes between two calls stays pending with the process and is read by the next.
 int signal_wait(void)
 {
+    linux_sock *s;
     if (world_is_simulated(world_here())) {
         while (fiber_park(NEVER_NS, "a signal") == E_OK)
             ;
         return 0;
     }
-    sigset_t set = signals_taken();
-    linux_sock *s;
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    must(fd >= 0 && linux_sock_new(world_here(), fd, true, 0, &s) == E_OK);
+    while (signal_sock(&s) != E_OK)              // out of descriptors: not for ever
+        if (fiber_sleep(millis(ACCEPT_RETRY_MS)) != E_OK)
+            return 0;
     int number = fiber_canceled() ? 0 : signal_read(s);
     linux_sock_free(s);
     return number;

@@ -93,13 +93,14 @@ err  fiber_park_deaf(int64_t until_ns, const char *why) { return park(fiber_self
 
 void fiber_end_park(fiber *f, err result)
 {
-    must(f->state == FIBER_PARKED && f->loop == loop_of_thread);
+    must(f->state == FIBER_PARKED);
     f->result = result;
     loop_ready(f->loop, f);
 }
 
 void fiber_wake(fiber *f)
 {
+    must(f->loop == loop_of_thread);             // from another thread: loop_post
     if (f->state == FIBER_PARKED)
         fiber_end_park(f, E_OK);
     else

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -310,6 +311,42 @@ TEST(without_guard_installing_the_count_of_mappings_is_the_limit)
     stacks_pretend_old_kernel(true);
     CHECK_INT(run_real(old_kernel, &started), E_OK);
     stacks_pretend_old_kernel(false);
+}
+
+static void fill_address_space(void *unused)
+{
+    (void)unused;
+    int started = 0;
+    err e = E_OK;
+    char text[64] = "";
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (read(fd, text, sizeof text - 1) <= 0)
+        _exit(9);
+    close(fd);
+    rlim_t bytes = strtoul(text, NULL, 10) * STACK_PAGE_BYTES + (64 << 20);       // what is there, and a little more
+    if (setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes}) != 0)
+        _exit(9);
+    SCOPE(s, 0, STACKS_MAX);
+    while (!(e = scope_go(&s, "one of many", nothing, NULL)) && started < 100000)
+        started++;
+    _exit(e == E_LIMIT && started > 100 ? 7 : 8);
+}
+
+TEST(without_memory_for_stacks_nothing_is_started)
+{
+    int status = 0;
+    if (SWITCH_ASAN || SWITCH_TSAN) {
+        test_skip("a sanitizer's own maps are above any limit");
+        return;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        run_real(fill_address_space, NULL);
+        _exit(0);
+    }
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 7);
 }
 
 // ---- ends -----------------------------------------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ err scope_wait(scope *s)
 // The depth of the recursion is that of fibers within fibers (SCOPE_DEPTH_MAX); the scopes of one fiber stand side by side. Nobody runs meanwhile, so the list holds still.
 void scope_cancel(scope *s)
 {
+    must(!s->owner || s->owner->loop == loop_of_thread);
     if (s->canceled || !s->open)
         return;
     s->canceled = true;

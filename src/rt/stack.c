@@ -24,7 +24,7 @@
 
 struct stack_slab {
     stack_slab    *next;
-    unsigned char *at;               // slot i is [at + i * STACK_SLOT_BYTES, ...), its guard the lowest page
+    unsigned char *at;               // slot i is [at + i * STACK_SLOT_BYTES, ...), its guard the lowest pages
     uint64_t       cold;             // bit i: slot i is free and holds no memory
     unsigned       valgrind_ids[STACK_SLAB_SLOTS];
 };
@@ -79,17 +79,17 @@ int stacks_max(void)
     return max;
 }
 
-static bool guard_page(void *page)
+static bool guard(void *low)
 {
     if (guard_kind_find() == GUARD_MADVISE)
-        return madvise(page, STACK_PAGE_BYTES, MADV_GUARD_INSTALL) == 0;
-    return mprotect(page, STACK_PAGE_BYTES, PROT_NONE) == 0;
+        return madvise(low, STACK_GUARD_BYTES, MADV_GUARD_INSTALL) == 0;
+    return mprotect(low, STACK_GUARD_BYTES, PROT_NONE) == 0;
 }
 
 static bool slab_guard(unsigned char *at)
 {
     for (int i = 0; i < STACK_SLAB_SLOTS; i++)
-        if (!guard_page(at + (size_t)i * STACK_SLOT_BYTES))
+        if (!guard(at + (size_t)i * STACK_SLOT_BYTES))
             return false;
     return true;
 }
@@ -114,7 +114,7 @@ static stack_slab *slab_new(stacks *s)
     *b = (stack_slab){.next = s->slabs, .at = at, .cold = UINT64_MAX};
     for (int i = 0; i < STACK_SLAB_SLOTS; i++) {
         unsigned char *slot = at + (size_t)i * STACK_SLOT_BYTES;
-        b->valgrind_ids[i] = VALGRIND_STACK_REGISTER(slot + STACK_PAGE_BYTES, slot + STACK_SLOT_BYTES);
+        b->valgrind_ids[i] = VALGRIND_STACK_REGISTER(slot + STACK_GUARD_BYTES, slot + STACK_SLOT_BYTES);
     }
     s->slots += STACK_SLAB_SLOTS;
     return s->slabs = b;
@@ -222,7 +222,7 @@ stack *stack_of_guard(const stacks *s, const void *address)
 {
     for (stack_slab *b = s->slabs; b; b = b->next) {
         uintptr_t offset = (uintptr_t)address - (uintptr_t)b->at;
-        if (offset < SLAB_BYTES && offset % STACK_SLOT_BYTES < STACK_PAGE_BYTES)
+        if (offset < SLAB_BYTES && offset % STACK_SLOT_BYTES < STACK_GUARD_BYTES)
             return stack_at(b, (int)(offset / STACK_SLOT_BYTES));
     }
     return NULL;

@@ -1,4 +1,4 @@
-// Guarded stacks for one loop's fibers: cut from slabs, each with an inaccessible page below. Stacks that were given back
+// Guarded stacks for one loop's fibers: cut from slabs, each with an inaccessible guard below. Stacks that were given back
 // are kept warm (memory there) up to a bound, then cold (address space alone).
 #pragma once
 #include <stdbool.h>
@@ -12,7 +12,8 @@ enum {
     STACK_PAGE_BYTES = 4096,
     // A sanitizer's frames are several times as large as those of the shipped build.
     STACK_SLOT_BYTES = FIBER_STACK_BYTES * (SWITCH_ASAN || SWITCH_TSAN ? 4 : 1),
-    STACK_BYTES = STACK_SLOT_BYTES - STACK_PAGE_BYTES,
+    STACK_GUARD_BYTES = 2 * STACK_PAGE_BYTES,      // two pages: libraries are not all built with probes of large frames
+    STACK_BYTES = STACK_SLOT_BYTES - STACK_GUARD_BYTES,
     STACK_PAGES = STACK_BYTES / STACK_PAGE_BYTES,
     STACK_SLAB_SLOTS = 64,           // one bit each in a word
     STACKS_MAX = 1 << 20,            // of a process, even where the kernel would give more
