@@ -1,12 +1,13 @@
 #include "rt/worker.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "rt/fiber_inside.h"
 
-enum { WORKERS_MIN = 2, WORKERS_MAX = 64 };
+enum { WORKERS_MIN = 2, WORKERS_MAX = 64, LARGE_BLOCK_BYTES = 256 * 1024 };
 
 // A work stands on the stack of the fiber that waits for it.
 typedef struct job {
@@ -83,6 +84,9 @@ static void start_locked(int threads)
 void workers_start(int threads)
 {
     must(threads <= WORKERS_MAX);
+    // Large blocks (argon2's 19 MiB) are mapped and given back each time. Left alone, malloc moves this threshold up after
+    // the first one and keeps that much in every thread's heap.
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
     pthread_mutex_lock(&pool.lock);
     must(!pool.threads);
     start_locked(threads > 0 ? threads : processors());
