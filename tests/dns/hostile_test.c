@@ -268,7 +268,7 @@ static size_t glueless_flood(stage *t, sock *s, const datagram *query, const dns
 {
     dns_builder b = begin(asked, out, false, 0);
     (void)s, (void)query;
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 40; i++) {
         char target[32];
         snprintf(target, sizeof target, "ns%d.x%d.victim.", i, i);
         dns_record ns = record(t, "sub.evil", DNS_NS, target);
@@ -421,7 +421,7 @@ static void play_big(stage *t)
 {
     dns_message m;
     world_with(t, silent);
-    CHECK(str_starts(stage_ask(t, "big.victim", DNS_TXT, &m), S("NOERROR big.victim. TXT \"0123")));
+    CHECK(str_starts(stage_ask(t, "big.victim", DNS_TXT, &m), S("NOERROR big.victim. TXT ")));
     CHECK_INT(m.count[DNS_ANSWER], 5);                     // over TCP, twice: from the server, to the client
     dns_asking asking = {.question = {stage_name(t, "www.victim"), DNS_A, DNS_CLASS_IN}};
     dns_exchanged x = dns_exchange(t->client, t->resolver, asking, seconds(5), &t->memory);

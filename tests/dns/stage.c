@@ -7,6 +7,7 @@
 #include "base/must.h"
 #include "rooms/authoritative/authoritative.h"
 #include "rooms/resolver/resolver.h"
+#include "rt/log.h"
 #include "rt/worker.h"
 
 enum { EVENTS_MAX = STORY_RING_EVENTS, DATAGRAM_BYTES = 1500 };
@@ -249,6 +250,7 @@ void stage_play(uint64_t seed, stage_body *body, void *arg)
     t->client = sim_host(t->sim, S("client"), &at, 1, (sim_disk){0});
     sim_link_default(t->sim, (sim_link){.delay_min_ns = millis(5), .delay_max_ns = millis(15)});
     stage_forget();
+    log_setup(LOG_LOGFMT, LOG_ERROR, NULL, NULL);
     playing p = {t, body};
     CHECK_INT(sim_run(t->sim, play_first, &p), E_OK);
     sim_free(t->sim);
