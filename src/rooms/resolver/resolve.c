@@ -12,7 +12,8 @@ typedef struct {
     int64_t  until_ns;
     int      queries_left, server_lookups_left, depth;
     const char *trouble;                 // the last thing that went wrong, for the extended error
-    dns_name trouble_zone;
+    unsigned char trouble_zone[DNS_NAME_MAX];              // a copy: the name's own memory may end before
+    ptrdiff_t trouble_zone_len;
     bool     exhausted, unreachable;
 } budget;
 
@@ -205,7 +206,8 @@ static bool spent(resolver *r, budget *b)
 static void trouble(budget *b, dns_name zone, const char *what)
 {
     b->trouble = what;
-    b->trouble_zone = zone;
+    b->trouble_zone_len = zone.len;
+    memcpy(b->trouble_zone, zone.at, (size_t)zone.len);
 }
 
 // One try with one server. True when its reply is of use.
@@ -396,7 +398,7 @@ bool resolver_find_cached(resolver *r, dns_question q, arena *a, found *out)
 
 static void explain_failure(resolver *r, const budget *b, dns_question q, arena *a, step *s)
 {
-    str zone = b->trouble_zone.len ? dns_name_text(a, b->trouble_zone) : S("?");
+    str zone = b->trouble ? dns_name_text(a, (str){b->trouble_zone, b->trouble_zone_len}) : S("");
     s->ede = b->exhausted || !b->trouble ? DNS_EDE_OTHER : DNS_EDE_NO_REACHABLE_AUTHORITY;
     s->ede_text = b->trouble ? str_format(a, "%s " STR_FMT "%s", b->trouble, STR_ARG(zone), b->exhausted ? " (work limit reached)" : "")
                              : S("this question would cost more work than one query may cause");
