@@ -176,8 +176,12 @@ static bool text_next(void *arg, str *piece, err *trouble)
 
 static err text_open(text_source *t)
 {
-    if (!t->l->in_blob)
-        return spool_text(t->v->m->spool, t->l, &t->v->msg, &t->text);
+    if (!t->l->in_blob) {
+        err e = spool_text(t->v->m->spool, t->l, &t->v->msg, &t->text);
+        if (e == E_OK && t->text.at == t->l->text.at)        // another job of this letter may give that memory back meanwhile
+            t->text = str_copy(&t->v->msg, t->text);
+        return e == E_OK && t->text.len != t->l->size_bytes ? E_LIMIT : e;
+    }
     t->chunk = arena_alloc(&t->v->msg, DELIVER_CHUNK_BYTES, 1, 1);
     return t->chunk ? E_OK : E_LIMIT;
 }

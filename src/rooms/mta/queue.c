@@ -276,6 +276,7 @@ void queue_free(queue *q)
 {
     if (!q)
         return;
+    heap_free(&q->due);                              // while the destinations, whose nodes it holds, are still there
     size_t cursor = 0;
     str key;
     void *value;
@@ -287,6 +288,5 @@ void queue_free(queue *q)
         memory_free(d);
     }
     map_free(&q->destinations);
-    heap_free(&q->due);
     memory_free(q);
 }
