@@ -31,7 +31,7 @@ static str body_of(int number, unsigned char *out)
 
 static err letter_put(database *d, int number)
 {
-    unsigned char bytes[BODY_BYTES_MAX];
+    static unsigned char bytes[BODY_BYTES_MAX];                  // too large for a fiber's stack
     query *q = query_of(d, "INSERT INTO letter(number, body) VALUES(?1, ?2)");
     query_int(q, 1, number);
     query_blob(q, 2, body_of(number, bytes));
@@ -61,7 +61,7 @@ static int64_t number_of(database *d, const char *sql)
 
 static bool letters_are_whole(stage *t, database *d)
 {
-    unsigned char bytes[BODY_BYTES_MAX];
+    static unsigned char bytes[BODY_BYTES_MAX];                  // too large for a fiber's stack
     bool whole = true;
     arena a = arena_make(1 << 20);
     query *q = query_of(d, "SELECT number, body FROM letter ORDER BY number");
