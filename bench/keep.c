@@ -1,4 +1,4 @@
-// bench-keep [--json] [--dir D]: what durable storage reaches beside what the disk allows, in one run, rounds interleaved, the median counts.
+// bench-keep [--json] [--dir D], NARU_BENCH_QUICK for fewer rounds: what durable storage reaches beside what the disk allows, in one run, rounds interleaved, the median counts.
 //
 // Journal: 1, 16 and 64 fibers append records of 4 KiB. Beside it plain write + fdatasync by this program with as many records a
 // sync as there are fibers: once growing the file, which is what everybody does, and once over zeros written before, the
@@ -19,7 +19,7 @@
 #include "rt/loop.h"
 #include "rt/worker.h"
 
-enum { RECORD_BYTES = 4096, ROUNDS = 9, ROUND_MS = 150, FIBERS_MAX = 64, ZEROS_AHEAD = 96 << 20, PATH_BYTES = 256 };
+enum { RECORD_BYTES = 4096, ROUNDS_MAX = 15, ROUNDS_QUICK = 5, ROUND_MS = 150, FIBERS_MAX = 64, ZEROS_AHEAD = 96 << 20, PATH_BYTES = 256 };
 
 typedef struct { double rate, cpu_us; } figure;       // operations a second, CPU microseconds of an operation
 
@@ -29,7 +29,7 @@ typedef struct {
     int         count;                                // fibers, records a sync, rows a commit
     int         against;                              // the row that this one is compared with; -1: none
     double      goal;                                 // least ratio to it; 0: none
-    figure      rounds[ROUNDS];
+    figure      rounds[ROUNDS_MAX];
 } row;
 
 static unsigned char record[RECORD_BYTES * FIBERS_MAX];
@@ -38,7 +38,7 @@ static world *here;
 static journal *log_;
 static database *rows_;
 static sqlite3 *stock;
-static int raw_grow, raw_zeros;
+static int raw_grow, raw_zeros, rounds = ROUNDS_MAX;
 
 // ---- time ------------------------------------------------------------------------------------------------------------------
 
@@ -233,11 +233,11 @@ static int by_value(const void *a, const void *b)
 // The median of the ratios round by round: what disturbs the machine disturbs both.
 static double ratio_of(int i)
 {
-    double ratios[ROUNDS];
-    for (int r = 0; r < ROUNDS; r++)
+    double ratios[ROUNDS_MAX];
+    for (int r = 0; r < rounds; r++)
         ratios[r] = rows[i].rounds[r].rate / rows[rows[i].against].rounds[r].rate;
-    qsort(ratios, ROUNDS, sizeof *ratios, by_value);
-    return ratios[ROUNDS / 2];
+    qsort(ratios, (size_t)rounds, sizeof *ratios, by_value);
+    return ratios[rounds / 2];
 }
 
 static int report(bool json)
@@ -251,8 +251,8 @@ static int report(bool json)
     printf(json ? "{\"bench\": \"keep\", \"unit\": \"records of 4 KiB a second, durable\", \"rows\": [\n" : "");
     for (int i = 0; i < ROWS; i++) {
         row *r = &rows[i];
-        qsort(r->rounds, ROUNDS, sizeof *r->rounds, by_rate);
-        figure f = r->rounds[ROUNDS / 2];
+        qsort(r->rounds, (size_t)rounds, sizeof *r->rounds, by_rate);
+        figure f = r->rounds[rounds / 2];
         missed += ratios[i] < r->goal;
         if (json)
             printf("  {\"name\": \"%s\", \"value\": %.0f, \"cpu_us\": %.1f, \"ratio\": %.2f, \"goal\": %.2f}%s\n",
@@ -297,7 +297,7 @@ static void run(void *arg)
     must(log_);
     work(databases_open, a);
     raw_begin();
-    for (int round = 0; round < ROUNDS; round++)
+    for (int round = 0; round < rounds; round++)
         for (int i = 0; i < ROWS; i++)
             rows[i].rounds[round] = rows[i].measure(rows[i].count);
     work(databases_close, NULL);
@@ -319,7 +319,9 @@ static void tree_remove(const char *path)
 int main(int argc, char **argv)
 {
     bool json = false;
-    const char *parent = "/var/tmp";
+    const char *parent = "/var/tmp", *quick = getenv("NARU_BENCH_QUICK");
+    if (quick && *quick)
+        rounds = ROUNDS_QUICK;
     for (int i = 1; i < argc; i++) {
         json |= strcmp(argv[i], "--json") == 0;
         if (strcmp(argv[i], "--dir") == 0 && i + 1 < argc)

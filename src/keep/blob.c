@@ -20,6 +20,7 @@ struct blobs {
     world *world;
     char  *directory;
     int    drafts;
+    _Atomic bool shelf_durable[256];  // its name was synced in this life; workers may find out at once
 };
 
 struct blob_draft {
@@ -189,6 +190,17 @@ static void draft_step_run(void *arg)
     buf_clear(&d->waiting);
 }
 
+static err shelf_make(blobs *b, unsigned char number, const char *where)
+{
+    if (b->shelf_durable[number])
+        return E_OK;
+    err e = dir_make(b->world, where, DIRECTORY_MODE);
+    if (!e)
+        e = dir_sync(b->world, b->directory);
+    b->shelf_durable[number] = !e;
+    return e;
+}
+
 static err draft_publish(blob_draft *d)
 {
     world *w = d->store->world;
@@ -198,14 +210,9 @@ static err draft_publish(blob_draft *d)
     blob_path(&to, d->store, d->id);
     err e = file_sync(d->file);
     if (!e)
+        e = shelf_make(d->store, d->id.bytes[0], shelf.at);
+    if (!e)
         e = path_rename(w, from.at, to.at);
-    if (e == E_NO_ENTRY) {                    // the first blob on its shelf
-        e = dir_make(w, shelf.at, DIRECTORY_MODE);
-        if (!e)
-            e = dir_sync(w, d->store->directory);
-        if (!e)
-            e = path_rename(w, from.at, to.at);
-    }
     if (!e && (e = dir_sync(w, shelf.at)))
         path_remove(w, to.at);
     return e;

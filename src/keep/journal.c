@@ -95,16 +95,32 @@ static err commit_write(commit *c, int64_t segment_bytes_max)
     return E_OK;
 }
 
+static err commit_start_segment(journal *j)
+{
+    commit *c = &j->commit;
+    segment *made = NULL;
+    err e = segment_create(j, c->into, c->records[0]->sequence, &made);
+    if (e)
+        return e;
+    if (c->into && segment_is_waste(c->into)) {       // who holds segments by number need not notice
+        made->holds = c->into->holds;
+        file *wasted = c->into->file;
+        made->link = c->into->link;
+        *c->into = *made;
+        made->file = wasted;
+        segment_free(made);
+    } else {
+        c->into = c->created = made;
+    }
+    return E_OK;
+}
+
 static void commit_run(void *arg)
 {
     journal *j = arg;
     commit *c = &j->commit;
-    if (!commit_fits(j)) {
-        c->error = segment_create(j, c->into, c->records[0]->sequence, &c->created);
-        if (c->error)
-            return;
-        c->into = c->created;
-    }
+    if (!commit_fits(j) && (c->error = commit_start_segment(j)))
+        return;
     c->error = commit_write(c, j->options.segment_bytes_max);
 }
 
@@ -303,7 +319,7 @@ uint32_t journal_newest(journal *j)
 uint32_t journal_oldest(journal *j)
 {
     list_link *first = list_first(&j->segments);
-    return first ? LIST_OF(first, segment, link)->head.number : 0;
+    return first ? LIST_OF(first, segment, link)->head.number : 1;
 }
 
 journal_figures journal_figures_now(const journal *j) { return j->figures; }

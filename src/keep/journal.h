@@ -43,7 +43,8 @@ err  journal_read(journal *j, journal_place place, arena *a, str *out);
 // that is younger: who has long-lived ones appends them anew and releases the old place.
 void journal_hold(journal *j, uint32_t segment);             // one more record of it is needed
 void journal_release(journal *j, uint32_t segment);          // one less; never parks: files go with a later commit or the closing
-uint32_t journal_newest(journal *j);                         // 0 while there is none
+// From oldest to newest without gaps; while there is none, oldest is 1 and newest 0.
 uint32_t journal_oldest(journal *j);
+uint32_t journal_newest(journal *j);
 typedef struct { int64_t records, syncs, bytes, failed_syncs, segments, torn_bytes; } journal_figures;
 journal_figures journal_figures_now(const journal *j);       // since the opening; records and bytes that became durable

@@ -25,6 +25,7 @@ typedef struct {
     int64_t      holds;               // records that somebody needs
     int          pins;                // appends that have not returned yet and reads in progress
     bool         sealed;              // nothing is written to it any more
+    bool         ours;                // begun in this life
 } segment;
 
 typedef struct append append;
@@ -59,7 +60,9 @@ struct journal {
 // ---- journal_segment.c: files; blocking, inside work() -------------------------------------------------------------------
 
 void segment_path(const journal *j, uint32_t number, char out[JOURNAL_PATH_BYTES]);
-// A new segment, durable under its name before anything is written to it. `before`: the newest one, or NULL.
+// A new segment, durable under its name before anything is written to it. `before`: the newest one, or NULL. One that was
+// sealed before it promised anything is replaced: the new one takes its number and place.
+bool segment_is_waste(const segment *s);
 err  segment_create(journal *j, const segment *before, uint64_t first_sequence, segment **out);
 // Deletes it, or keeps one of full size as a spare that the next new segment writes over; the directory is synced. One that is
 // gone already is fine.

@@ -65,12 +65,23 @@ static err segment_begin(journal *j, segment *s, const char *draft, const char *
     return e;
 }
 
+bool segment_is_waste(const segment *s) { return s->ours && s->sealed && s->end == SEGMENT_HEAD_BYTES; }
+
+static segment_head head_after(const segment *before)
+{
+    if (!before)
+        return (segment_head){.number = 1};
+    if (segment_is_waste(before))
+        return before->head;
+    return (segment_head){.number = before->head.number + 1, .previous_end = (uint64_t)before->end};
+}
+
 err segment_create(journal *j, const segment *before, uint64_t first_sequence, segment **out)
 {
     segment *s = memory_zeroed(1, sizeof *s);
-    *s = (segment){.end = SEGMENT_HEAD_BYTES, .prepared = SEGMENT_HEAD_BYTES};
-    s->head = (segment_head){.number = before ? before->head.number + 1 : 1, .first_sequence = first_sequence,
-                             .mark = world_random_u64(j->world), .previous_end = before ? (uint64_t)before->end : 0};
+    *s = (segment){.head = head_after(before), .end = SEGMENT_HEAD_BYTES, .prepared = SEGMENT_HEAD_BYTES, .ours = true};
+    s->head.first_sequence = first_sequence;
+    s->head.mark = world_random_u64(j->world);
     char draft[JOURNAL_PATH_BYTES], path[JOURNAL_PATH_BYTES];
     name_path(j, DRAFT_NAME, draft);
     segment_path(j, s->head.number, path);

@@ -238,6 +238,37 @@ TEST(journal_seals_a_segment_after_a_failed_sync)
         stage_simulated(seed, quick_disk, failed_sync, NULL);
 }
 
+// A disk that fails one sync after the other must not leave a trail of segments.
+static void failed_syncs(stage *t)
+{
+    enum { TO_SYNC_OF_NEW_SEGMENT = 7 };                // rename, open, write, sync, rename, dir sync; write, sync
+    play p = play_of(t);
+    CHECK_INT(open_again(&p), E_OK);
+    CHECK_INT(append_one(&p, 0), E_OK);
+    journal_hold(p.journal, 1);
+    sim_fault_after(t->world, 1, E_IO);
+    CHECK_INT(append_one(&p, 1), E_IO);
+    for (int i = 0; i < 10; i++) {
+        sim_fault_after(t->world, TO_SYNC_OF_NEW_SEGMENT, E_IO);
+        CHECK_INT(append_one(&p, 2 + i), E_IO);
+        CHECK_INT(journal_figures_now(p.journal).failed_syncs, 2 + i);
+        CHECK_INT(journal_newest(p.journal), 2);
+        if (i == 0)
+            journal_hold(p.journal, 2);
+    }
+    CHECK_INT(append_one(&p, 20), E_OK);
+    CHECK_INT(p.place[20].segment, 2);
+    CHECK_INT(journal_figures_now(p.journal).segments, 2);
+    journal_release(p.journal, 2);
+    journal_close(p.journal);
+    stage_restart(t);
+    CHECK_INT(open_again(&p), E_OK);
+    check_promised(&p);
+    journal_close(p.journal);
+}
+
+TEST(journal_replaces_segments_that_promised_nothing) { stage_simulated(9, quick_disk, failed_syncs, NULL); }
+
 static void full_disk(stage *t)
 {
     play p = play_of(t);
