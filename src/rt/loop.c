@@ -133,9 +133,9 @@ static bool park_is_long(const loop *l, const fiber *f)
 static void fiber_trim(fiber *f)
 {
     size_t depth = stack_depth(f->stack);
-    void *sp = context_sp(&f->context);
+    unsigned char *sp = context_sp(&f->context);
     f->depth_max = depth > f->depth_max ? depth : f->depth_max;
-    if (sp)
+    if (sp && (size_t)((unsigned char *)(f->stack + 1) - sp) + STACK_PAGE_BYTES < depth)
         stack_trim(f->stack, sp);
     f->trimmed = true;
 }

@@ -112,6 +112,77 @@ FIBER_TEST(scopes_may_close_in_any_order)
     CHECK_INT(fiber_deadline_ns(), NEVER_NS);
 }
 
+// ---- every way to wait ----------------------------------------------------------------------------------------------------
+
+// What all of them wait at: nothing here ever comes.
+typedef struct { gate g; turn t; slots s; channel full, empty; scope *crowded; sock *quiet; } places;
+typedef struct { const char *name; err (*wait)(places *); } way;
+
+static err by_park(places *p) { (void)p; return fiber_park(NEVER_NS, "for ever"); }
+static err by_sleep(places *p) { (void)p; return fiber_sleep(seconds(1000)); }
+static err by_gate(places *p) { return gate_wait(&p->g, NEVER_NS, "a gate"); }
+static err by_turn(places *p) { return turn_take(&p->t, NEVER_NS); }
+static err by_slots(places *p) { return slots_take(&p->s, NEVER_NS); }
+static err by_send(places *p) { return channel_send(&p->full, p, NEVER_NS); }
+static err by_receive(places *p) { void *item; return channel_receive(&p->empty, &item, NEVER_NS); }
+static err by_go(places *p) { return scope_go(p->crowded, "no room", nothing, NULL); }
+static err by_sock(places *p) { return sock_wait(p->quiet, WAIT_READ, NEVER_NS); }
+
+static void park_once(void *unused) { (void)unused, (void)fiber_park(NEVER_NS, "for ever"); }
+
+static err by_scope(places *p)
+{
+    (void)p;
+    SCOPE(s, 0, 1);
+    err e = scope_go(&s, "member", park_once, NULL);
+    return e ? e : scope_wait(&s);
+}
+
+static const way ways[] = {
+    {"park", by_park}, {"sleep", by_sleep}, {"gate", by_gate}, {"turn", by_turn}, {"slots", by_slots}, {"send", by_send},
+    {"receive", by_receive}, {"scope_go", by_go}, {"sock", by_sock}, {"scope_wait", by_scope},
+};
+
+typedef struct { const way *w; places *p; err first, second; } tried;
+
+static void try_twice(void *arg)
+{
+    tried *t = arg;
+    t->first = t->w->wait(t->p);
+    t->second = t->w->wait(t->p);                // the reason is still there: no wait at all
+}
+
+static void every_way(int64_t timeout_ns, err expected)
+{
+    void *items[1];
+    int ended = 0;
+    SCOPE(crowded, 0, 1);
+    places p = {.t = {.taken = true}, .full = channel_over(items, 1), .empty = channel_over(items, 1), .crowded = &crowded};
+    p.full.count = 1;
+    CHECK_INT(sock_listen(world_here(), addr_v4(0x7f000001, 0), (listen_options){0}, &p.quiet), E_OK);
+    scope_go(&crowded, "the crowd", park_for_ever, &ended);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        tried t = {&ways[i], &p, E_OK, E_OK};
+        scope s;
+        scope_open(&s, timeout_ns, 1);
+        scope_go(&s, ways[i].name, try_twice, &t);
+        fiber_yield();
+        if (expected == E_CANCELED)
+            scope_cancel(&s);
+        else
+            scope_wait(&s);
+        scope_close(&s);
+        // After a deadline the scope's closing may have come as well before the second wait.
+        CHECK_ROW(i, t.first == expected && (t.second == expected || t.second == E_CANCELED));
+    }
+    CHECK(!p.g.first && !p.t.waiting.first && !p.s.waiting.first && !p.full.senders.first && !p.empty.receivers.first &&
+          !crowded.room.first && !p.quiet->reader);
+    sock_close(p.quiet);
+}
+
+FIBER_TEST(cancelling_ends_every_way_to_wait) { every_way(0, E_CANCELED); }
+FIBER_TEST(the_ambient_deadline_ends_every_way_to_wait) { every_way(millis(2), E_TIMEOUT); }
+
 // ---- room -----------------------------------------------------------------------------------------------------------------
 
 typedef struct { int now, most, done; } crowd;
