@@ -172,6 +172,17 @@ static void explained(stage *t)
 
 TEST(course_a_name_that_the_small_internet_does_not_have) { stage_play(1, explained, NULL); }
 
+static void root_servers(stage *t)
+{
+    dns_message m;
+    everybody(t, "", "root a.root-servers.net 10.0.0.1\n");
+    CHECK_STR(stage_ask(t, ".", DNS_NS, &m), S("NOERROR . NS a.root-servers.net."));
+    CHECK_INT(m.count[DNS_ADDITIONAL], 1);                 // where a trace begins
+    CHECK(dns_name_eq(m.record[1].name, stage_name(t, "a.root-servers.net")) && m.record[1].type == DNS_A);
+}
+
+TEST(course_the_resolver_tells_where_the_root_is) { stage_play(1, root_servers, NULL); }
+
 static void reloads(stage *t)
 {
     everybody(t, "", "");

@@ -311,7 +311,7 @@ static bool ask_delegation(resolver *r, budget *b, const delegation *d, dns_ques
     for (int i = 0; i < d->addresses; i++)
         candidates_add(r, &c, d->address[i].at);
     for (int i = 0; i < r->root_count && dns_name_is_root(d->zone); i++)
-        candidates_add(r, &c, r->roots[i]);
+        candidates_add(r, &c, r->roots[i].at);
     if (ask_candidates(r, b, &c, 0, d->zone, q, a, m, view) || ask_glueless(r, b, d, q, a, m, view))
         return true;
     for (int round = 1; round < WORK_ROUNDS && b->unreachable; round++)

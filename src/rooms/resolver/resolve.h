@@ -33,6 +33,11 @@ typedef struct {
 } found;
 
 typedef struct {
+    dns_name name;                       // lives as long as the resolver's owner
+    addr     at;
+} root_hint;
+
+typedef struct {
     int64_t queries_sent, merged, failures, lookups;
 } resolver_figures;
 
@@ -41,7 +46,7 @@ typedef struct {
     cache       answers;
     delegations delegations;
     servers     servers;
-    addr        roots[RESOLVER_ROOTS_MAX];
+    root_hint   roots[RESOLVER_ROOTS_MAX];
     int         root_count;
     bool        asks_recursively;        // sends RD to the servers it asks (scene N2)
     map         in_flight;               // of struct lookup, by question

@@ -99,7 +99,7 @@ static size_t find_and_respond(server *s, const dns_message *asked, bool is_stre
         fiber_set_trace(story_trace_new());
     resolver_find(&s->core, asked->question, msg, &f);
     count_work(s, before);
-    return respond(asked, &f, &(respond_setting){s->explain, s->turn++, is_stream}, out, out_max);
+    return respond(asked, &f, &(respond_setting){s->explain, s->turn++, is_stream, s->core.roots, s->core.root_count}, out, out_max);
 }
 
 typedef struct {
@@ -167,7 +167,7 @@ static size_t respond_at_once(server *s, str query, addr peer, bool is_stream, a
     if (*go_on)
         return 0;
     meter_add_at(&queries, WAS_CACHED, 1);
-    return respond(asked, &f, &(respond_setting){s->explain, s->turn++, is_stream}, out, out_max);
+    return respond(asked, &f, &(respond_setting){s->explain, s->turn++, is_stream, s->core.roots, s->core.root_count}, out, out_max);
 }
 
 static size_t on_datagram(void *arg, datagram_door *d, const datagram *in, unsigned char *out, size_t out_max)
@@ -225,19 +225,27 @@ static void allow_take(server *s, const statement *block)
             allow_add(s, str_z(private_networks[i]));
 }
 
-static bool roots_take(server *s, const statement *block, str *why)
+static bool root_add(server *s, str name, str address, str *why)
 {
     resolver *r = &s->core;
-    for (const statement *l = first_with(block, "root"); l && r->root_count < RESOLVER_ROOTS_MAX; l = config_next(l, "root")) {
-        if (!addr_parse_ip(l->words[2], DNS_PORT, &r->roots[r->root_count++])) {
-            *why = str_format(s->room->memory, "root " STR_FMT ": " STR_FMT " is no IP address; write root NAME ADDRESS",
-                              STR_ARG(l->words[1]), STR_ARG(l->words[2]));
-            return false;
-        }
-    }
-    for (size_t i = 0; i < sizeof internet_roots / sizeof *internet_roots && !first_with(block, "root"); i++)
-        r->root_count += addr_parse_ip(str_z(internet_roots[i]), DNS_PORT, &r->roots[r->root_count]);
-    return true;
+    root_hint *hint = &r->roots[r->root_count];
+    const char *sentence = "is no IP address; write root NAME ADDRESS";
+    bool good = addr_parse_ip(address, DNS_PORT, &hint->at) &&
+                dns_name_from_text(s->room->memory, name, dns_root, &hint->name, &sentence);
+    r->root_count += good;
+    if (!good)
+        *why = str_format(s->room->memory, "root " STR_FMT " " STR_FMT ": %s", STR_ARG(name), STR_ARG(address), sentence);
+    return good;
+}
+
+static bool roots_take(server *s, const statement *block, str *why)
+{
+    bool good = true;
+    for (const statement *l = first_with(block, "root"); l && good && s->core.root_count < RESOLVER_ROOTS_MAX; l = config_next(l, "root"))
+        good = root_add(s, l->words[1], l->words[2], why);
+    for (int i = 0; i < (int)(sizeof internet_roots / sizeof *internet_roots) && !first_with(block, "root"); i++)
+        good &= root_add(s, str_format(s->room->memory, "%c.root-servers.net", 'a' + i), str_z(internet_roots[i]), why);
+    return good;
 }
 
 static void explain_take(server *s, const statement *block)

@@ -64,6 +64,28 @@ static bool put_answer(dns_builder *b, const dns_message *asked, const found *f,
     return fits;
 }
 
+static bool names_server(const found *f, dns_name server)
+{
+    for (int i = 0; i < f->answers; i++)
+        if (f->answer[i].type == DNS_NS && dns_name_eq(f->answer[i].rdata, server))
+            return true;
+    return false;
+}
+
+// Whoever asks for the root's servers wants to begin there (dig +trace, naru query --trace): what we begin with helps.
+static void put_root_addresses(dns_builder *b, const dns_message *asked, const found *f, const respond_setting *how)
+{
+    if (asked->question.type != DNS_NS || !dns_name_is_root(asked->question.name))
+        return;
+    for (int i = 0; i < how->root_count; i++) {
+        const root_hint *hint = &how->roots[i];
+        dns_record r = {.name = hint->name, .type = hint->at.family == 4 ? DNS_A : DNS_AAAA, .class = DNS_CLASS_IN,
+                        .ttl = f->answers ? f->answer[0].ttl : 0, .rdata = {hint->at.ip, hint->at.family == 4 ? 4 : 16}};
+        if (names_server(f, hint->name))
+            (void)dns_build_record(b, DNS_ADDITIONAL, &r);
+    }
+}
+
 size_t respond(const dns_message *asked, const found *f, const respond_setting *how, void *out, size_t out_max)
 {
     dns_builder b;
@@ -84,5 +106,6 @@ size_t respond(const dns_message *asked, const found *f, const respond_setting *
         dns_build_rewind(&b, mark);                        // nothing rather than a part: the asker comes back over TCP
     else if (f->has_soa && f->rcode != DNS_SERVFAIL)
         b.header.truncated = !dns_build_record(&b, DNS_AUTHORITY, &f->soa);
+    put_root_addresses(&b, asked, f, how);
     return (size_t)dns_build_end(&b, with).len;
 }

@@ -10,6 +10,8 @@ typedef struct {
     str      explain;            // said with a name that the root zone says does not exist; may be empty
     uint32_t turn;               // rotates several records of the type that was asked
     bool     is_stream;          // TCP
+    const root_hint *roots;      // their addresses go with an answer that names the root's servers
+    int      root_count;
 } respond_setting;
 
 // The reply with what was found; returns its length.
