@@ -9,7 +9,7 @@
 #include "keep/directory.h"
 
 // Many accounts are open at once: 256 KiB of page cache each at most, and a small lookaside.
-enum { LOOKASIDE_SLOT_BYTES = 512, LOOKASIDE_SLOTS = 32, TEXT_BYTES_MAX = 128 << 20 };
+enum { LOOKASIDE_SLOT_BYTES = 512, LOOKASIDE_SLOTS = 32, TEXT_BYTES_MAX = 128 << 20, DATABASE_PATH_BYTES_MAX = 3900 };
 
 static const char settings[] =
     "PRAGMA locking_mode = EXCLUSIVE;"        // before WAL: then its index needs no shared memory
@@ -149,6 +149,10 @@ static err schema_run(database *d, const char *const *schema)
 err database_open(world *w, const char *path, const char *const *schema, arena *a, database **out, str *why)
 {
     size_t size = strlen(path) + 1;
+    if (size > DATABASE_PATH_BYTES_MAX) {
+        *why = S("the database has too long a path: choose a data directory whose name is shorter");
+        return E_TOO_LONG;
+    }
     database *d = memory_zeroed(1, sizeof *d);
     d->path = memcpy(memory_new(size), path, size);
     vfs_init(&d->vfs, w, d->path);

@@ -85,7 +85,7 @@ err query_done(query *q)
 {
     while (query_row(q))
         ;
-    sqlite3_reset(q->statement);      // lets go of what was bound and read
+    sqlite3_reset(q->statement);      // lets go of what was read
     return q->error;
 }
 

@@ -10,7 +10,7 @@ static const char *const schema[] = {
     NULL,
 };
 
-enum { ROWS_EACH = 3, COMMITS = 6, BODY_BYTES_MAX = 20000 };
+enum { ROWS_EACH = 3, COMMITS = 6, BODY_BYTES_MAX = 12000 };
 
 static char *path_in(stage *t) { return str_to_z(&t->memory, str_format(&t->memory, "%s/kim.db", t->directory)); }
 

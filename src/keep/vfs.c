@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/heap_memory.h"
 #include "base/must.h"
 
 enum { VFS_PATH_BYTES = 4096, SECTOR_BYTES = 4096, FILE_MODE = 0600 };
@@ -14,7 +15,7 @@ typedef struct {
     const char  *path;                // SQLite keeps it until the file is closed
     bool         fresh;               // its name may not be durable yet
     bool         locked, temporary;
-    char         temporary_path[VFS_PATH_BYTES];
+    char        *temporary_path;      // ours, when SQLite gave none
 } vfs_file;
 
 static vfs      *vfs_of(sqlite3_vfs *v) { return (vfs *)(void *)v; }
@@ -50,6 +51,7 @@ static int on_close(sqlite3_file *base)
     file_close(f->file);
     if (f->temporary)
         path_remove(f->vfs->world, f->path);
+    memory_free(f->temporary_path);
     return SQLITE_OK;
 }
 
@@ -192,14 +194,17 @@ static int on_open(sqlite3_vfs *base, const char *path, sqlite3_file *out, int f
     *f = (vfs_file){.vfs = v, .path = path, .fresh = flags & SQLITE_OPEN_CREATE, .temporary = flags & SQLITE_OPEN_DELETEONCLOSE};
     int ours = flags_of(flags);
     if (!path) {                      // a leftover of the same name is of no use to anybody
-        int n = snprintf(f->temporary_path, sizeof f->temporary_path, "%s-temporary%u", v->path, v->temporaries++);
-        must(n < (int)sizeof f->temporary_path);
+        f->temporary_path = memory_new(VFS_PATH_BYTES);
+        int n = snprintf(f->temporary_path, VFS_PATH_BYTES, "%s-temporary%u", v->path, v->temporaries++);
+        must(n < VFS_PATH_BYTES);
         f->path = f->temporary_path;
         ours = FILE_READ | FILE_WRITE | FILE_CREATE | FILE_TRUNCATE;
     }
     err e = file_open(v->world, f->path, ours, FILE_MODE, &f->file);
-    if (e)
+    if (e) {
+        memory_free(f->temporary_path);
         return answer(v, e, SQLITE_CANTOPEN);
+    }
     f->base.pMethods = &file_methods;
     if (flags_out)
         *flags_out = flags;
