@@ -248,7 +248,9 @@ static void tell_facts(upper_run *r)
                 STR_ARG(local), STR_ARG(to));
     else
         fprintf(stderr, "UDP: no handshake; each datagram carries both addresses, from " STR_FMT " to " STR_FMT "\n", STR_ARG(local), STR_ARG(to));
-    fprintf(stderr, "%d sent, %d answered, %d lost, %d out of order", (int)r->count, r->answered, (int)r->count - r->answered, r->out_of_order);
+    fprintf(stderr, "%d sent, %d answered", (int)r->count, r->answered);
+    if (!r->tcp)
+        fprintf(stderr, ", %d lost, %d out of order", (int)r->count - r->answered, r->out_of_order);
     if (r->count == 1 && r->answered == 1) {
         fprintf(stderr, "; the answer took ");
         print_ms(stderr, r->exchanges[0].took_ns);
