@@ -1,5 +1,7 @@
 #include "cmd/small_internet.h"
 
+#include <string.h>
+
 #include "base/must.h"
 #include "rooms/accounts/accounts.h"
 #include "rooms/authoritative/authoritative.h"
@@ -252,7 +254,10 @@ static bool control_start(small_internet *n, str *why)
 
 err small_internet_start(small_internet *n, small_options options, str *why)
 {
-    *n = (small_internet){.options = options, .world = world_here(), .memory = arena_make(SMALL_MEMORY_BYTES_MAX)};
+    memset(n, 0, sizeof *n);                         // in place: a literal of this size does not fit a fiber's stack
+    n->options = options;
+    n->world = world_here();
+    n->memory = arena_make(SMALL_MEMORY_BYTES_MAX);
     bool ok = map_read(n, why) && authority_make(n, why);
     for (int i = 0; i < n->map.count && ok; i++) {
         small_host *h = &n->hosts[n->count++];

@@ -96,7 +96,7 @@ static void appender_check(void *arg)
     CHECK(got >= (size_t)p->synced * RECORD_BYTES);
     for (size_t i = 0; i < (size_t)p->synced * RECORD_BYTES && i < got; i++)
         if (bytes[i] != 'A' + i / RECORD_BYTES) {
-            CHECK(!"a synced byte was lost");
+            test_failed(__FILE__, __LINE__, "a synced byte was lost");
             break;
         }
     unsigned char number = 0;

@@ -54,8 +54,9 @@ TEST(backoff_table_is_bounded_and_keeps_the_newest)
 TEST(backoff_takes_an_ipv6_customer_as_one)
 {
     unsigned char one[16], two[16];
-    addr a, b, c;
-    CHECK(addr_parse_ip(S("2001:db8::1"), 1, &a) && addr_parse_ip(S("2001:db8::ffff"), 2, &b) && addr_parse_ip(S("192.0.2.1"), 0, &c));
+    addr a = {0}, b = {0}, c = {0};
+    CHECK(addr_parse_ip(S("2001:db8::1"), 1, &a) && addr_parse_ip(S("2001:db8::ffff"), 2, &b));
+    CHECK(addr_parse_ip(S("192.0.2.1"), 0, &c));
     CHECK(str_eq(backoff_client(a, one), backoff_client(b, two)));
     CHECK_INT(backoff_client(c, one).len, 4);
     CHECK_INT(backoff_client((addr){0}, one).len, 0);

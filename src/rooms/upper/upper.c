@@ -8,7 +8,7 @@
 #include "rt/story.h"
 
 enum {
-    PIECE_BYTES = 4096,                     // of a TCP stream, put into upper case at once
+    PIECE_BYTES = 2048,                     // of a TCP stream, put into upper case at once
     DOORS_MAX = WORLD_ADDRESSES_MAX,
     PORT_TRUSTED_MIN = 1024,
 };
