@@ -12,7 +12,7 @@ enum {
     COMMIT_VECTORS_MAX = 900,         // with those of the zeros below Linux's IOV_MAX of 1024
     ZEROS_BYTES = 16 << 10,
     PREPARE_COMMIT_BYTES_MAX = 48 << 10,      // a larger commit grows the file: writing zeros would cost more than it saves
-    PREPARE_BYTES = 1 << 20,          // zeros are written ahead in steps of this (docs/decisions/journal-zeros.md)
+    PREPARE_BYTES = 1 << 20,          // zeros are written ahead in steps of this (docs/decisions/journal-space.md)
     JOURNAL_PATH_BYTES = 4096,
 };
 

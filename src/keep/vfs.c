@@ -77,14 +77,6 @@ static int on_write(sqlite3_file *base, const void *from, int size, sqlite3_int6
     return answer(f->vfs, file_write(f->file, offset, &v, 1), SQLITE_IOERR_WRITE);
 }
 
-static int on_truncate(sqlite3_file *base, sqlite3_int64 size)
-{
-    vfs_file *f = file_of(base);
-    if (f->vfs->dead)
-        return SQLITE_IOERR_TRUNCATE;
-    return answer(f->vfs, file_truncate(f->file, size), SQLITE_IOERR_TRUNCATE);
-}
-
 // After a failed sync the kernel may count pages as written that are not: whoever syncs again is told that all is well. So nothing
 // more goes to these files; the next opening copies the log into the database, which writes everything once more.
 static int on_sync(sqlite3_file *base, int flags)
@@ -103,6 +95,17 @@ static int on_sync(sqlite3_file *base, int flags)
     }
     f->fresh = false;
     return SQLITE_OK;
+}
+
+// A log that was emptied after a failed sync and came back in a crash would lack its last frames and undo, with its older ones,
+// what has been copied into the database meanwhile: so its end is made durable.
+static int on_truncate(sqlite3_file *base, sqlite3_int64 size)
+{
+    vfs_file *f = file_of(base);
+    if (f->vfs->dead)
+        return SQLITE_IOERR_TRUNCATE;
+    int code = answer(f->vfs, file_truncate(f->file, size), SQLITE_IOERR_TRUNCATE);
+    return code == SQLITE_OK && size == 0 ? on_sync(base, 0) : code;
 }
 
 static int on_file_size(sqlite3_file *base, sqlite3_int64 *out)
