@@ -269,7 +269,7 @@ static size_t glueless_flood(stage *t, sock *s, const datagram *query, const dns
     dns_builder b = begin(asked, out, false, 0);
     (void)s, (void)query;
     for (int i = 0; i < 40; i++) {
-        char target[32];
+        char target[48];
         snprintf(target, sizeof target, "ns%d.x%d.victim.", i, i);
         dns_record ns = record(t, "sub.evil", DNS_NS, target);
         dns_build_record(&b, DNS_AUTHORITY, &ns);
@@ -291,9 +291,7 @@ static size_t glueless_tree(stage *t, sock *s, const datagram *query, const dns_
 {
     static int serial;
     dns_builder b = begin(asked, out, false, 0);
-    dns_record ns = record(t, "evil", DNS_NS, "ns.evil.");
     (void)s, (void)query;
-    ns.name = asked->question.name;
     for (int i = 0; i < 10; i++) {
         char target[48];
         snprintf(target, sizeof target, "n%d.m%d.evil.", i, serial++);
