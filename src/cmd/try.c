@@ -86,6 +86,31 @@ static void print_people(trying *t)
         printf("  %-22s " STR_FMT "\n", str_to_z(&t->memory, t->internet.accounts[i].address), STR_ARG(t->internet.accounts[i].password));
 }
 
+// Where this program lies.
+static str own_directory(trying *t)
+{
+    char path[TRY_PATH_BYTES * 4];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    str whole = n > 0 ? str_of(path, (size_t)n) : S("./naru");
+    return str_copy(&t->memory, str_first(whole, str_rfind(whole, '/')));
+}
+
+// What to type for `naru` on this terminal: the word itself when PATH finds this program, else its path.
+static str own_command(trying *t)
+{
+    str path = str_z(getenv("PATH")), own = own_directory(t);
+    while (path.len && !t->in_space)
+        if (str_eq(str_cut(&path, ':'), own))
+            return S("naru");
+    char here[TRY_PATH_BYTES * 4];
+    if (t->in_space)
+        return S("naru");
+    str from = getcwd(here, sizeof here) ? str_z(here) : (str){0};
+    if (from.len && str_starts(own, from) && own.len > from.len && own.at[from.len] == '/')
+        return str_format(&t->memory, STR_FMT "/naru", STR_ARG(str_from(own, from.len + 1)));
+    return str_join(&t->memory, own, S("/naru"));
+}
+
 static str host_port(trying *t, const char *host, uint16_t port, char between)
 {
     small_host *h = small_find(&t->internet, str_z(host));
@@ -97,6 +122,7 @@ static str host_port(trying *t, const char *host, uint16_t port, char between)
 static void print_things_to_do(trying *t)
 {
     const small_account *bob = small_account_of(&t->internet, S("bob@hamburger.edu"));
+    str naru = own_command(t);
     str resolver = addr_ip_text(&t->memory, lab_find(&t->internet.map, S("local"))->here[0]);
     bool en = !str_eq(t->language, S("ko"));
     printf("\n  %s\n", en ? "Type the textbook's letter (HELO crepes.fr, MAIL FROM: <alice@crepes.fr>, RCPT TO: <bob@hamburger.edu>, DATA, ., QUIT):"
@@ -104,15 +130,16 @@ static void print_things_to_do(trying *t)
     printf("    telnet " STR_FMT "\n", STR_ARG(host_port(t, "hamburger.edu", 25, ' ')));
     printf("  %s\n    curl pop3://" STR_FMT "/1 -u bob@hamburger.edu:" STR_FMT "\n", en ? "Read it:" : "읽기:",
            STR_ARG(host_port(t, "hamburger.edu", 110, ':')), STR_ARG(bob->password));
-    printf("  %s\n    naru story --last\n", en ? "See every message that passed, from the root query to POP3:" : "루트 질의부터 POP3까지 오간 모든 메시지 보기:");
+    printf("  %s\n    " STR_FMT " story --last\n", en ? "See every message that passed, from the root query to POP3:" : "루트 질의부터 POP3까지 오간 모든 메시지 보기:", STR_ARG(naru));
     printf("  %s\n", en ? "Names, from the root:" : "루트부터 이름 찾기:");
     if (t->in_space)
-        printf("    dig www.networkutopia.com\n    naru query gaia.cs.umass.edu --trace\n");
+        printf("    dig www.networkutopia.com\n    " STR_FMT " query gaia.cs.umass.edu --trace\n", STR_ARG(naru));
     else
-        printf("    dig @" STR_FMT " -p %d www.networkutopia.com\n    naru query gaia.cs.umass.edu --trace\n", STR_ARG(resolver), small_port(&t->internet, 53));
-    printf("  %s\n    naru upper " STR_FMT " \"ketchup and pickles\"\n", en ? "Upper case over UDP:" : "UDP 대문자 서버:",
-           STR_ARG(t->in_space ? S("hamburger.edu") : host_port(t, "hamburger.edu", 12000, ':')));
-    printf("  %s\n    naru scene --all\n\n", en ? "Play the course's cases:" : "강의의 장면들 재생:");
+        printf("    dig @" STR_FMT " -p %d www.networkutopia.com\n    " STR_FMT " query gaia.cs.umass.edu --trace\n", STR_ARG(resolver), small_port(&t->internet, 53),
+               STR_ARG(naru));
+    printf("  %s\n    " STR_FMT " upper " STR_FMT " \"ketchup and pickles\"\n", en ? "Upper case over UDP:" : "UDP 대문자 서버:",
+           STR_ARG(naru), STR_ARG(t->in_space ? S("hamburger.edu") : host_port(t, "hamburger.edu", 12000, ':')));
+    printf("  %s\n    " STR_FMT " scene --all\n\n", en ? "Play the course's cases:" : "강의의 장면들 재생:", STR_ARG(naru));
 }
 
 static void print_welcome(trying *t)
@@ -155,9 +182,12 @@ static void watch_signals(void *arg)
 
 static void converse_in_shell(trying *t)
 {
-    char directory[TRY_PATH_BYTES + 16], hint[] = "NARU_TRY=1";
-    snprintf(directory, sizeof directory, "NARU_DIR=" STR_FMT, STR_ARG(t->directory));
-    const char *variables[] = {directory, hint, "PS1=naru:\\w\\$ ", NULL};
+    // The commands as they are printed must work in there: this very program first in PATH.
+    const char *path = getenv("PATH");
+    const char *variables[] = {
+        str_to_z(&t->memory, str_join(&t->memory, S("NARU_DIR="), t->directory)),
+        str_to_z(&t->memory, str_format(&t->memory, "PATH=" STR_FMT "%s%s", STR_ARG(own_directory(t)), path ? ":" : "", path ? path : "")),
+        "PS1=naru:\\w\\$ ", NULL};
     if (shell_start(variables, &t->shell_pid) != E_OK) {
         t->code = command_error("try", COMMAND_FAILED, "cannot start a shell ($SHELL)");
         return;
