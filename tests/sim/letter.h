@@ -46,6 +46,8 @@ typedef struct {
     world          *desk;            // where the sender sits
     bool            accepted, over;  // 250 seen; nothing more to do
     int             unanswered;      // dots that never had an answer: each may have made a copy (RFC 1047)
+    int             not_now;         // dots answered with 4xx: a record that reached the disk although its sync failed may be
+                                     // delivered after a restart (better twice than lost, docs/design.md section 6)
     int             attempts;
 } scene_letter;
 

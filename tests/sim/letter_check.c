@@ -100,9 +100,12 @@ static void bounce_found(mailbox *m, scene_letter *l, str text)
     trial *t = m->scene->trial;
     if (!str_eq(l->from, str_z(m->owner)))
         trial_failed(t, "the bounce of letter %d went to %s", l->number, m->owner);
-    for (int i = 0; i < l->to_count; i++)
-        if (str_find_str(text, l->to[i].address) >= 0 && str_find_str(text, S("Final-Recipient:")) >= 0)
-            l->to[i].bounces++;
+    for (ptrdiff_t at; (at = str_find_str(text, S("Final-Recipient: "))) >= 0; ) {
+        text = str_from(text, at + 17);
+        str address = word_behind(text, S("rfc822; "));
+        for (int i = 0; i < l->to_count; i++)
+            l->to[i].bounces += str_eq(l->to[i].address, address);
+    }
 }
 
 static void message_judge(mailbox *m, str text)
@@ -140,7 +143,7 @@ static void mailbox_read(letter_scene *s, host_place place, const char *owner)
         message_judge(&m, buf_str(&text));
     }
     if (open)
-        pop3_ask(&m, "QUIT", (str){0});
+        pop3_ask(&m, "QUIT", S(""));
     conn_close(m.c);
     buf_free(&text);
     arena_free(&m.line);
@@ -152,7 +155,7 @@ static void recipient_judge(scene_letter *l, scene_recipient *to)
 {
     letter_scene *s = l->scene;
     trial *t = s->trial;
-    if (to->refused && !l->unanswered) {
+    if (to->refused && !l->unanswered && !l->not_now) {
         if (to->copies || to->bounces)
             trial_failed(t, "letter %d: " STR_FMT " was refused, and still there is something", l->number, STR_ARG(to->address));
         return;
@@ -165,12 +168,12 @@ static void recipient_judge(scene_letter *l, scene_recipient *to)
         t->tally.lost++;
         return;
     }
-    // How many times it may have been accepted: once, and once more for each dot without an answer; between the two servers
-    // somebody else's conversation may have broken too.
-    int accepted_max = 1 + l->unanswered, hops_max = l->submitted ? accepted_max + s->doubtful_hops : accepted_max;
+    // How many times it may have been accepted: once, and once more for each dot without an answer or with a doubtful one; between
+    // the two servers their conversations may have broken too.
+    int accepted_max = 1 + l->unanswered + l->not_now, hops_max = l->submitted ? accepted_max + s->doubtful_hops : accepted_max;
     if (to->copies > hops_max || to->bounces > accepted_max || (to->bounces && to->copies && accepted_max == 1 && s->calm)) {
-        trial_failed(t, "letter %d to " STR_FMT ": %d copies and %d bounces, %d dots without an answer", l->number, STR_ARG(to->address),
-                     to->copies, to->bounces, l->unanswered);
+        trial_failed(t, "letter %d to " STR_FMT ": %d copies and %d bounces, %d dots without an answer, %d with 4xx", l->number,
+                     STR_ARG(to->address), to->copies, to->bounces, l->unanswered, l->not_now);
         t->tally.doubled++;
     }
     if (!to->exists && !to->bounces)

@@ -120,7 +120,7 @@ static err room_start(scene_host *h, node *n, const room_kind *kind, str setting
         return E_PROTOCOL;
     }
     err e = node_add(n, kind, block, NULL, &why);
-    if (e == E_CORRUPT || e == E_PROTOCOL || (e && sim_is_up(h->world) && h->scene->calm))
+    if (e && sim_is_up(h->world) && (e == E_CORRUPT || e == E_PROTOCOL || h->scene->calm))
         trial_failed(h->scene->trial, "%s: %s does not start: %s: " STR_FMT, h->name, kind->name, err_text(e), STR_ARG(why));
     return e;
 }

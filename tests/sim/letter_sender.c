@@ -85,7 +85,7 @@ static bool greet(sender *s)
         return false;
     if (!s->l->submitted)
         return true;
-    if (ask(s, "STARTTLS" STR_FMT, (str){0}) != 220 || !conn_tls_connect(s->c, s->l->scene->tls, S("mail.crepes.fr"))
+    if (ask(s, "STARTTLS" STR_FMT, S("")) != 220 || !conn_tls_connect(s->c, s->l->scene->tls, S("mail.crepes.fr"))
      || ask(s, "EHLO " STR_FMT, S("desk.example.org")) != 250)
         return false;
     arena a = arena_make(4096);
@@ -119,21 +119,25 @@ static void attempt(sender *s)
     host_place where = l->submitted ? HOST_CREPES : HOST_HAMBURGER;
     l->attempts++;
     fiber_set_trace(story_trace_new());
+    arena_reset(&s->msg);
+    story_note("smtp", str_format(&s->msg, "letter %d, attempt %d", l->number, l->attempts));
     s->c = conn_open(l->desk, addr_with_port(host_address(where), l->submitted ? 587 : 25), seconds(30));
-    if (greet(s) && envelope(s) && ask(s, "DATA" STR_FMT, (str){0}) == 354) {
+    if (greet(s) && envelope(s) && ask(s, "DATA" STR_FMT, S("")) == 354) {
         arena a = arena_make(TEXT_MEMORY);
         text_put(s->c, letter_text(l, &a));
         arena_free(&a);
-        int code = ask(s, "." STR_FMT, (str){0});
+        int code = ask(s, "." STR_FMT, S(""));
         if (code == 250)
             l->accepted = l->over = true;
         else if (code == 0)
             l->unanswered++;
-        else if (code >= 500)
+        else if (code < 500)
+            l->not_now++;
+        else
             trial_failed(l->scene->trial, "letter %d: the text was refused with %d", l->number, code);
     }
     if (!s->c->error)
-        ask(s, "QUIT" STR_FMT, (str){0});
+        ask(s, "QUIT" STR_FMT, S(""));
     conn_close(s->c);
 }
 
