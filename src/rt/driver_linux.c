@@ -15,6 +15,7 @@ struct linux_driver {
     int         epoll_fd, event_fd;
     list        starved;             // listeners, until retry_ns
     int64_t     retry_ns;
+    bool        whole_ms;            // this kernel waits no finer
     struct datagram_batch *batch;
 };
 
@@ -71,16 +72,19 @@ static void starved_retry(linux_driver *d)
         ready_to_read(&LIST_OF(k, linux_sock, starved)->base);
 }
 
+static int64_t whole_ms(int64_t ns) { return ns < minutes(10) ? ns / NS_PER_MS + 1 : 10 * 60 * 1000; }
+
 // Kernels before 5.11, and filters that know no epoll_pwait2, get whole milliseconds.
-static int wait_events(int epoll_fd, struct epoll_event *events, int64_t ns)
+static int wait_events(linux_driver *d, struct epoll_event *events, int64_t ns)
 {
     struct timespec t = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
-    if (ns == 0)
-        return epoll_wait(epoll_fd, events, EPOLL_EVENTS_MAX, 0);
-    int n = epoll_pwait2(epoll_fd, events, EPOLL_EVENTS_MAX, ns < 0 ? NULL : &t, NULL);
-    if (n < 0 && (errno == ENOSYS || errno == EPERM))
-        n = epoll_wait(epoll_fd, events, EPOLL_EVENTS_MAX, ns < 0 ? -1 : (int)(time_nearest(ns, minutes(10)) / NS_PER_MS + 1));
-    return n;
+    if (ns > 0 && !d->whole_ms) {
+        int n = epoll_pwait2(d->epoll_fd, events, EPOLL_EVENTS_MAX, &t, NULL);
+        if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+            return n;
+        d->whole_ms = true;
+    }
+    return epoll_wait(d->epoll_fd, events, EPOLL_EVENTS_MAX, ns < 0 ? -1 : ns == 0 ? 0 : (int)whole_ms(ns));
 }
 
 static bool driver_wait(void *self, int64_t until_ns, bool poll_only)
@@ -91,7 +95,7 @@ static bool driver_wait(void *self, int64_t until_ns, bool poll_only)
     if (!list_empty(&d->starved))
         until_ns = time_nearest(until_ns, d->retry_ns);
     int64_t ns = poll_only ? 0 : until_ns == NEVER_NS ? -1 : until_ns > now ? until_ns - now : 0;
-    int n = wait_events(d->epoll_fd, events, ns);
+    int n = wait_events(d, events, ns);
     must(n >= 0 || errno == EINTR);
     for (int i = 0; i < n; i++)
         event_take(&events[i]);
