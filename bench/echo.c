@@ -62,22 +62,32 @@ static struct sockaddr_in loopback(uint16_t port)
     return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-static uint16_t free_port(int type)
+static bool bound(int type, struct sockaddr_in *at)
 {
     int fd = socket(AF_INET, type, 0);
-    struct sockaddr_in at = loopback(0);
-    socklen_t size = sizeof at;
-    must(fd >= 0 && bind(fd, (struct sockaddr *)&at, size) == 0 && getsockname(fd, (struct sockaddr *)&at, &size) == 0);
+    socklen_t size = sizeof *at;
+    bool ok = fd >= 0 && bind(fd, (struct sockaddr *)at, size) == 0 && getsockname(fd, (struct sockaddr *)at, &size) == 0;
     close(fd);
+    return ok;
+}
+
+// A port that is free for UDP and TCP.
+static uint16_t free_port(void)
+{
+    struct sockaddr_in at;
+    do {
+        at = loopback(0);
+        must(bound(SOCK_DGRAM, &at));
+    } while (!bound(SOCK_STREAM, &at));
     return ntohs(at.sin_port);
 }
 
 // Runs serve(port, ready) in a child; it writes a byte to `ready` when it listens.
-static server server_start(void (*serve)(uint16_t port, int ready), int type)
+static server server_start(void (*serve)(uint16_t port, int ready))
 {
     int ready[2];
     char byte;
-    server s = {.port = free_port(type)};
+    server s = {.port = free_port()};
     must(pipe(ready) == 0);
     s.pid = fork();
     must(s.pid >= 0);
@@ -420,7 +430,7 @@ static idle_figure idle_measure(void (*serve)(uint16_t port, int ready), void (*
     int *fds = memory_zeroed((size_t)wanted, sizeof *fds), conns = 0, warm = 100;
     if (wanted > (int)files.rlim_cur - 200)
         wanted = (int)files.rlim_cur - 200;
-    server s = server_start(serve, SOCK_STREAM);
+    server s = server_start(serve);
     for (; conns < warm; conns++)
         greet(fds[conns] = connect_to(&s));
     sleep(3);                                            // stacks are trimmed once a while
@@ -489,11 +499,11 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     client_context = SSL_CTX_new(TLS_client_method());
     pin(1);
-    server naru = server_start(naru_udp, SOCK_DGRAM), bare = server_start(bare_udp, SOCK_DGRAM);
+    server naru = server_start(naru_udp), bare = server_start(bare_udp);
     pair_figure udp = compare(&naru, &bare, udp_round_of, quick ? DATAGRAMS_QUICK : DATAGRAMS);
     udp.naru /= 1000, udp.bare /= 1000;
     bool ok = say("UDP upper, 64 bytes", "us a packet", udp, 1.10);
-    naru = server_start(naru_tcp, SOCK_STREAM), bare = server_start(bare_tcp, SOCK_STREAM);
+    naru = server_start(naru_tcp), bare = server_start(bare_tcp);
     pair_figure tcp = compare(&naru, &bare, tcp_round, (int64_t)CHUNK_BYTES * (quick ? CHUNKS_QUICK : CHUNKS));
     ok &= say("bytes through conn, there and back", "ns a byte  ", tcp, 1.15);
     idle_figure plain = idle_measure(plain_idle, plain_greet, quick ? CONNS_QUICK : PLAIN_CONNS);
