@@ -25,8 +25,9 @@ typedef struct {
 } journal_options;
 
 // Calls `each` for every intact record in order, then is ready for appending; makes the directory when it is missing. `each`
-// runs on the calling fiber between works and may not keep `bytes`. On failure *why (in `a`) says what, where, why and what
-// to do: E_CORRUPT, E_IN_USE (another process has it open), E_ACCESS, E_NO_SPACE, E_IO ...
+// runs on the calling fiber between works, may not keep `bytes`, and may hold segments (*out is set before). On failure *out is
+// NULL and *why (in `a`) says what, where, why and what to do: E_CORRUPT, E_IN_USE (another process has it open), E_ACCESS,
+// E_NO_SPACE, E_IO ...
 typedef void journal_replay(void *arg, journal_place place, str bytes);
 err  journal_open(world *w, str directory, journal_options options, journal_replay *each, void *arg,
                   arena *a, journal **out, str *why);

@@ -241,6 +241,7 @@ err journal_open(world *w, str directory, journal_options options, journal_repla
     journal *j = journal_new(w, directory, options);
     *out = j;                            // so that `each` can hold segments
     opening o = {.journal = j, .arena = a};
+    *out = j;                                 // `each` may hold segments already
     work(directory_open_run, &o);
     err e = o.error ? o.error : segments_replay(&o, each, arg);
     if (e) {

@@ -38,6 +38,8 @@ static void replay(void *arg, journal_place place, str bytes)
         return;
     }
     p->replayed[number]++;
+    if (p->held)
+        journal_hold(p->journal, place.segment);
     p->place[number] = place;
 }
 
@@ -200,10 +202,20 @@ static void dropping(stage *t)
     check_read(&p, 31, E_OK);
     CHECK_INT(journal_figures_now(p.journal).segments, 1);
     journal_close(p.journal);
+    p.held = true;                                      // inside the replay
     CHECK_INT(open_again(&p), E_OK);
     CHECK_INT(p.replayed[0] + p.replayed[1], 0);
     CHECK_INT(p.replayed[31], 1);
     CHECK_INT(p.foreign, 0);
+    uint32_t oldest = journal_oldest(p.journal);
+    CHECK_INT(append_one(&p, 32), E_OK);
+    CHECK_INT(append_one(&p, 33), E_OK);
+    CHECK_INT(journal_oldest(p.journal), oldest);
+    for (int i = 0; i < NUMBERS; i++)
+        for (; p.replayed[i] > 0; p.replayed[i]--)
+            journal_release(p.journal, p.place[i].segment);
+    CHECK_INT(append_one(&p, 34), E_OK);
+    CHECK_INT(journal_oldest(p.journal), oldest + 1);
     journal_close(p.journal);
 }
 
