@@ -5,6 +5,7 @@
 #include "base/heap_memory.h"
 #include "base/must.h"
 #include "rt/conn_inside.h"
+#include "rt/story.h"
 #include "rt/worker.h"
 
 enum {
@@ -31,6 +32,10 @@ err node_start(node *n, world *w, str name, str directory)
     *n = (node){.world = w, .loops = 1, .memory = arena_make(NODE_MEMORY_BYTES_MAX)};
     n->name = str_copy(&n->memory, name);
     n->directory = str_copy(&n->memory, directory);
+    int count;
+    const addr *own = world_addresses(w, &count);
+    for (int i = 0; i < count; i++)
+        story_name(own[i], world_name(w));
     scope_open(&n->scope, 0, NODE_FIBERS_MAX);
     return E_OK;
 }

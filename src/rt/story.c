@@ -45,17 +45,26 @@ static void copy_name(char *into, size_t size, str name)
     into[n] = 0;
 }
 
+// No byte below ' ' and none from DEL up; eight at a time.
+static bool plain_ascii(const char *s, ptrdiff_t n)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t odd = 0;
+    for (ptrdiff_t i = 0; i < n; i += 8) {
+        uint64_t x = ones * ' ';
+        memcpy(&x, s + i, (size_t)(n - i < 8 ? n - i : 8));
+        odd |= ((x - ones * ' ') & ~x) | (x + ones) | x;
+    }
+    return (odd & tops) == 0;
+}
+
 // Controls become '?'; a character that would be cut in half is left out. Almost every line is ASCII without controls.
 static uint8_t copy_line(char *into, str line)
 {
     ptrdiff_t n = line.len < STORY_LINE_BYTES_MAX ? line.len : STORY_LINE_BYTES_MAX;
-    unsigned odd = 0;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        unsigned char c = line.at[i];
-        odd |= (unsigned)(c < ' ') | (unsigned)(c >= 0x7f);
-        into[i] = (char)c;
-    }
-    if (!odd)
+    if (n)
+        memcpy(into, line.at, (size_t)n);
+    if (plain_ascii(into, n))
         return (uint8_t)n;
     n = 0;
     line = utf8_first(line, STORY_LINE_BYTES_MAX);
@@ -72,6 +81,28 @@ static uint8_t copy_line(char *into, str line)
     return (uint8_t)n;
 }
 
+// The wall clock of the real world is asked ten times a second; in between it follows the monotonic one: a clock costs as
+// much as all the rest here.
+static int64_t wall_at(world *w, int64_t mono_ns)
+{
+    enum { ASK_AGAIN_MS = 100 };
+    static _Thread_local int64_t ahead_ns, until_ns;
+    if (world_is_simulated(w))
+        return world_wall_ns(w);
+    if (mono_ns >= until_ns) {
+        ahead_ns = world_wall_ns(w) - mono_ns;
+        until_ns = mono_ns + millis(ASK_AGAIN_MS);
+    }
+    return mono_ns + ahead_ns;
+}
+
+// The ring is larger than the caches: the slot that comes next is fetched while this one is written.
+static void prefetch(const slot *s)
+{
+    for (size_t at = 0; at < offsetof(slot, event.line) + 64; at += 64)
+        __builtin_prefetch((const char *)s + at, 1);
+}
+
 static void tell(const char *protocol, story_direction direction, addr local, addr peer, str line)
 {
     slot *ring = atomic_load_explicit(&slots, memory_order_acquire);
@@ -81,6 +112,7 @@ static void tell(const char *protocol, story_direction direction, addr local, ad
     }
     uint64_t number = atomic_fetch_add_explicit(&told, 1, memory_order_relaxed) + 1;
     slot *s = &ring[number % STORY_RING_EVENTS];
+    prefetch(&ring[(number + 1) % STORY_RING_EVENTS]);
     if (!slot_take(s))
         return;
     story_event *e = &s->event;
@@ -91,8 +123,8 @@ static void tell(const char *protocol, story_direction direction, addr local, ad
         clock_gettime(CLOCK_REALTIME, &wall);
         clock_gettime(CLOCK_MONOTONIC, &mono);
     }
-    e->wall_ns = w ? world_wall_ns(w) : wall.tv_sec * NS_PER_S + wall.tv_nsec;
     e->mono_ns = w ? world_now_ns(w) : mono.tv_sec * NS_PER_S + mono.tv_nsec;
+    e->wall_ns = w ? wall_at(w, e->mono_ns) : wall.tv_sec * NS_PER_S + wall.tv_nsec;
     e->trace = fiber_trace();
     copy_name(e->here, sizeof e->here, w ? world_name(w) : (str){0});
     copy_name(e->protocol, sizeof e->protocol, str_z(protocol));
@@ -111,6 +143,40 @@ void story_tell(const char *protocol, story_direction direction, addr local, add
 void story_note(const char *protocol, str line) { tell(protocol, STORY_NOTE, (addr){0}, (addr){0}, line); }
 
 void story_forget(void) { atomic_store(&forgotten, atomic_load(&told)); }
+
+// ---- names of addresses ----
+
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct { addr at; char host[24]; } names[STORY_NAMES_MAX];
+static int name_count;
+
+void story_name(addr at, str host)
+{
+    pthread_mutex_lock(&names_lock);
+    int i = 0;
+    while (i < name_count && !addr_eq_ip(names[i].at, at))
+        i++;
+    if (i < STORY_NAMES_MAX) {
+        names[i].at = at;
+        copy_name(names[i].host, sizeof names[i].host, host);
+        name_count = i < name_count ? name_count : i + 1;
+    }
+    pthread_mutex_unlock(&names_lock);
+}
+
+static void names_fill(story_event *events, int count)
+{
+    pthread_mutex_lock(&names_lock);
+    for (int i = 0; i < count; i++) {
+        events[i].there[0] = 0;
+        for (int n = 0; n < name_count && events[i].peer.family; n++)
+            if (addr_eq_ip(names[n].at, events[i].peer)) {
+                memcpy(events[i].there, names[n].host, sizeof events[i].there);
+                break;
+            }
+    }
+    pthread_mutex_unlock(&names_lock);
+}
 
 // ---- reading ----
 
@@ -154,6 +220,7 @@ int story_read(uint64_t trace, story_event *out, int max)
     for (uint64_t number = newest; number >= first && number && count < max; number--)
         count += event_copy(ring, number, trace, &out[count]);
     turn_round(out, count);
+    names_fill(out, count);
     return count;
 }
 

@@ -13,6 +13,7 @@ typedef struct story_event {
     int64_t   wall_ns, mono_ns;
     uint64_t  trace;
     char      here[24];              // host name of the teller
+    char      there[24];             // of the peer, where story_name told it; filled by story_read
     char      protocol[8];           // "smtp", "dns", "pop3", "lmtp", "disk"
     addr      local, peer;
     story_direction direction;
@@ -27,10 +28,17 @@ void story_note(const char *protocol, str line);                // without peers
 // than max, the newest max.
 int  story_read(uint64_t trace, story_event *out, int max);
 uint64_t story_last_trace(const char *protocol);                // the newest trace that spoke this protocol, 0: none
+// Whose address this is (the port does not matter): so that hosts that tell nothing, such as name servers on their fast
+// paths, have names in a story. At most STORY_NAMES_MAX; the newest name of an address counts.
+void story_name(addr at, str host);
+enum { STORY_NAMES_MAX = 512 };
 void story_forget(void);                                        // an empty ring: the simulator, between two seeds
 void story_trace_text(char out[17], uint64_t trace);            // 16 hexadecimal digits and NUL, as users see and type it
 bool story_trace_parse(str text, uint64_t *trace);              // the same back; leading zeros may be missing, never 0
 void story_json(const story_event *events, int count, buf *out);
 bool story_from_json(str json, arena *a, story_event **events, int *count);     // what story_json wrote
+// What a line of dialogue means, in one sentence; empty when there is nothing to say. And what a protocol is for.
+str  story_explain(const char *protocol, str line, bool korean);
+str  story_about(const char *protocol, bool korean);
 void story_ladder(const story_event *events, int count, int columns, bool colour, buf *out);    // for a terminal
 void story_html(const story_event *events, int count, str lang, str title, buf *out);           // one self-contained page, "ko" or "en"

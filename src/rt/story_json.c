@@ -29,6 +29,10 @@ static void put_event(buf *out, const story_event *e)
     buf_format(out, ", \"direction\": \"%s\"", directions[e->direction]);
     put_address(out, "local", e->local);
     put_address(out, "peer", e->peer);
+    if (e->there[0]) {
+        buf_put(out, S(", \"peer_host\": "));
+        json_put(out, str_z(e->there));
+    }
     buf_put(out, S(", \"line\": "));
     json_put(out, str_of(e->line, e->len));
     buf_put_byte(out, '}');
@@ -95,7 +99,8 @@ static bool event_read(const json_t *object, story_event *e)
     e->len = (uint8_t)line.len;
     if (line.len)
         memcpy(e->line, line.at, (size_t)line.len);
-    return name_of(object, "host", e->here, sizeof e->here) && name_of(object, "protocol", e->protocol, sizeof e->protocol)
+    return name_of(object, "host", e->here, sizeof e->here) && name_of(object, "peer_host", e->there, sizeof e->there)
+        && name_of(object, "protocol", e->protocol, sizeof e->protocol)
         && address_of(object, "local", &e->local) && address_of(object, "peer", &e->peer)
         && direction_of(text_of(object, "direction"), &e->direction);
 }

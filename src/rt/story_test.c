@@ -57,6 +57,14 @@ TEST(story_lines_are_made_harmless)
         story_tell("smtp", STORY_IN, (addr){0}, (addr){0}, rows[i].line);
         CHECK_ROW(i, story_read(0, &e, 1) == 1 && line_is(&e, str_z(rows[i].want)));
     }
+    for (int at = 0; at < 10; at++)
+        for (int c = 0; c < 0x80; c++) {
+            char text[] = "abcdefghij";
+            text[at] = (char)c;
+            story_note("smtp", str_of(text, 10));
+            bool same = story_read(0, &e, 1) == 1 && line_is(&e, str_of(text, 10));
+            CHECK_ROW(c, same == (c >= ' ' && c < 0x7f));
+        }
     char many[STORY_LINE_BYTES_MAX * 2];
     memset(many, 'x', sizeof many);
     memcpy(many + STORY_LINE_BYTES_MAX - 1, "\xed\x95\x9c", 3);      // a character over the limit

@@ -1,0 +1,173 @@
+// naru config: checks, formats and describes naru.conf.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "cmd/commands.h"
+#include "cmd/options.h"
+#include "cmd/schema.h"
+#include "rt/json_text.h"
+
+enum { CONFIG_ARENA_BYTES_MAX = 128 << 20, DESCRIPTION_BYTES_MAX = 4 << 20 };
+
+static const char *const type_names[] = {
+    [SETTING_BOOL] = "on|off", [SETTING_INT] = "number", [SETTING_SIZE] = "size", [SETTING_DURATION] = "time", [SETTING_RATE] = "rate",
+    [SETTING_TEXT] = "text", [SETTING_ADDRESS] = "address", [SETTING_PREFIX] = "prefix", [SETTING_LIST] = "words", [SETTING_BLOCK] = "{ block }",
+};
+
+// ---- reading a file ----
+
+static int error_say(const config_error *e)
+{
+    fprintf(stderr, STR_FMT ":%d:%d: " STR_FMT "\n", STR_ARG(e->file), e->line, e->column, STR_ARG(e->text));
+    return COMMAND_USAGE;
+}
+
+static int read_file(world *w, arena *a, str name, str *text)
+{
+    err e = file_read_all(w, str_to_z(a, name), a, CONFIG_FILE_BYTES_MAX, text);
+    if (e)
+        return command_error("config", e == E_NO_ENTRY ? COMMAND_USAGE : COMMAND_FAILED, "cannot read " STR_FMT ": %s", STR_ARG(name), err_text(e));
+    return COMMAND_OK;
+}
+
+static bool include_file(void *arg, str path, arena *a, str *text)
+{
+    return file_read_all(arg, str_to_z(a, path), a, CONFIG_FILE_BYTES_MAX, text) == E_OK;
+}
+
+static int check(world *w, arena *a, str name)
+{
+    str text;
+    config_error error;
+    int code = read_file(w, a, name, &text);
+    if (code != COMMAND_OK)
+        return code;
+    const statement *root = config_parse(name, text, a, include_file, w, &error);
+    if (!root || !config_check(root, schema_whole(), a, &error))
+        return error_say(&error);
+    printf(STR_FMT ": fine\n", STR_ARG(name));
+    return COMMAND_OK;
+}
+
+static int format(world *w, arena *a, str name, bool write)
+{
+    str text;
+    config_error error;
+    int code = read_file(w, a, name, &text);
+    if (code != COMMAND_OK)
+        return code;
+    const statement *root = config_parse(name, text, a, config_include_keep, NULL, &error);
+    if (!root)
+        return error_say(&error);
+    str form = config_format(root, a);
+    file_stat st = {.mode = 0644};
+    if (!write) {
+        fwrite(form.at, 1, (size_t)form.len, stdout);
+        return COMMAND_OK;
+    }
+    if (str_eq(form, text))
+        return COMMAND_OK;
+    path_stat(w, str_to_z(a, name), &st);
+    err e = file_replace(w, str_to_z(a, name), form, st.mode & 0777);
+    return e ? command_error("config", COMMAND_FAILED, "cannot write " STR_FMT ": %s", STR_ARG(name), err_text(e)) : COMMAND_OK;
+}
+
+// ---- describing ----
+
+static const char *help_of(const setting *s, bool korean)
+{
+    const char *help = korean && s->help_ko ? s->help_ko : s->help_en;
+    return help ? help : "";
+}
+
+static void describe_text(const setting *s, int depth, bool korean)
+{
+    for (; s && s->key && depth <= CONFIG_DEPTH_MAX; s++) {
+        int width = printf("%*s%s %s", depth * 4, "", s->key, type_names[s->type]);
+        if (s->fallback)
+            width += printf(korean ? " (기본값 %s)" : " (default %s)", s->fallback);
+        if (s->repeated)
+            width += printf(korean ? " 여러 번" : " repeated");
+        printf("%*s%s\n", width < 44 ? 44 - width : 2, "", help_of(s, korean));
+        describe_text(s->block, depth + 1, korean);
+    }
+}
+
+static void describe_json(buf *out, const setting *s, int depth, bool korean)
+{
+    buf_put_byte(out, '[');
+    for (bool first = true; s && s->key && depth <= CONFIG_DEPTH_MAX; s++, first = false) {
+        buf_format(out, "%s{\"key\": \"%s\", \"type\": \"%s\", \"default\": ", first ? "" : ", ", s->key, type_names[s->type]);
+        if (s->fallback)
+            json_put(out, str_z(s->fallback));
+        else
+            buf_put(out, S("null"));
+        buf_format(out, ", \"min\": %lld, \"max\": %lld, \"repeated\": %s, \"reloadable\": %s, \"help\": ", (long long)s->min,
+                   (long long)s->max, s->repeated ? "true" : "false", s->reloadable ? "true" : "false");
+        json_put(out, str_z(help_of(s, korean)));
+        if (s->block) {
+            buf_put(out, S(", \"block\": "));
+            describe_json(out, s->block, depth + 1, korean);
+        }
+        buf_put_byte(out, '}');
+    }
+    buf_put_byte(out, ']');
+}
+
+static int describe(str service, bool json, bool korean)
+{
+    const setting *schema = schema_whole();
+    if (service.len) {
+        const setting *s = schema;
+        while (s->key && !str_eq(service, str_z(s->key)))
+            s++;
+        if (!s->key)
+            return command_error("config", COMMAND_USAGE, "there is no setting " STR_FMT "; `naru config describe` lists all", STR_ARG(service));
+        schema = s->block ? s->block : s;
+    }
+    if (json) {
+        buf out = buf_make(DESCRIPTION_BYTES_MAX);
+        describe_json(&out, schema, 0, korean);
+        printf(STR_FMT "\n", STR_ARG(buf_str(&out)));
+        buf_free(&out);
+    } else {
+        describe_text(schema, 0, korean);
+    }
+    return COMMAND_OK;
+}
+
+int cmd_config(int argc, char **argv)
+{
+    bool json = false, write = false;
+    str lang = {0}, words[2];
+    const command_option options[] = {
+        {"write", OPTION_FLAG, &write, NULL, "fmt: change the file instead of printing it"},
+        {"json", OPTION_FLAG, &json, NULL, "describe: as JSON"},
+        {"lang", OPTION_TEXT, &lang, "ko|en", "describe: the language"},
+        {0},
+    };
+    const command_help help = {
+        "config", "check FILE | fmt FILE | describe [SERVICE]", "Checks a configuration file, puts it into its canonical form, or says what may stand in one.",
+        options, "An error is one line, FILE:LINE:COLUMN: what is wrong and what to do.",
+    };
+    int count, code;
+    if (!options_read(argc, argv, &help, words, 2, &count, &code))
+        return code;
+    lang = language_choose(lang);
+    arena a = arena_make(CONFIG_ARENA_BYTES_MAX);
+    world *w = world_linux_new(S("naru"), NULL, 0);
+    if (lang.len == 0)
+        code = usage_error(&help, "--lang is ko or en");
+    else if (count == 2 && str_eq(words[0], S("check")))
+        code = check(w, &a, words[1]);
+    else if (count == 2 && str_eq(words[0], S("fmt")))
+        code = format(w, &a, words[1], write);
+    else if (count >= 1 && str_eq(words[0], S("describe")))
+        code = describe(count == 2 ? words[1] : (str){0}, json, str_eq(lang, S("ko")));
+    else
+        code = usage_error(&help, "say check FILE, fmt FILE or describe [SERVICE]");
+    world_linux_free(w);
+    arena_free(&a);
+    return code;
+}

@@ -1,0 +1,39 @@
+#include "cmd/schema.h"
+
+#include "rooms/accounts/accounts.h"
+#include "rooms/authoritative/authoritative.h"
+#include "rooms/mailstore/mailstore.h"
+#include "rooms/mta/mta.h"
+#include "rooms/resolver/resolver.h"
+#include "rooms/upper/upper.h"
+
+static const setting own[] = {
+    {"host", SETTING_TEXT, .help_en = "this machine's name", .help_ko = "이 컴퓨터의 이름"},
+    {"address", SETTING_ADDRESS, .repeated = true, .help_en = "its addresses; without one: all of them", .help_ko = "이 컴퓨터의 주소들; 없으면 모든 주소"},
+    {"directory", SETTING_TEXT, "/var/lib/naru", .help_en = "where everything that lasts is kept", .help_ko = "남겨 둘 것을 모두 보관하는 디렉터리"},
+    {"ports", SETTING_BLOCK, .help_en = "well-known ports moved elsewhere, NAME NUMBER each: for doors and outgoing connections",
+     .help_ko = "잘 알려진 포트를 다른 번호로: 이름 번호. 들어오고 나가는 연결 모두"},
+};
+enum { OWN = sizeof own / sizeof own[0] };
+
+static const struct { const room_kind *kind; const char *en, *ko; } services[] = {
+    {&authoritative_kind, "names: zones that this host is responsible for", "이름: 이 호스트가 책임지는 영역"},
+    {&resolver_kind, "names: finds answers for the hosts of this place", "이름: 이곳의 호스트를 위해 답을 찾음"},
+    {&mta_kind, "mail in transit: SMTP, submission, the queue", "오가는 메일: SMTP, 제출, 큐"},
+    {&mailstore_kind, "mail at rest: LMTP, POP3", "보관된 메일: LMTP, POP3"},
+    {&accounts_kind, "people and passwords", "사람과 비밀번호"},
+    {&upper_kind, "answers in upper case", "대문자로 답함"},
+};
+enum { SERVICES = sizeof services / sizeof services[0] };
+
+const setting *schema_whole(void)
+{
+    static setting whole[OWN + SERVICES + 1];
+    if (whole[0].key)
+        return whole;
+    for (int i = OWN + SERVICES - 1; i >= 0; i--)            // the first last: it says that the table is ready
+        whole[i] = i < OWN ? own[i]
+                           : (setting){services[i - OWN].kind->name, SETTING_BLOCK, .block = services[i - OWN].kind->settings,
+                                       .help_en = services[i - OWN].en, .help_ko = services[i - OWN].ko};
+    return whole;
+}

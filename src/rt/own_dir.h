@@ -1,0 +1,7 @@
+// Directories in shared places (/tmp) that must be this user's alone.
+#pragma once
+#include <stdbool.h>
+
+// Is `path` a directory (no link) that this user owns and nobody else may enter? `make`: made with mode 0700 when missing.
+bool     own_dir(const char *path, bool make);
+unsigned own_user(void);                         // the effective user's number
