@@ -126,7 +126,8 @@ static void say_recipient(sending *g, const smtp_recipient *r)
 static bool hear_recipients(sending *g, int from, int to)
 {
     for (int i = from; i < to; i++) {
-        if (!smtp_client_hear(g->s, minutes(COMMAND_MINUTES), "after RCPT", &g->verdicts[i], g->a)) {
+        bool heard = smtp_client_hear(g->s, minutes(COMMAND_MINUTES), "after RCPT", &g->verdicts[i], g->a);
+        if (!heard || g->s->over) {                // 421 is an answer for those behind it too
             smtp_verdict v = g->verdicts[i];
             verdict_rest(g, 0, v);
             for (; i < g->letter->count; i++)
@@ -140,7 +141,8 @@ static bool hear_recipients(sending *g, int from, int to)
 
 static bool hear_mail(sending *g, smtp_verdict *mail)
 {
-    if (smtp_client_hear(g->s, minutes(COMMAND_MINUTES), "after MAIL", mail, g->a))
+    bool heard = smtp_client_hear(g->s, minutes(COMMAND_MINUTES), "after MAIL", mail, g->a);
+    if (heard && !g->s->over)
         return true;
     verdict_all(g, *mail);
     return false;
