@@ -13,6 +13,7 @@ static void ladder_fits(const story_event *events, int count, int columns)
     buf_free(&out);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size > 1 << 16)
