@@ -1,6 +1,6 @@
-// bench-fiber [--json]: what a conversation costs before it says a word: nanoseconds of CPU a switch between two stacks, a park
-// and wake through the scheduler, a fiber's whole life, and the memory of 100,000 parked fibers (30,000 where the kernel has
-// no guard pages of its own). The table goes to standard error when standard output gets JSON.
+// bench-fiber [--json]: what a conversation costs before it says a word: nanoseconds of CPU a switch between two stacks,
+// a park and wake through the scheduler, a fiber's whole life, and the memory of 100,000 parked fibers (30,000 where the
+// kernel has no guard pages of its own). The table goes to standard error when standard output gets JSON.
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -184,7 +184,8 @@ static void row(const char *name, const char *unit, double value, double limit)
     bool met = limit <= 0 || value <= limit;
     missed += !met;
     if (json)
-        printf("%s  {\"name\": \"%s\", \"unit\": \"%s\", \"value\": %.1f, \"limit\": %.0f}", printed++ ? ",\n" : "", name, unit, value, limit);
+        printf("%s  {\"name\": \"%s\", \"unit\": \"%s\", \"value\": %.1f, \"limit\": %.0f}", printed++ ? ",\n" : "",
+               name, unit, value, limit);
     fprintf(table, "%-58s %8.1f %-5s", name, value, unit);
     if (limit > 0)
         fprintf(table, "  limit %.0f: %s", limit, met ? "met" : "MISSED");

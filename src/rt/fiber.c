@@ -34,8 +34,8 @@ int64_t time_after(int64_t now_ns, int64_t ns)
 
 // ---- parking and waking ---------------------------------------------------------------------------------------------------
 
-// Timers are lazy: one that stands earlier than needed stays there, fires, and is moved then. A conversation that renews a far
-// deadline with every line touches the heap once in that time.
+// Timers are lazy: one that stands earlier than needed stays there, fires, and is moved then. A conversation that renews
+// a far deadline with every line touches the heap once in that time.
 static void timer_set(fiber *f)
 {
     heap *timers = &f->loop->timers;

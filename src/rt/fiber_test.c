@@ -473,7 +473,7 @@ static void renew(void *arg)
 {
     clock_driver *d = arg;
     fiber *f = fiber_self();
-    for (int i = 0; i < 1000; i++) {                     // a conversation: every second a line, the deadline five minutes away
+    for (int i = 0; i < 1000; i++) {             // a conversation: every second a line, the deadline five minutes away
         SCOPE(s, 0, 1);
         CHECK_INT(fiber_sleep(seconds(1)), E_OK);
         fiber_wake(f);

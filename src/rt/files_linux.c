@@ -21,7 +21,9 @@ err linux_open(world *w, const char *path, int flags, unsigned mode, file **out)
 {
     bool reads = flags & FILE_READ, writes = flags & FILE_WRITE;
     int how = O_CLOEXEC | O_NOCTTY | (reads && writes ? O_RDWR : writes ? O_WRONLY : O_RDONLY);
-    how |= (flags & FILE_CREATE ? O_CREAT : 0) | (flags & FILE_EXCLUSIVE ? O_EXCL : 0) | (flags & FILE_TRUNCATE ? O_TRUNC : 0);
+    how |= flags & FILE_CREATE ? O_CREAT : 0;
+    how |= flags & FILE_EXCLUSIVE ? O_EXCL : 0;
+    how |= flags & FILE_TRUNCATE ? O_TRUNC : 0;
     int fd = open(path, how, mode);
     if (fd < 0)
         return errno_err(errno);

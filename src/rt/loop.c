@@ -146,8 +146,9 @@ static void slow_tick(loop *l)
 {
     bool more = false;
     list_link *k = l->trim_next ? l->trim_next : list_first(&l->all);
-    for (int looks = 0, trims = 0; k && looks < TRIM_LOOKS_MAX && trims < TRIM_FIBERS_MAX; looks++, k = list_next(&l->all, k)) {
+    for (int looks = 0, trims = 0; k && looks < TRIM_LOOKS_MAX && trims < TRIM_FIBERS_MAX; looks++) {
         fiber *f = LIST_OF(k, fiber, all);
+        k = list_next(&l->all, k);
         if (park_is_long(l, f))
             fiber_trim(f), trims++;
         more |= !f->trimmed;

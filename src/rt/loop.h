@@ -16,8 +16,8 @@ typedef struct loop_driver {
 } loop_driver;
 
 // Runs first(arg) on the first fiber of a new loop on this thread, in `w`; returns when it and all fibers have ended.
-// E_LIMIT when not even one guarded stack can be had; E_CANCELED when the fibers waited for what could never happen: they were
-// listed on standard error and canceled.
+// E_LIMIT when not even one guarded stack can be had; E_CANCELED when the fibers waited for what could never happen:
+// they were listed on standard error and canceled.
 err   loop_run(const loop_driver *driver, world *w, fiber_body *first, void *arg);
 loop *loop_here(void);                                 // this thread's, NULL when none runs
 int64_t loop_now_ns(void);                             // the round's cached time; cheap
@@ -33,7 +33,8 @@ loop_driver *driver_linux_new(void);
 void         driver_linux_free(loop_driver *d);
 
 // Runs first(arg) in `count` loops, each on its own thread (the calling one is number 0), and waits for all.
-// number 0 .. count-1, at most LOOPS_MAX. E_LIMIT when a thread or its first stack cannot be had; the others run all the same.
+// number 0 .. count-1, at most LOOPS_MAX. E_LIMIT when a thread or its first stack cannot be had; the others run all
+// the same.
 enum { LOOPS_MAX = 256 };
 err loops_run(int count, world *w, void (*first)(void *arg, int number), void *arg);
 

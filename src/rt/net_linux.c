@@ -243,7 +243,8 @@ err linux_connect(world *w, addr to, sock **out)
     struct sockaddr_storage at;
     addr own = first_address(w, to.family);
     if (own.family) {
-        set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);     // the port is chosen with the peer known: many more are free
+        // The port is chosen when the peer is known: many more are free then.
+        set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
         socklen_t size = sockaddr_of(addr_with_port(own, 0), &at);
         if (bind(fd, (struct sockaddr *)&at, size) != 0)
             return close_failed(fd);
@@ -282,7 +283,7 @@ err linux_connected(sock *base)
 
 // ---- bytes ----------------------------------------------------------------------------------------------------------------
 
-// A short read has emptied the socket: the next byte makes a new edge. (Unless the end was seen already: then the edge is past.)
+// A short read has emptied the socket: the next byte makes a new edge. Unless the end was seen already: that edge is past.
 err linux_read(sock *base, void *into, size_t size, size_t *got)
 {
     linux_sock *s = linux_of(base);
@@ -326,7 +327,9 @@ addr linux_local(sock *base)
 {
     struct sockaddr_storage at = {0};
     socklen_t size = sizeof at;
-    return getsockname(linux_of(base)->fd, (struct sockaddr *)&at, &size) == 0 ? seen_from_above(base->world, &at) : (addr){0};
+    if (getsockname(linux_of(base)->fd, (struct sockaddr *)&at, &size) != 0)
+        return (addr){0};
+    return seen_from_above(base->world, &at);
 }
 
 bool linux_peer_closed(sock *base)

@@ -230,7 +230,8 @@ FIBER_TEST(everything_above_sees_well_known_ports)
     CHECK_INT(sock_datagram(w, addr_v4(0, 0), false, &v), E_OK);
     CHECK(addr_eq_ip(sock_local(v), own));
     CHECK_INT(sock_datagram_connect(v, addr_with_port(own, 25)), E_OK);
-    datagram out = {.peer = addr_with_port(own, 25), .at = bytes_of("hi"), .len = 2}, in = {.at = (unsigned char[9]){0}, .size = 9};
+    datagram out = {.peer = addr_with_port(own, 25), .at = bytes_of("hi"), .len = 2};
+    datagram in = {.at = (unsigned char[9]){0}, .size = 9};
     int n;
     CHECK_INT(sock_send(v, &out, 1, &n), E_OK);
     while (sock_receive(u, &in, 1, &n) == E_AGAIN)

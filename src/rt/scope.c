@@ -57,7 +57,8 @@ err scope_wait(scope *s)
     return e;
 }
 
-// The depth of the recursion is that of fibers within fibers (SCOPE_DEPTH_MAX); the scopes of one fiber stand side by side. Nobody runs meanwhile, so the list holds still.
+// The depth of the recursion is that of fibers within fibers (SCOPE_DEPTH_MAX); the scopes of one fiber stand side by
+// side. Nobody runs meanwhile, so the list holds still.
 void scope_cancel(scope *s)
 {
     must(!s->owner || s->owner->loop == loop_of_thread);

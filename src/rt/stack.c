@@ -109,7 +109,8 @@ static stack_slab *slab_new(stacks *s)
         atomic_fetch_sub(&slots_all, STACK_SLAB_SLOTS);
         return NULL;
     }
-    unsigned char *at = mmap(NULL, SLAB_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    unsigned char *at = mmap(NULL, SLAB_BYTES, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     // Without huge pages: with them one touched byte of a stack would cost all of it, and its neighbours.
     if (at != MAP_FAILED && (madvise(at, SLAB_BYTES, MADV_NOHUGEPAGE), !slab_guard(at))) {
         munmap(at, SLAB_BYTES);

@@ -38,7 +38,8 @@ static void machine_make(context *c, void *low, size_t size, void (*entry)(void 
     c->machine.uc_stack.ss_size = size;
     c->machine.uc_link = NULL;
     uint64_t e = (uintptr_t)entry, a = (uintptr_t)arg;
-    makecontext(&c->machine, (void (*)(void))machine_entry, 4, (unsigned)(e >> 32), (unsigned)e, (unsigned)(a >> 32), (unsigned)a);
+    makecontext(&c->machine, (void (*)(void))machine_entry, 4,
+                (unsigned)(e >> 32), (unsigned)e, (unsigned)(a >> 32), (unsigned)a);
 }
 
 void *context_sp(const context *c) { (void)c; return NULL; }

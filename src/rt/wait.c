@@ -62,7 +62,7 @@ void gate_wake_all(gate *g)
         ;
 }
 
-// ---- turns and slots: what is given back goes straight to who waits longest -------------------------------------------------
+// ---- turns and slots: what is given back goes straight to who waits longest -----------------------------------------------
 
 err turn_take(turn *t, int64_t until_ns)
 {

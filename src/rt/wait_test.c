@@ -161,7 +161,8 @@ FIBER_TEST(a_turn_handed_to_a_canceled_fiber_is_given_back)
 
 // ---- channels against a shadow --------------------------------------------------------------------------------------------
 
-// Each item is sender * 2^20 + its number. Every receiver must see each sender's numbers ascend; together they see all of them once.
+// Each item is sender * 2^20 + its number. Every receiver must see each sender's numbers ascend; together they see all of
+// them once.
 enum { SENDERS = 4, RECEIVERS = 3, ITEMS = 2000 };
 
 typedef struct { channel *c; uint64_t seed; intptr_t id, sent; } sender_arg;

@@ -61,15 +61,27 @@ bool world_map_port(world *w, uint16_t well_known, uint16_t real)
 
 // ---- sockets --------------------------------------------------------------------------------------------------------------
 
-err sock_listen(world *w, addr at, listen_options options, sock **out) { return w->operations->listen(w, at, options, out); }
-err sock_listen_unix(world *w, const char *path, unsigned mode, sock **out) { return w->operations->listen_unix(w, path, mode, out); }
 err sock_connect(world *w, addr to, sock **out) { return w->operations->connect(w, to, out); }
 err sock_connect_unix(world *w, const char *path, sock **out) { return w->operations->connect_unix(w, path, out); }
-err sock_datagram(world *w, addr at, bool share_port, sock **out) { return w->operations->datagram(w, at, share_port, out); }
 err sock_datagram_connect(sock *s, addr to) { return s->world->operations->datagram_connect(s, to); }
 err sock_shutdown(sock *s) { return s->world->operations->shutdown(s); }
 addr sock_local(sock *s) { return s->world->operations->local(s); }
 bool sock_peer_closed(sock *s) { return s->world->operations->peer_closed(s); }
+
+err sock_listen(world *w, addr at, listen_options options, sock **out)
+{
+    return w->operations->listen(w, at, options, out);
+}
+
+err sock_listen_unix(world *w, const char *path, unsigned mode, sock **out)
+{
+    return w->operations->listen_unix(w, path, mode, out);
+}
+
+err sock_datagram(world *w, addr at, bool share_port, sock **out)
+{
+    return w->operations->datagram(w, at, share_port, out);
+}
 
 // Readiness is remembered by edges: an operation that found nothing clears the memory, the driver sets it again.
 static err read_edge(sock *s, err e)
@@ -86,17 +98,32 @@ static err write_edge(sock *s, err e)
     return e;
 }
 
-err sock_accept(sock *s, sock **out, addr *peer, addr *local) { return read_edge(s, s->world->operations->accept(s, out, peer, local)); }
 err sock_connected(sock *s) { return write_edge(s, s->world->operations->connected(s)); }
-err sock_read(sock *s, void *into, size_t size, size_t *got) { return read_edge(s, s->world->operations->read(s, into, size, got)); }
+
+err sock_accept(sock *s, sock **out, addr *peer, addr *local)
+{
+    return read_edge(s, s->world->operations->accept(s, out, peer, local));
+}
+
+err sock_read(sock *s, void *into, size_t size, size_t *got)
+{
+    return read_edge(s, s->world->operations->read(s, into, size, got));
+}
 
 err sock_write(sock *s, const struct iovec *from, int count, size_t *put)
 {
     return write_edge(s, s->world->operations->write(s, from, count, put));
 }
 
-err sock_receive(sock *s, datagram *v, int count, int *got) { return read_edge(s, s->world->operations->receive(s, v, count, got)); }
-err sock_send(sock *s, const datagram *v, int count, int *sent) { return write_edge(s, s->world->operations->send(s, v, count, sent)); }
+err sock_receive(sock *s, datagram *v, int count, int *got)
+{
+    return read_edge(s, s->world->operations->receive(s, v, count, got));
+}
+
+err sock_send(sock *s, const datagram *v, int count, int *sent)
+{
+    return write_edge(s, s->world->operations->send(s, v, count, sent));
+}
 
 void sock_close(sock *s)
 {
@@ -129,7 +156,7 @@ err sock_wait(sock *s, sock_event what, int64_t until_ns)
     return E_OK;
 }
 
-// ---- files: blocking, so never on a loop's thread ---------------------------------------------------------------------------
+// ---- files: blocking, so never on a loop's thread -------------------------------------------------------------------------
 
 err file_open(world *w, const char *path, int flags, unsigned mode, file **out)
 {
