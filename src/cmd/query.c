@@ -117,7 +117,7 @@ static bool server_find(command *c)
 
 void query_put_time(buf *out, int64_t ns)
 {
-    buf_format(out, "%lld.%lld ms", (long long)(ns / NS_PER_MS), (long long)(ns % NS_PER_MS / 100000));
+    buf_format(out, "%lld.%02lld ms", (long long)(ns / NS_PER_MS), (long long)(ns % NS_PER_MS / 10000));
 }
 
 str query_question_text(arena *a, dns_question q)

@@ -34,5 +34,5 @@ str  query_question_text(arena *a, dns_question q);
 // Records as columns: name, type, ttl, value.
 void query_put_records(buf *out, arena *a, const dns_message *m, dns_section section);
 void query_put_records_json(buf *out, arena *a, const dns_message *m, dns_section section);
-void query_put_time(buf *out, int64_t ns);           // "12.3 ms"
+void query_put_time(buf *out, int64_t ns);           // "12.34 ms"
 int  query_exit_code(const dns_message *m);          // found: 0, else COMMAND_FAILED

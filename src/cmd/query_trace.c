@@ -197,6 +197,19 @@ static trace_step *walk(trace *t)
 
 // Drawing.
 
+// What the same message says of the alias's target: ": 211.249.220.24".
+static str behind_alias(arena *a, const dns_message *m, dns_question q)
+{
+    str text = {0};
+    for (int i = 0; i < m->count[DNS_ANSWER]; i++) {
+        const dns_record *r = dns_message_record(m, DNS_ANSWER, i);
+        str data = r->type == q.type ? dns_rdata_text(a, r->type, r->rdata) : (str){0};
+        if (data.len)
+            text = str_join(a, text, str_format(a, "%s" STR_FMT, text.len ? ", " : ": ", STR_ARG(data)));
+    }
+    return text;
+}
+
 static str reply_text(const trace *t, const trace_step *s)
 {
     arena *a = t->q->memory;
@@ -218,9 +231,11 @@ static str reply_text(const trace *t, const trace_step *s)
         const dns_record *all[4];
         int count = reply_set(m, s->question.name, type, all, 4);
         str text = s->view.kind == REPLY_ALIAS ? S("alias of ") : S("");
-        for (int i = 0; i < count; i++)
-            text = str_join(a, text, str_format(a, "%s" STR_FMT, i ? ", " : "", STR_ARG(dns_rdata_text(a, type, all[i]->rdata))));
-        return text;
+        for (int i = 0; i < count; i++) {
+            str data = dns_rdata_text(a, type, all[i]->rdata);
+            text = str_join(a, text, str_format(a, "%s" STR_FMT, i ? ", " : "", STR_ARG(data)));
+        }
+        return s->view.kind == REPLY_ALIAS ? str_join(a, text, behind_alias(a, m, s->question)) : text;
     }
     case REPLY_NO_NAME: return S("no such name");
     case REPLY_NO_DATA: return S("the name exists, but has no such record");

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "base/buf.h"
+#include "base/must.h"
 
 enum {
     TEXT_MAX = 1024 * 1024,
@@ -25,6 +26,15 @@ static void put_flags(buf *out, dns_header h)
             buf_put(out, str_z(flags[i].name));
 }
 
+// A stranger's sentence: no control characters onto a terminal.
+static str printable(arena *a, str text)
+{
+    unsigned char *at = arena_alloc(a, (size_t)text.len, 1, 1);
+    for (ptrdiff_t i = 0; at && i < text.len; i++)
+        at[i] = text.at[i] < ' ' || text.at[i] == 0x7f ? '?' : text.at[i];
+    return at ? (str){at, text.len} : (str){0};
+}
+
 static void put_edns(buf *out, arena *a, const dns_edns *edns)
 {
     buf_format(out, "\n;; OPT PSEUDOSECTION:\n; EDNS: version: %u, flags:%s; udp: %u\n", edns->version,
@@ -35,10 +45,7 @@ static void put_edns(buf *out, arena *a, const dns_edns *edns)
     buf_format(out, "; EDE: %u (" STR_FMT ")", edns->ede, STR_ARG(meaning));
     if (edns->ede_text.len) {
         buf_put(out, S(": ("));
-        for (ptrdiff_t i = 0; i < edns->ede_text.len; i++) {         // no control characters onto a terminal
-            unsigned char c = edns->ede_text.at[i];
-            buf_put_byte(out, c < ' ' || c == 0x7f ? '?' : c);
-        }
+        buf_put(out, printable(a, edns->ede_text));
         buf_put_byte(out, ')');
     }
     buf_put_byte(out, '\n');
@@ -127,6 +134,7 @@ add_number(view *v, ptrdiff_t len, const char *name, const char *format, ...)
 
 static void note_last(view *v, const char *english, const char *korean)
 {
+    must(v->count > 0);
     v->field[v->count - 1].explanation = str_z(say(v, english, korean));
 }
 
@@ -262,6 +270,47 @@ static void view_opt(view *v, unsigned class)
                    v->r.at[-1]);
 }
 
+static const char *option_name(unsigned code)
+{
+    switch (code) {
+    case DNS_OPTION_NSID: return "option: server id";
+    case DNS_OPTION_SUBNET: return "option: client subnet";
+    case DNS_OPTION_COOKIE: return "option: cookie";
+    case DNS_OPTION_PADDING: return "option: padding";
+    case DNS_OPTION_EDE: return "option: extended error";
+    case DNS_OPTION_TRACE: return "option: naru's trace";
+    default: return "option";
+    }
+}
+
+// Each option whole: code, length, value (RFC 6891 6.1.2).
+static void view_options(view *v, size_t len)
+{
+    const unsigned char *end = v->r.at + len;
+    if (rd_left(&v->r) < (ptrdiff_t)len) {
+        v->r.bad = true;
+        return;
+    }
+    while (v->r.at < end && !v->r.bad) {
+        ptrdiff_t start = rd_at(&v->r);
+        unsigned code = rd_u16(&v->r);
+        str data = rd_bytes(&v->r, rd_u16(&v->r));
+        reader inside = rd_of(data);
+        if (v->r.bad || v->r.at > end) {
+            v->r.bad = true;
+            return;
+        }
+        unsigned ede = code == DNS_OPTION_EDE ? rd_u16(&inside) : 0;
+        str value = code == DNS_OPTION_EDE ? str_join(v->a, str_format(v->a, "%u ", ede), dns_ede_text(v->a, ede))
+                                           : str_format(v->a, "%u, %td bytes", code, data.len);
+        add(v, start, rd_at(&v->r) - start, option_name(code), value, "");
+        if (code == DNS_OPTION_EDE && v->count < DNS_WIRE_FIELDS_MAX)
+            v->field[v->count - 1].explanation = printable(v->a, rd_rest(&inside));
+        else if (code == DNS_OPTION_TRACE)
+            note_last(v, "ties the messages of one story together", "한 이야기의 메시지들을 하나로 묶는다");
+    }
+}
+
 static void view_record(view *v, int section, unsigned number)
 {
     v->section = str_format(v->a, "%s %u", section_names[section], number);
@@ -285,7 +334,10 @@ static void view_record(view *v, int section, unsigned number)
     if (v->r.bad)
         return;
     add_number(v, 2, "data length", "%zu", len);
-    view_rdata(v, type, len);
+    if (type == DNS_OPT)
+        view_options(v, len);
+    else
+        view_rdata(v, type, len);
 }
 
 static void view_rest(view *v)

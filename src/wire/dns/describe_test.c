@@ -57,6 +57,7 @@ TEST(describe_names_the_course_s_fields)
         {"identification", "4660"}, {"query/reply", "1"}, {"authoritative", "1"}, {"recursion desired", "1"},
         {"recursion available", "1"}, {"questions", "1"}, {"answer records", "2"}, {"name", "www.ibm.com."}, {"type", "CNAME"},
         {"canonical name", "east.ibm.com."}, {"ttl", "3600"}, {"address", "192.0.2.7"}, {"largest UDP reply", "1232"},
+        {"option: extended error", "3 Stale Answer"},
     };
     arena a = arena_make(ARENA);
     dns_wire_field *f;

@@ -10,8 +10,6 @@ enum {
     OPCODE_SHIFT = 11, OPCODE_MASK = 15, RCODE_MASK = 15,
     OPT_BYTES = 11,                      // an OPT record without options
     OPTION_BYTES = 4,                    // an option's code and length
-    OPTION_EDE = 15,
-    OPTION_TRACE = 65313,                // of the range for local use (RFC 6891 9): 8 bytes
     TRACE_BYTES = 8,
     EDNS_DO = 0x8000,
     COUNTS_OFFSET = 4,
@@ -89,9 +87,9 @@ static bool opt_read(const dns_record *r, uint32_t ttl, dns_message *m, const ch
         uint16_t code = rd_u16(&options);
         str value = rd_bytes(&options, rd_u16(&options));
         reader trace = rd_of(value);
-        if (code == OPTION_TRACE && value.len == TRACE_BYTES)
+        if (code == DNS_OPTION_TRACE && value.len == TRACE_BYTES)
             edns->trace = rd_u64(&trace);
-        if (i == DNS_EDNS_OPTIONS_MAX || options.bad || (code == OPTION_EDE && !ede_read(value, edns)))
+        if (i == DNS_EDNS_OPTIONS_MAX || options.bad || (code == DNS_OPTION_EDE && !ede_read(value, edns)))
             return fail(why, "malformed or too many EDNS options");
     }
     return true;
@@ -252,13 +250,13 @@ static void opt_write(dns_builder *b, const dns_edns *edns)
     wr_u32(w, (uint32_t)(b->header.rcode >> 4) << 24 | (uint32_t)edns->version << 16 | (edns->dnssec_ok ? EDNS_DO : 0));
     wr_u16(w, (unsigned)((ede ? OPTION_BYTES + 2 + text.len : 0) + trace_bytes));
     if (ede) {
-        wr_u16(w, OPTION_EDE);
+        wr_u16(w, DNS_OPTION_EDE);
         wr_u16(w, (unsigned)(2 + text.len));
         wr_u16(w, edns->ede);
         wr_bytes(w, text);
     }
     if (edns->trace) {
-        wr_u16(w, OPTION_TRACE);
+        wr_u16(w, DNS_OPTION_TRACE);
         wr_u16(w, TRACE_BYTES);
         wr_u64(w, edns->trace);
     }

@@ -11,6 +11,8 @@ enum {
     DNS_RECORDS_MAX = 1024,              // of one message, all sections; more is refused as malformed
     DNS_EDNS_OPTIONS_MAX = 16,
     DNS_EDE_TEXT_MAX = 200,              // bytes of an extended error's sentence
+    DNS_OPTION_NSID = 3, DNS_OPTION_SUBNET = 8, DNS_OPTION_COOKIE = 10, DNS_OPTION_PADDING = 12, DNS_OPTION_EDE = 15,
+    DNS_OPTION_TRACE = 65313,            // naru's own, of the range for local use (RFC 6891 9): a story's id, 8 bytes
 };
 
 typedef struct {
