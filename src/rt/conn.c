@@ -167,7 +167,9 @@ static void conn_free(conn_inside *c, bool reset)
 {
     if (c->tls)
         session_free(c->tls);
-    if (c->sock)
+    if (c->sock && reset)
+        sock_abort(c->sock);
+    else if (c->sock)
         sock_close(c->sock);
     if (c->pipe)
         pipe_close(c->pipe, reset);
@@ -235,7 +237,7 @@ void conn_close(conn *seen)
         session_goodbye(c);
     if (c->sock && !c->out_broken && !c->at_end)
         linger(c);
-    conn_free(c, c->out_broken || c->out.len > 0);        // a pair's other end learns that something is missing
+    conn_free(c, c->out_broken || c->out.len > 0);        // the other end learns that something is missing
 }
 
 void conn_dismiss(conn *seen)

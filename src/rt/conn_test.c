@@ -328,6 +328,41 @@ static void refused(world *w)
 
 TEST(conn_open_where_nobody_listens_is_refused) { play_both(refused); }
 
+static void aborted(world *w, test_ends e, joint by)
+{
+    (void)w, (void)by;
+    conn_put(e.server, S("half of an ans"));
+    conn_abort(e.server);
+    while (conn_some(e.client).len > 0)
+        conn_used(e.client, (size_t)conn_some(e.client).len);
+    CHECK_INT(e.client->error, E_RESET);
+    conn_close(e.client);
+}
+
+TEST(conn_that_is_aborted_shows_as_a_reset) { play_joints(aborted); }
+
+static void close_it(void *arg) { conn_close(arg); }
+
+// A peer that still talks when we close must get our last words: a reset would take them away.
+static void talks_on(world *w, test_ends e, joint by)
+{
+    (void)w, (void)by;
+    arena msg = arena_make(1 << 16);
+    conn_put(e.client, S("EHLO a\r\nMAIL b\r\nRCPT c\r\n"));
+    conn_flush(e.client);
+    fiber_sleep(millis(5));
+    CHECK_STR(conn_line(e.server, &msg, 100), S("EHLO a\r\n"));
+    conn_put(e.server, S("554 go away\r\n"));
+    SCOPE(closing, 0, 1);
+    must(scope_go(&closing, "closing", close_it, e.server) == E_OK);
+    CHECK_STR(conn_line(e.client, &msg, 100), S("554 go away\r\n"));
+    conn_close(e.client);
+    scope_wait(&closing);
+    arena_free(&msg);
+}
+
+TEST(conn_close_lets_a_peer_that_talks_on_hear_our_last_words) { play_joints(talks_on); }
+
 // ---- memory pairs ---------------------------------------------------------------------------------------------------------
 
 static void pair_ends(world *w)

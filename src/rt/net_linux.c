@@ -321,7 +321,14 @@ err linux_write(sock *base, const struct iovec *from, int count, size_t *put)
 }
 
 err linux_shutdown(sock *base) { return shutdown(linux_of(base)->fd, SHUT_WR) == 0 ? E_OK : errno_err(errno); }
-void linux_close(sock *base) { linux_sock_free(linux_of(base)); }
+void linux_close(sock *base)
+{
+    linux_sock *s = linux_of(base);
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    if (base->aborted && s->is_stream)
+        setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    linux_sock_free(s);
+}
 
 addr linux_local(sock *base)
 {

@@ -551,7 +551,7 @@ bool sim_peer_closed(sock *base)
 // What a kernel does when a program closes: what it did not read is answered by a reset, else an orderly end.
 static void end_close(stream_end *e)
 {
-    bool unread = e->arrived_bytes > 0;
+    bool unread = e->arrived_bytes > 0 || (e->sock && e->sock->socket.base.aborted);
     e->sock = NULL;
     e->state = END_CLOSED;
     segments_free(&e->arrived, &e->arrived_bytes);

@@ -136,6 +136,12 @@ void sock_close(sock *s)
     s->world->operations->close(s);
 }
 
+void sock_abort(sock *s)
+{
+    s->aborted = true;
+    sock_close(s);
+}
+
 err sock_wait(sock *s, sock_event what, int64_t until_ns)
 {
     must(what == WAIT_READ || what == WAIT_WRITE);

@@ -58,6 +58,7 @@ err  sock_read(sock *s, void *into, size_t size, size_t *got);                 /
 err  sock_write(sock *s, const struct iovec *from, int count, size_t *put);    // E_AGAIN, E_RESET; may be partial
 err  sock_shutdown(sock *s);                                 // no more writing: the peer reads E_EOF after the last byte
 void sock_close(sock *s);                                    // frees it; fibers that wait on it wake with E_RESET
+void sock_abort(sock *s);                                    // the same, and the peer of a stream reads E_RESET
 addr sock_local(sock *s);                                    // as the world outside sees it (mapped port)
 bool sock_peer_closed(sock *s);                              // a read would answer E_EOF or E_RESET now (peeks)
 
@@ -109,6 +110,7 @@ struct sock {                    // first member of each implementation's socket
     struct fiber *reader, *writer;
     bool          readable, writable;   // edge memory: set by the world, cleared by the operation that met E_AGAIN
     bool          closed;
+    bool          aborted;              // about to be closed: the peer is to see a reset
 };
 
 struct file { world *world; };   // first member of each implementation's file
