@@ -66,6 +66,24 @@ TEST(story_rows_keep_what_was_lost_or_said_twice)
     arena_free(&a);
 }
 
+TEST(story_rows_join_the_lines_of_an_answer)
+{
+    addr x = addr_v4(1, 1), y = addr_v4(2, 2);
+    story_event e[6] = {
+        event("x", "smtp", STORY_OUT, x, y, S("250-x")), event("x", "smtp", STORY_OUT, x, y, S("250-SIZE 5")),
+        event("x", "smtp", STORY_OUT, x, y, S("250 HELP")), event("x", "smtp", STORY_OUT, x, y, S("250 next")),
+        event("x", "smtp", STORY_OUT, x, y, S("250-a")), event("x", "smtp", STORY_OUT, x, y, S("251 b")),
+    };
+    arena a = arena_make(1 << 20);
+    story_picture p;
+    CHECK(story_picture_make(e, 6, &a, &p));
+    static const char *const want[] = {"250-x / SIZE 5 / HELP", "250 next", "250-a", "251 b"};
+    CHECK_INT(p.row_count, 4);
+    for (int i = 0; i < p.row_count && i < 4; i++)
+        CHECK_STR(p.rows[i].text, str_z(want[i]));
+    arena_free(&a);
+}
+
 TEST(story_rows_are_bounded)
 {
     static story_event e[2 * STORY_HOSTS_MAX];
@@ -94,7 +112,7 @@ TEST(story_ladder_is_drawn)
         "           127.0.0.1\n"
         "           │               sch.ac.kr\n"
         "           │               │               hamburger.edu\n"
-        "           │               │               │               root\n"
+        "           │               │               │             root\n"
         " +0.00 ms  │ smtp 220 sch.ac.kr            │               │\n"
         "           │◀──────────────┤               │               │\n"
         " +1.00 ms  │ smtp MAIL FROM: <a@b>         │               │\n"
@@ -178,6 +196,6 @@ TEST(story_lines_are_explained)
         CHECK_ROW(i, str_find_str(english, str_z(rows[i].part)) >= 0);
         CHECK_ROW(i, story_explain(rows[i].protocol, rows[i].line, true).len > 0);
     }
-    CHECK(story_explain("smtp", S("(the letter, 5 bytes)"), false).len == 0 && story_explain("none", S("HELO"), false).len == 0);
+    CHECK(story_explain("smtp", S("(no such words)"), false).len == 0 && story_explain("none", S("HELO"), false).len == 0);
     CHECK_STR(story_about("none", true), S("none"));
 }

@@ -171,7 +171,7 @@ static void put_row(buf *out, const story_picture *p, const story_row *row, bool
     const story_event *e = row->event;
     int left = row->from < row->to ? row->from : row->to, right = row->from < row->to ? row->to : row->from;
     int x = lane(p, left);
-    str line = str_of(e->line, e->len), meaning = story_explain(e->protocol, line, korean);
+    str meaning = story_explain(e->protocol, row->text, korean);
     const char *shape = left != right ? row->from < row->to ? "r" : "l" : row->inside ? "n i" : "n";
     const char *west = left == right && x > MIDDLE ? " w" : "";          // a note near the edge: left of its lane
     char time[16];
@@ -179,7 +179,7 @@ static void put_row(buf *out, const story_picture *p, const story_row *row, bool
     buf_format(out, "<li class=\"%s %s%s%s\" style=\"--x:" PERCENT ";--m:" PERCENT "\"%s><span class=\"t\"><time>%s</time><code>",
                class_of(e->protocol), shape, west, meaning.len ? " e" : "", PERCENT_ARG(x), PERCENT_ARG(x < MIDDLE ? x : MIDDLE),
                meaning.len ? " tabindex=\"0\"" : "", time);
-    put_escaped(out, line);
+    put_escaped(out, row->text);
     buf_put(out, S("</code></span>"));
     if (left != right)
         buf_format(out, "<div class=\"a\"><s style=\"left:" PERCENT ";width:" PERCENT "\"></s></div>", PERCENT_ARG(x),

@@ -136,20 +136,20 @@ static void put_time(canvas *v, int64_t after_ns)
     put_text(v, x < 0 ? 0 : x, str_z(text), DIM);
 }
 
-// The protocol and the line, in as many rows as needed, from column x on.
-static void put_wrapped(canvas *v, const story_row *row, int x, str text, const char *first_mark)
+// The protocol and the line, in as many rows as needed, `width` columns from x on.
+static void put_wrapped(canvas *v, const story_row *row, int x, int width, str text, const char *mark)
 {
     const char *style = style_of(row->event->protocol);
     bool first = true;
     do {
         put_lanes(v, v->picture->host_count);
-        if (first) {
-            put_time(v, row->after_ns);
-            put(v, lane(v, row->from), first_mark, style);
-        }
         put(v, x - 1, " ", PLAIN);
-        int end = put_text(v, x, piece_take(&text, v->columns - x), style);
+        int end = put_text(v, x, piece_take(&text, width), style);
         put(v, end, " ", PLAIN);
+        if (first)
+            put_time(v, row->after_ns);
+        if (first && mark)
+            put(v, lane(v, row->from), mark, style);
         flush(v);
         first = false;
     } while (text.len);
@@ -169,17 +169,17 @@ static void arrow(canvas *v, const story_row *row)
 
 static str row_text(const story_row *row, arena *a)
 {
-    return str_format(a, "%s " STR_FMT, row->event->protocol, row->event->len, row->event->line);
+    return str_format(a, "%s " STR_FMT, row->event->protocol, STR_ARG(row->text));
 }
 
-// Where a text of so many columns begins: right of its lane, or further left when it would be squeezed at the edge.
-static int text_start(const canvas *v, int left_lane, int width)
+// A text beside a lane: right of it, or left of it near the edge. mark: what stands on the lane; may be NULL.
+static void put_beside(canvas *v, const story_row *row, int at, str text, const char *mark)
 {
-    int x = left_lane + 2, room = width < TEXT_COLUMNS_MIN ? width : TEXT_COLUMNS_MIN;
-    if (v->columns - x >= room)
-        return x;
-    x = v->columns - (width < v->columns - TIME_COLUMNS - 1 ? width : v->columns - TIME_COLUMNS - 1);
-    return x < TIME_COLUMNS + 1 ? TIME_COLUMNS + 1 : x;
+    int width = utf8_width(text), right = v->columns - (at + 2), left = at - 2 - TIME_COLUMNS;
+    if (right >= width || right >= TEXT_COLUMNS_MIN || right >= left)
+        put_wrapped(v, row, at + 2, right, text, mark);
+    else
+        put_wrapped(v, row, width < left ? at - 1 - width : TIME_COLUMNS + 1, left, text, mark);
 }
 
 static void draw_row(canvas *v, const story_row *row, arena *a)
@@ -187,7 +187,7 @@ static void draw_row(canvas *v, const story_row *row, arena *a)
     str text = row_text(row, a);
     int width = utf8_width(text), left = lane(v, row->from < row->to ? row->from : row->to);
     if (row->from == row->to) {
-        put_wrapped(v, row, text_start(v, left, width), text, row->inside ? row->event->direction == STORY_OUT ? "▷" : "◁" : "◆");
+        put_beside(v, row, left, text, row->inside ? row->event->direction == STORY_OUT ? "▷" : "◁" : "◆");
         return;
     }
     int span = (row->from < row->to ? row->to - row->from : row->from - row->to) * v->spacing - 1;
@@ -200,7 +200,7 @@ static void draw_row(canvas *v, const story_row *row, arena *a)
         flush(v);
         return;
     }
-    put_wrapped(v, row, text_start(v, left, width), text, "│");
+    put_beside(v, row, left, text, NULL);
     put_lanes(v, v->picture->host_count);
     arrow(v, row);
     flush(v);
@@ -209,8 +209,11 @@ static void draw_row(canvas *v, const story_row *row, arena *a)
 static void draw_names(canvas *v)
 {
     for (int i = 0; i < v->picture->host_count; i++) {
+        str name = str_z(v->picture->hosts[i]);
+        int last = v->columns - utf8_width(name), x = lane(v, i) < last ? lane(v, i) : last;
         put_lanes(v, i);
-        put_text(v, lane(v, i), str_z(v->picture->hosts[i]), BOLD);
+        put(v, x - 1, " ", PLAIN);
+        put_text(v, x < 0 ? 0 : x, name, BOLD);
         flush(v);
     }
 }

@@ -94,6 +94,37 @@ static void pair_find(making *m, int sent)
         }
 }
 
+static str line_of(const story_event *e) { return str_of(e->line, e->len); }
+
+// Is `next` a further line of the answer that `text` begins? (RFC 5321 section 4.2.1: "250-" goes on, "250 " ends)
+static bool goes_on(const story_row *row, const story_row *next, str last_line)
+{
+    str line = line_of(next->event);
+    bool code = last_line.len >= 4 && line.len >= 4 && is_digit(line.at[0]) && is_digit(line.at[1]) && is_digit(line.at[2]);
+    return code && last_line.at[3] == '-' && str_eq(str_first(last_line, 3), str_first(line, 3)) && row->from == next->from
+        && row->to == next->to && row->event->direction == next->event->direction
+        && strcmp(row->event->protocol, next->event->protocol) == 0;
+}
+
+static void answers_join(story_picture *p, arena *a)
+{
+    int kept = 0;
+    str last_line = {0};
+    for (int i = 0; i < p->row_count; i++) {
+        story_row *row = kept ? &p->rows[kept - 1] : NULL, *next = &p->rows[i];
+        str line = line_of(next->event);
+        bool join = row && goes_on(row, next, last_line) && row->text.len + line.len < STORY_TEXT_BYTES_MAX;
+        if (join) {
+            row->text = str_format(a, STR_FMT " / " STR_FMT, STR_ARG(row->text), STR_ARG(str_from(line, 4)));
+        } else {
+            p->rows[kept] = *next;
+            p->rows[kept++].text = line;
+        }
+        last_line = line;
+    }
+    p->row_count = kept;
+}
+
 static void row_add(making *m, const story_event *e)
 {
     story_row *row = &m->picture->rows[m->picture->row_count++];
@@ -130,7 +161,8 @@ bool story_picture_make(const story_event *events, int count, arena *a, story_pi
             pair_find(&m, i);
         row_add(&m, &events[i]);
     }
-    return true;
+    answers_join(out, a);
+    return !a->full;
 }
 
 void story_time_text(char out[16], int64_t ns)

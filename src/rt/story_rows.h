@@ -2,10 +2,12 @@
 #pragma once
 #include "rt/story.h"
 
-enum { STORY_HOSTS_MAX = 24, STORY_HOST_BYTES_MAX = 46, STORY_PAIR_DISTANCE_MAX = 256 };
+enum { STORY_HOSTS_MAX = 24, STORY_HOST_BYTES_MAX = 46, STORY_PAIR_DISTANCE_MAX = 256,
+       STORY_TEXT_BYTES_MAX = 1024 };
 
 typedef struct {
     const story_event *event;        // as the sender told it, where it did
+    str     text;                    // its line; the lines of one answer ("250-", "250 ") together, with " / " between
     int     from, to;                // hosts; the same: a note, or a conversation inside one host
     bool    inside;                  // said inside one host (from == to), and no note
     int64_t after_ns;                // since the story began
