@@ -78,13 +78,11 @@ static str json_text(mail_run *r, const json_t *object, const char *key)
 // `naru try` leaves in DIR/try.json what it prints with --json: whoever may read its directory need not type it again.
 static void ask_the_small_internet(mail_run *r, const char *service)
 {
-    str dir, text, ignored = r->trouble;
-    if (!running_find(&r->memory, r->dir, &dir))
+    str text = {0};
+    if (!r->running.len)
         return;
-    int code = r->code;
-    bool read = file_text(r, str_format(&r->memory, STR_FMT "/try.json", STR_ARG(dir)), 1 << 20, &text);
-    r->code = code;
-    r->trouble = ignored;
+    bool read = file_text(r, str_format(&r->memory, STR_FMT "/try.json", STR_ARG(r->running)), 1 << 20, &text);
+    r->code = COMMAND_OK;                          // a real server has no such file
     json_t *all = read ? json_loadb((const char *)text.at, (size_t)text.len, 0, NULL) : NULL, *person;
     str domain = str_from(r->account, str_rfind(r->account, '@') + 1);
     json_t *host = json_object_get(json_object_get(all, "hosts"), str_to_z(&r->memory, domain));
@@ -229,6 +227,7 @@ int cmd_mail(int argc, char **argv)
         {"server", OPTION_TEXT, &r.server, "HOST[:PORT]", "the mail server (default: the account's domain)"},
         {"dns", OPTION_TEXT, &r.dns, "ADDRESS", "the name server to ask for it (default: /etc/resolv.conf)"},
         {"ca", OPTION_TEXT, &r.ca_file, "FILE", "trust these authorities (default: the system's)"},
+        {"tls", OPTION_FLAG, &r.tls, NULL, "TLS from the first byte, as on ports 465 and 995 (default: STARTTLS)"},
         {"plaintext", OPTION_FLAG, &r.plaintext, NULL, "read without TLS (loopback only: servers refuse it elsewhere)"},
         {"password", OPTION_TEXT, &r.password, "TEXT", "the password; others on this machine can see it in `ps`"},
         {"password-file", OPTION_TEXT, &r.password_file, "FILE", "the password's file (default: $NARU_PASSWORD)"},
@@ -245,6 +244,8 @@ int cmd_mail(int argc, char **argv)
         known |= str_eq(r.verb, str_z(verbs[i].name));
     if (!known)
         return usage_error(&help, "say: send, list, read or delete");
+    if ((!r.server.len || !r.password.len) && !running_find(&r.memory, r.dir, &r.running))
+        r.running = (str){0};                      // (before the loop: it blocks)
     signals_block();
     workers_start(2);
     r.world = world_linux_new(S("mail"), NULL, 0);

@@ -15,7 +15,7 @@ enum {
 typedef struct {
     // the command line
     str   verb, account, from, subject, text, text_file, attach, cc, server, ca_file, password, password_file, dir, save, dns;
-    bool  json, raw, plaintext;
+    bool  json, raw, plaintext, tls;
     str   words[MAIL_RECIPIENTS_MAX + 1];
     int   word_count;
     // what was found

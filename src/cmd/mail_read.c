@@ -24,7 +24,7 @@ static bool mailbox_open(mailbox *m, mail_run *r)
     err e;
     str why;
     *m = (mailbox){.r = r};
-    if (!mail_find_server(r, "pop3", 110) || !mail_connect(r, r->to.port == 995, &m->c, &m->tls))
+    if (!mail_find_server(r, "pop3", 110) || !mail_connect(r, r->tls || r->to.port == 995, &m->c, &m->tls))
         return false;
     pop3_client_options options = {.tls = m->tls, .tls_required = !r->plaintext, .tls_host = r->tls_host, .user = r->account, .password = r->password};
     m->p = pop3_client_start(m->c, options, &r->memory, &e, &why);

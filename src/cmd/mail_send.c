@@ -187,7 +187,7 @@ void mail_send(mail_run *r)
         mail_fail(r, COMMAND_USAGE, S("letters are submitted under TLS; --plaintext is for reading"));
         return;
     }
-    if (mail_find_server(r, "submission", 587) && people_read(k) && compose(k) && mail_connect(r, r->to.port == 465, &c, &tls) && submit(k, c, tls))
+    if (mail_find_server(r, "submission", 587) && people_read(k) && compose(k) && mail_connect(r, r->tls || r->to.port == 465, &c, &tls) && submit(k, c, tls))
         tell(k);
     conn_close(c);
     tls_free(tls);

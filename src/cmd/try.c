@@ -59,7 +59,7 @@ static void put_host(trying *t, small_host *h, bool first, buf *out)
     buf_put(out, S("}"));
 }
 
-static void print_json(trying *t)
+static str json_of(trying *t)
 {
     buf out = buf_make(TRY_JSON_BYTES_MAX);
     put_pair(&out, "{", "dir", t->directory);
@@ -74,9 +74,30 @@ static void print_json(trying *t)
         buf_put(&out, S("}"));
     }
     buf_put(&out, S("\n  ]}\n"));
-    fwrite(out.at, 1, out.len, stdout);
-    fflush(stdout);
+    str text = str_copy(&t->memory, buf_str(&out));
     buf_free(&out);
+    return text;
+}
+
+typedef struct { trying *t; str text; } leaving;
+
+static void leave_blocking(void *arg)
+{
+    leaving *l = arg;
+    char *path = str_to_z(&l->t->memory, str_format(&l->t->memory, STR_FMT "/try.json", STR_ARG(l->t->directory)));
+    if (file_replace(l->t->internet.world, path, l->text, 0600) != E_OK)
+        command_error("try", COMMAND_OK, "cannot write %s: `naru mail` must be told servers and passwords", path);
+}
+
+// The same object stands in DIR/try.json, where `naru mail` finds servers, authority and passwords.
+static void print_json(trying *t)
+{
+    leaving l = {t, json_of(t)};
+    work(leave_blocking, &l);
+    if (t->json) {
+        fwrite(l.text.at, 1, (size_t)l.text.len, stdout);
+        fflush(stdout);
+    }
 }
 
 static void print_people(trying *t)
@@ -210,9 +231,8 @@ static void play(void *arg)
         return;
     }
     bool listed = running_announce(&t->memory, t->directory);
-    if (t->json)
-        print_json(t);
-    else
+    print_json(t);
+    if (!t->json)
         print_welcome(t);
     if (t->in_space)
         converse_in_shell(t);

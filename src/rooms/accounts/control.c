@@ -173,11 +173,11 @@ static void route_app_remove(void *arg, const http_request *q, http_reply *reply
 void accounts_control(accounts *s)
 {
     control_route *routes = arena_array(s->r->memory, control_route, 6);
-    routes[0] = (control_route){"list", route_list, s};
-    routes[1] = (control_route){"add", route_add, s};
-    routes[2] = (control_route){"passwd", route_passwd, s};
-    routes[3] = (control_route){"remove", route_remove, s};
-    routes[4] = (control_route){"app-add", route_app_add, s};
-    routes[5] = (control_route){"app-remove", route_app_remove, s};
+    routes[0] = (control_route){"/list", route_list, s};
+    routes[1] = (control_route){"/add", route_add, s};
+    routes[2] = (control_route){"/passwd", route_passwd, s};
+    routes[3] = (control_route){"/remove", route_remove, s};
+    routes[4] = (control_route){"/app-add", route_app_add, s};
+    routes[5] = (control_route){"/app-remove", route_app_remove, s};
     control_add(s->r, routes, 6);
 }
