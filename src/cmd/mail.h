@@ -23,6 +23,7 @@ typedef struct {
     arena  memory;
     addr   to;                       // the server
     str    tls_host, ca_pem;
+    str    running;                  // the directory of a running naru, or empty
     // the outcome
     int    code;
     str    trouble;                  // a sentence when code is not COMMAND_OK
