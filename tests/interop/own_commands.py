@@ -1,0 +1,88 @@
+"""naru's own commands against the running small Internet, as the README prints them."""
+import json, os, re, tempfile, uuid
+from internet import run, wait_for
+
+
+def naru(i, *words, want=0, text=None):
+    code, said = run([i.naru, *words], text=text, env={"NARU_DIR": i.dir, "LANG": "C.UTF-8"})
+    assert code == want, f"naru {' '.join(words)}: exit code {code}, wanted {want}\n{said}"
+    return said
+
+
+def password_file(i, who):
+    path = os.path.join(tempfile.mkdtemp(prefix="naru-interop-"), "password")
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+        f.write(i.passwords[who] + "\n")
+    return path
+
+
+def case_help_everywhere(i):
+    said = naru(i, "--help")
+    commands = re.findall(r"^  ([a-z]+) ", said, re.M)
+    assert len(commands) >= 10, said
+    for command in commands:
+        assert f"naru {command}" in naru(i, command, "--help").lower(), command
+
+
+def case_a_mistyped_command_gets_a_hint(i):
+    assert 'did you mean "query"' in naru(i, "qeury", want=2)
+
+
+def case_query_answers_traces_and_shows_the_wire(i):
+    address, port = i.where("resolver", "dns")
+    server = f"@{address}#{port}"
+    assert "212.212.212.20" in naru(i, "query", "www.networkutopia.com", server)
+    traced = naru(i, "query", "gaia.cs.umass.edu", "--trace", server)
+    assert "128.119.245.12" in traced and "umass.edu" in traced, traced
+    wire = naru(i, "query", "www.amazon.com", "--wire", server)
+    assert "recursion" in wire.lower() and "id" in wire.lower(), wire
+    json.loads(naru(i, "query", "www.amazon.com", "--json", server))
+
+
+def case_upper_command(i):
+    address, port = i.where("hamburger.edu", "upper")
+    assert "KETCHUP" in naru(i, "upper", f"{address}:{port}", "ketchup")
+    assert "PICKLES" in naru(i, "upper", f"{address}:{port}", "pickles", "--tcp")
+
+
+def case_queue_holds_shows_releases_and_deletes(i):
+    import smtplib
+    assert "empty" in naru(i, "queue", "list")
+    address, port = i.where("crepes.fr", "submission")
+    mark = uuid.uuid4().hex
+    with smtplib.SMTP(address, port, timeout=20) as s:
+        s.login("alice@crepes.fr", i.passwords["alice@crepes.fr"])
+        s.sendmail("alice@crepes.fr", ["mark@mail.networkutopia.com"], f"Subject: {mark}\r\n\r\nx\r\n")    # nobody listens there
+    waits = lambda: json.loads(naru(i, "queue", "list", "--json"))
+    assert wait_for(lambda: any(r["attempts"] for l in waits() for r in l["recipients"] if r["state"] == "waiting"))
+    letter = waits()[0]["id"]
+    assert "mark@mail.networkutopia.com" in naru(i, "queue", "show", letter)
+    naru(i, "queue", "hold", letter)
+    assert json.loads(naru(i, "queue", "show", letter, "--json"))["held"] is True
+    naru(i, "queue", "release", letter)
+    naru(i, "queue", "retry", letter)
+    naru(i, "queue", "delete", letter)
+    assert wait_for(lambda: not waits())
+    naru(i, "queue", "show", letter, want=1)
+
+
+def case_status_and_ps(i):
+    assert naru(i, "status")
+    json.loads(naru(i, "status", "--json"))
+    assert naru(i, "ps")
+
+
+def case_story_of_the_last_letter(i):
+    import smtplib
+    with smtplib.SMTP(*i.where("crepes.fr", "submission"), timeout=20) as s:
+        s.login("alice@crepes.fr", i.passwords["alice@crepes.fr"])
+        s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], "Subject: a story\r\n\r\nx\r\n")
+    assert wait_for(lambda: "lmtp" in naru(i, "story", "--last", "--json").lower())
+    said = naru(i, "story", "--last")
+    for part in ("MAIL FROM", "RCPT TO", "354", "hamburger.edu"):
+        assert part in said, (part, said)
+    assert i.passwords["alice@crepes.fr"] not in said
+    page = os.path.join(tempfile.mkdtemp(prefix="naru-interop-"), "story.html")
+    naru(i, "story", "--last", "--html", page, "--lang", "ko")
+    html = open(page).read()
+    assert "<html" in html and "http://" not in re.sub(r"http://www\.w3\.org[^\"']*", "", html), "one self-contained page"

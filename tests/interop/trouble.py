@@ -1,0 +1,131 @@
+"""What goes wrong on a machine: full disks, read-only directories, taken ports, kill -9, two instances."""
+import os, poplib, shutil, smtplib, socket, subprocess, tempfile
+from internet import Skip, SmallInternet, run, wait_for
+
+
+def letters(i, who="bob@hamburger.edu"):
+    p = poplib.POP3(*i.where("hamburger.edu", "pop3"), timeout=20)
+    p.user(who)
+    p.pass_(i.passwords[who])
+    texts = [b"\n".join(p.retr(n + 1)[1]) for n in range(len(p.list()[1]))]
+    p.quit()
+    return texts
+
+
+def case_two_instances_coexist_and_leave_nothing(i):
+    with SmallInternet(i.naru) as other:
+        assert other.where("hamburger.edu", "smtp") != i.where("hamburger.edu", "smtp")
+        with smtplib.SMTP(*other.where("hamburger.edu", "smtp"), timeout=20) as s:
+            s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], "Subject: other\r\n\r\nx\r\n")
+        assert wait_for(lambda: len(letters(other)) == 1)
+        directory = other.dir
+        assert other.stop() == 0
+    assert not os.path.exists(directory), "the temporary directory is still there"
+    listed = os.path.join(os.environ["XDG_RUNTIME_DIR"], "naru")
+    assert len(os.listdir(listed)) == 1, "only the main instance is listed"
+
+
+def case_kill_9_loses_nothing_and_doubles_nothing(i):
+    directory = tempfile.mkdtemp(prefix="naru-interop-")
+    first = SmallInternet(i.naru, directory)
+    sent = 0
+    with smtplib.SMTP(*first.where("hamburger.edu", "smtp"), timeout=20) as s:
+        for n in range(60):
+            s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], f"Subject: number {n} \r\n\r\nx\r\n")
+            sent += 1
+        first.kill()
+    with SmallInternet(i.naru, directory) as again:
+        assert wait_for(lambda: len(letters(again)) >= sent), f"{len(letters(again))} of {sent}"
+        texts = letters(again)
+        for n in range(sent):
+            assert sum(f"Subject: number {n} ".encode() in t for t in texts) == 1, n
+    shutil.rmtree(directory)
+
+
+def case_a_full_disk_answers_452_and_recovers(i):
+    if os.geteuid() != 0:
+        raise Skip("a small file system of its own needs root")
+    directory = tempfile.mkdtemp(prefix="naru-interop-")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", directory], stderr=subprocess.PIPE)
+    if done.returncode:
+        raise Skip("cannot mount a small file system: " + done.stderr.decode().strip())
+    try:
+        with SmallInternet(i.naru, os.path.join(directory, "d")) as full:
+            filler = os.path.join(directory, "filler")
+            with open(filler, "wb") as f:
+                try:
+                    while True:
+                        f.write(b"x" * 65536)
+                        f.flush()
+                except OSError:
+                    pass
+            refused = None
+            with smtplib.SMTP(*full.where("hamburger.edu", "smtp"), timeout=30) as s:
+                for n in range(3000):
+                    try:
+                        s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], "Subject: big\r\n\r\n" + "x" * 60000 + "\r\n")
+                    except smtplib.SMTPDataError as e:
+                        refused = e
+                        break
+                assert refused and refused.smtp_code == 452, refused
+                assert b"no space" in refused.smtp_error, refused
+                os.remove(filler)
+                s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], "Subject: again\r\n\r\nroom\r\n")
+            assert wait_for(lambda: any(b"Subject: again" in t for t in letters(full)))
+    finally:
+        subprocess.run(["umount", "-l", directory], check=False)
+        os.rmdir(directory)
+
+
+def case_a_directory_that_cannot_be_written_is_named(i):
+    code, said = run([i.naru, "try", "--json", "--dir", "/proc/naru"])
+    assert code == 1 and "/proc/naru" in said, (code, said)
+
+
+def case_a_stranger_with_endless_lines_and_garbage_is_bounded(i):
+    address = i.where("hamburger.edu", "smtp")
+    with socket.create_connection(address, timeout=20) as s:
+        s.recv(1000)
+        s.sendall(b"x" * 5_000_000 + b"\r\n")
+        assert s.recv(1000).startswith(b"500 "), "a line of five megabytes is one refused line"
+    with socket.create_connection(address, timeout=20) as s:
+        s.recv(1000)
+        said = b""
+        for _ in range(20):
+            s.sendall(bytes(range(128, 256)) * 4 + b"\r\n")
+            said += s.recv(65536)
+        while piece := s.recv(65536):
+            said += piece
+        assert b"421 4.7.0 Too many errors" in said
+    with smtplib.SMTP(*address, timeout=20) as s:
+        assert s.noop()[0] == 250, "the others are unharmed"
+
+
+SHELL = """#!/bin/sh
+exec > "$1.out" 2>&1
+cat /etc/resolv.conf
+dig +trace +nodnssec gaia.cs.umass.edu
+dig +short www.networkutopia.com
+printf 'Subject: in the shell\r\n\r\nHow about pickles?\r\n' > "$1.letter"
+curl -sS smtp://hamburger.edu/crepes.fr --mail-from alice@crepes.fr --mail-rcpt bob@hamburger.edu -T "$1.letter"
+sleep 1
+curl -sS pop3://hamburger.edu/1 -u "bob@hamburger.edu:$(sed -n 's/.*bob@hamburger.edu  *//p' "$1.tty" | tr -d '\\r' | head -n 1)"
+naru queue list
+echo the end
+"""
+
+
+def case_the_shell_has_the_courses_addresses_and_ports(i):
+    directory = tempfile.mkdtemp(prefix="naru-interop-")
+    base = os.path.join(directory, "shell")
+    with open(base, "w") as f:
+        f.write(SHELL.replace("$1", base))
+    os.chmod(base, 0o755)
+    code, said = run(["script", "-qefc", f"SHELL={base} {i.naru} try --shell", base + ".tty"],
+                     env={"SHELL": "/bin/sh", "TERM": "vt100"}, timeout=60)
+    if "No network of its own here" in said:
+        raise Skip("this kernel refuses the namespaces: " + said.split("No network of its own here", 1)[1].splitlines()[0])
+    out = open(base + ".out").read()
+    for want in ("nameserver 128.238.29.10", "128.119.245.12", "212.212.212.20", "How about pickles?", "The queue is empty", "the end"):
+        assert want in out, (want, out)
+    shutil.rmtree(directory)
