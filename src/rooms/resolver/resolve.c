@@ -43,6 +43,16 @@ typedef struct {
     str         ede_text;
 } step;
 
+// One name and type being looked for, from zone to zone; the last reply of use stands in message and view.
+typedef struct {
+    resolver    *resolver;
+    budget      *budget;
+    arena       *memory;
+    dns_question question;
+    dns_message  message;
+    reply_view   view;
+} search;
+
 static void find_merged(resolver *r, budget *b, dns_question q, arena *a, found *out);
 
 void resolver_init(resolver *r, world *w, size_t cache_bytes_max)
@@ -119,7 +129,8 @@ static void learn_answer(resolver *r, const dns_message *m, dns_name zone, dns_q
     for (int aliases = 0; aliases < SCRUB_ALIASES_MAX && dns_name_under(owner, zone); aliases++) {
         const dns_record *alias;
         learn_set(r, m, owner, q.type);
-        if (q.type == DNS_CNAME || reply_set(m, owner, q.type, &alias, 1) || !reply_set(m, owner, DNS_CNAME, &alias, 1))
+        bool has_data = q.type == DNS_CNAME || reply_set(m, owner, q.type, &alias, 1);
+        if (has_data || !reply_set(m, owner, DNS_CNAME, &alias, 1))
             return;
         learn_set(r, m, owner, DNS_CNAME);
         owner = alias->rdata;
@@ -135,28 +146,29 @@ static void step_from_set(const dns_message *m, dns_name owner, unsigned type, a
         out->records[out->count] = record_copy(a, set[out->count]);
 }
 
-static void step_from_reply(resolver *r, const dns_message *m, const reply_view *view, dns_name zone, dns_question q, arena *a,
-                            step *out)
+static void step_from_reply(search *s, dns_name zone, step *out)
 {
-    int64_t now = world_now_ns(r->world);
+    const dns_message *m = &s->message;
+    dns_question q = s->question;
     *out = (step){0};
-    if (view->kind == REPLY_DATA || view->kind == REPLY_ALIAS) {
-        bool is_alias = view->kind == REPLY_ALIAS;
+    if (s->view.kind == REPLY_DATA || s->view.kind == REPLY_ALIAS) {
+        bool is_alias = s->view.kind == REPLY_ALIAS;
         out->kind = is_alias ? STEP_ALIAS : STEP_DATA;
-        step_from_set(m, q.name, is_alias ? DNS_CNAME : q.type, a, out);
+        step_from_set(m, q.name, is_alias ? DNS_CNAME : q.type, s->memory, out);
         out->target = is_alias && out->count ? out->records[0].rdata : dns_root;
-        learn_answer(r, m, zone, q);
+        learn_answer(s->resolver, m, zone, q);
         return;
     }
-    out->kind = view->kind == REPLY_NO_NAME ? STEP_NO_NAME : STEP_NO_DATA;
-    out->has_soa = view->soa != NULL;
-    if (view->soa) {
+    out->kind = s->view.kind == REPLY_NO_NAME ? STEP_NO_NAME : STEP_NO_DATA;
+    out->has_soa = s->view.soa != NULL;
+    if (s->view.soa) {
         dns_soa fields = {0};
-        out->soa = record_copy(a, view->soa);
+        out->soa = record_copy(s->memory, s->view.soa);
         if (dns_rdata_soa(out->soa.rdata, &fields) && fields.minimum_s < out->soa.ttl)
             out->soa.ttl = fields.minimum_s;
     }
-    cache_put_missing(&r->answers, q.name, q.type, out->kind == STEP_NO_DATA, view->soa, now);
+    cache_put_missing(&s->resolver->answers, q.name, q.type, out->kind == STEP_NO_DATA, s->view.soa,
+                      world_now_ns(s->resolver->world));
 }
 
 // Asking the servers of one delegation.
@@ -196,9 +208,10 @@ static void candidates_order(resolver *r, candidates *c)
         }
 }
 
-static bool spent(resolver *r, budget *b)
+static bool spent(search *s)
 {
-    if (b->queries_left <= 0 || world_now_ns(r->world) >= b->until_ns)
+    budget *b = s->budget;
+    if (b->queries_left <= 0 || world_now_ns(s->resolver->world) >= b->until_ns)
         b->exhausted = true;
     return b->exhausted || fiber_canceled();
 }
@@ -210,71 +223,77 @@ static void trouble(budget *b, dns_name zone, const char *what)
     memcpy(b->trouble_zone, zone.at, (size_t)zone.len);
 }
 
-// One try with one server. True when its reply is of use.
-static bool ask_server(resolver *r, budget *b, addr server, int round, dns_name zone, dns_question q, arena *a,
-                       dns_message *m, reply_view *view)
+static bool no_use(search *s, dns_name zone, const char *what)
 {
-    int64_t now = world_now_ns(r->world), wait = millis(WORK_TRY_MS) << round;
-    dns_asking asking = {.question = q, .recursion_desired = r->asks_recursively};
-    if (r->asks_recursively)
-        wait = seconds(WORK_SECONDS_MAX);                  // the server has its own servers to wait for
-    if (wait > b->until_ns - now)
-        wait = b->until_ns - now;
-    dns_exchanged x = dns_exchange(r->world, server, asking, wait, a);
-    if (x.error == E_OK && (x.message.header.rcode == DNS_FORMERR || x.message.header.rcode == DNS_NOTIMP) &&
-        !x.message.edns.present && b->queries_left > x.queries) {
-        asking.without_edns = true;                        // an old server: RFC 6891 7
-        int before = x.queries;
-        x = dns_exchange(r->world, server, asking, wait, a);
-        x.queries += before;
-    }
-    b->queries_left -= x.queries;
-    r->figures.queries_sent += x.queries;
-    if (x.error != E_OK) {
-        b->unreachable = true;
-        trouble(b, zone, x.error == E_TIMEOUT ? "no answer from the name servers of" : "no connection to the name servers of");
-        if (x.error != E_CANCELED)
-            servers_failed(&r->servers, server, world_now_ns(r->world));
-        return false;
-    }
-    *m = x.message;
-    *view = reply_judge(m, zone, q, r->asks_recursively);
-    if (view->kind == REPLY_LAME) {
-        trouble(b, zone, "no useful answer from the name servers of");
-        servers_failed(&r->servers, server, world_now_ns(r->world));
-        return false;
-    }
-    servers_worked(&r->servers, server);
-    return true;
+    trouble(s->budget, zone, what);
+    return false;
 }
 
-static bool ask_candidates(resolver *r, budget *b, candidates *c, int round, dns_name zone, dns_question q, arena *a,
-                           dns_message *m, reply_view *view)
+// One exchange, and another without EDNS when the server does not know it (RFC 6891 7). Paid from the budget.
+static dns_exchanged exchange(search *s, addr server, int64_t wait_ns)
 {
-    candidates_order(r, c);
-    for (int i = 0; i < c->count && i < WORK_SERVERS_MAX && !spent(r, b); i++)
-        if (ask_server(r, b, c->at[i], round, zone, q, a, m, view))
+    resolver *r = s->resolver;
+    dns_asking asking = {.question = s->question, .recursion_desired = r->asks_recursively};
+    dns_exchanged x = dns_exchange(r->world, server, asking, wait_ns, s->memory);
+    bool is_old = x.error == E_OK && !x.message.edns.present &&
+                  (x.message.header.rcode == DNS_FORMERR || x.message.header.rcode == DNS_NOTIMP);
+    int sent = x.queries;
+    if (is_old && s->budget->queries_left > sent) {
+        asking.without_edns = true;
+        x = dns_exchange(r->world, server, asking, wait_ns, s->memory);
+        sent += x.queries;
+    }
+    s->budget->queries_left -= sent;
+    r->figures.queries_sent += sent;
+    return x;
+}
+
+// One try with one server. True when its reply is of use; then it stands in s->message and s->view.
+static bool ask_server(search *s, addr server, int round, dns_name zone)
+{
+    resolver *r = s->resolver;
+    int64_t left = s->budget->until_ns - world_now_ns(r->world);
+    int64_t wait = r->asks_recursively ? left : millis(WORK_TRY_MS) << round;      // who recurses waits for others himself
+    dns_exchanged x = exchange(s, server, wait < left ? wait : left);
+    if (x.error != E_OK) {
+        s->budget->unreachable = true;
+        if (x.error != E_CANCELED)
+            servers_failed(&r->servers, server, world_now_ns(r->world));
+        return no_use(s, zone, x.error == E_TIMEOUT ? "no answer from the name servers of"
+                                                    : "no connection to the name servers of");
+    }
+    servers_worked(&r->servers, server);
+    s->message = x.message;
+    s->view = reply_judge(&s->message, zone, s->question, r->asks_recursively);
+    return s->view.kind != REPLY_LAME || no_use(s, zone, "no useful answer from the name servers of");
+}
+
+static bool ask_candidates(search *s, candidates *c, int round, dns_name zone)
+{
+    candidates_order(s->resolver, c);
+    for (int i = 0; i < c->count && i < WORK_SERVERS_MAX && !spent(s); i++)
+        if (ask_server(s, c->at[i], round, zone))
             return true;
     return false;
 }
 
 // The addresses of a name server that came without glue, found with what is left of the same budget.
-static void look_up_server(resolver *r, budget *b, dns_name server, arena *a, candidates *c)
+static void look_up_server(search *s, dns_name server, candidates *c)
 {
     static const uint16_t types[] = {DNS_A, DNS_AAAA};
     for (int t = 0; t < 2; t++) {
         found f;
-        if (!can_reach(r->world, types[t] == DNS_A ? 4 : 6) || spent(r, b))
+        if (!can_reach(s->resolver->world, types[t] == DNS_A ? 4 : 6) || spent(s))
             continue;
-        b->depth++;
-        find_merged(r, b, (dns_question){server, types[t], DNS_CLASS_IN}, a, &f);
-        b->depth--;
+        s->budget->depth++;
+        find_merged(s->resolver, s->budget, (dns_question){server, types[t], DNS_CLASS_IN}, s->memory, &f);
+        s->budget->depth--;
         for (int i = 0; i < f.answers; i++) {
             addr at = {.family = types[t] == DNS_A ? 4 : 6};
             if (f.answer[i].type != types[t])
                 continue;
             memcpy(at.ip, f.answer[i].rdata.at, (size_t)f.answer[i].rdata.len);
-            candidates_add(r, c, at);
+            candidates_add(s->resolver, c, at);
         }
     }
 }
@@ -287,35 +306,36 @@ static bool has_glue(const delegation *d, int name)
     return false;
 }
 
-static bool ask_glueless(resolver *r, budget *b, const delegation *d, dns_question q, arena *a, dns_message *m, reply_view *view)
+static bool ask_glueless(search *s, const delegation *d)
 {
-    if (b->depth >= WORK_DEPTH_MAX)
+    if (s->budget->depth >= WORK_DEPTH_MAX)
         return false;
     for (int i = 0; i < d->names; i++) {
         candidates c = {0};
         if (has_glue(d, i) || dns_name_under(d->name[i], d->zone))     // inside the zone without glue: nobody can know
             continue;
-        if (b->server_lookups_left <= 0 || spent(r, b))
+        if (s->budget->server_lookups_left <= 0 || spent(s))
             return false;
-        b->server_lookups_left--;
-        look_up_server(r, b, d->name[i], a, &c);
-        if (ask_candidates(r, b, &c, 0, d->zone, q, a, m, view))
+        s->budget->server_lookups_left--;
+        look_up_server(s, d->name[i], &c);
+        if (ask_candidates(s, &c, 0, d->zone))
             return true;
     }
     return false;
 }
 
-static bool ask_delegation(resolver *r, budget *b, const delegation *d, dns_question q, arena *a, dns_message *m, reply_view *view)
+static bool ask_delegation(search *s, const delegation *d)
 {
     candidates c = {0};
+    resolver *r = s->resolver;
     for (int i = 0; i < d->addresses; i++)
         candidates_add(r, &c, d->address[i].at);
     for (int i = 0; i < r->root_count && dns_name_is_root(d->zone); i++)
         candidates_add(r, &c, r->roots[i].at);
-    if (ask_candidates(r, b, &c, 0, d->zone, q, a, m, view) || ask_glueless(r, b, d, q, a, m, view))
+    if (ask_candidates(s, &c, 0, d->zone) || ask_glueless(s, d))
         return true;
-    for (int round = 1; round < WORK_ROUNDS && b->unreachable; round++)
-        if (ask_candidates(r, b, &c, round, d->zone, q, a, m, view))
+    for (int round = 1; round < WORK_ROUNDS && s->budget->unreachable; round++)
+        if (ask_candidates(s, &c, round, d->zone))
             return true;
     return false;
 }
@@ -323,22 +343,22 @@ static bool ask_delegation(resolver *r, budget *b, const delegation *d, dns_ques
 // From the deepest known zone down to the one that answers.
 static void step_asked(resolver *r, budget *b, dns_question q, arena *a, step *out)
 {
+    search s = {.resolver = r, .budget = b, .memory = a, .question = q};
     delegation d = {.zone = dns_root};
     bool at_parent = q.type == DNS_DS && !dns_name_is_root(q.name);    // DS lives in the parent (RFC 4035 3.1.4.1)
-    (void)delegations_find(&r->delegations, at_parent ? dns_name_parent(q.name) : q.name, world_now_ns(r->world), a, &d);
+    dns_name begin = at_parent ? dns_name_parent(q.name) : q.name;
+    (void)delegations_find(&r->delegations, begin, world_now_ns(r->world), a, &d);
     *out = (step){.kind = STEP_FAILED};
     for (int referrals = 0; referrals < WORK_REFERRALS_MAX; referrals++) {
-        dns_message m;
-        reply_view view;
         uint32_t ttl_s;
-        if (!ask_delegation(r, b, &d, q, a, &m, &view))
+        dns_name zone = d.zone;
+        if (!ask_delegation(&s, &d))
             return;
-        if (view.kind != REPLY_REFERRAL) {
-            step_from_reply(r, &m, &view, d.zone, q, a, out);
+        if (s.view.kind != REPLY_REFERRAL) {
+            step_from_reply(&s, zone, out);
             return;
         }
-        dns_name zone = d.zone;
-        if (!delegation_read(&m, zone, view.cut, &d, &ttl_s))
+        if (!delegation_read(&s.message, zone, s.view.cut, &d, &ttl_s))
             return;
         delegations_put(&r->delegations, &d, ttl_s, world_now_ns(r->world));
     }
@@ -398,10 +418,12 @@ bool resolver_find_cached(resolver *r, dns_question q, arena *a, found *out)
 
 static void explain_failure(resolver *r, const budget *b, dns_question q, arena *a, step *s)
 {
-    str zone = b->trouble ? dns_name_text(a, (str){b->trouble_zone, b->trouble_zone_len}) : S("");
     s->ede = b->exhausted || !b->trouble ? DNS_EDE_OTHER : DNS_EDE_NO_REACHABLE_AUTHORITY;
-    s->ede_text = b->trouble ? str_format(a, "%s " STR_FMT "%s", b->trouble, STR_ARG(zone), b->exhausted ? " (work limit reached)" : "")
-                             : S("this question would cost more work than one query may cause");
+    s->ede_text = S("this question would cost more work than one query may cause");
+    if (b->trouble) {
+        str zone = dns_name_text(a, (str){b->trouble_zone, b->trouble_zone_len});
+        s->ede_text = str_format(a, "%s " STR_FMT "%s", b->trouble, STR_ARG(zone), b->exhausted ? " (work limit reached)" : "");
+    }
     r->figures.failures++;
     if (!fiber_canceled())
         cache_put_failure(&r->answers, q.name, q.type, s->ede, s->ede_text, world_now_ns(r->world));
