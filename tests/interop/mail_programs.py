@@ -155,6 +155,7 @@ def case_mutt_reads_by_pop3(i):
     with tempfile.TemporaryDirectory() as home:
         settings = f'set pop_user="bob@hamburger.edu"\nset pop_pass="{i.passwords["bob@hamburger.edu"]}"\nset pop_authenticators="user"\nset ssl_starttls=no\nset ssl_force_tls=no\nset pop_delete=no\nset pop_last=no\nset confirmappend=no\nset confirmcreate=no\nset quit=yes\n'
         open(os.path.join(home, "rc"), "w").write(settings)
+        os.mkdir(os.path.join(home, "Mail"))
         code, said = run(["script", "-qec", f"timeout --foreground 5 mutt -n -F {home}/rc -f pop://{address}:{port}/", "/dev/null"],
                          env={"HOME": home, "TERM": "vt100", "LINES": "40", "COLUMNS": "150", "SHELL": "/bin/sh"}, timeout=40, text=b"")
         assert mark in said, said[-800:]                  # the subject stands in mutt's list (nobody types, so time ends it)
