@@ -120,9 +120,13 @@ static int entries_read(world *w, arena *a, entry *out)
         return 0;
     for (int i = 0; i < found && count < ENTRIES_MAX; i++) {
         char *path = str_to_z(a, str_format(a, STR_FMT "/" STR_FMT, STR_ARG(list), STR_ARG(names[i])));
-        if (path_stat(w, path, &st) == E_OK && !st.is_dir && file_read_all(w, path, a, ENTRY_BYTES_MAX, &dir) == E_OK
-            && str_starts(dir, S("/")))
-            out[count++] = (entry){dir, st.modified_ns};
+        if (path_stat(w, path, &st) != E_OK || st.is_dir || file_read_all(w, path, a, ENTRY_BYTES_MAX, &dir) != E_OK)
+            continue;
+        int64_t announced_ns = st.modified_ns;
+        if (path_stat(w, str_to_z(a, dir), &st) == E_NO_ENTRY)
+            path_remove(w, path);                // it died without saying so, and its directory is gone
+        else
+            out[count++] = (entry){dir, announced_ns};
     }
     return count;
 }

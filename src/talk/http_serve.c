@@ -212,6 +212,17 @@ static bool serve_one(conn *c, http_limits limits, bool last, http_handler *hand
     return !r.close && !c->error;
 }
 
+// RFC 9112 section 9.6: closing while the peer still sends would reset the connection and take the answer from it. So our
+// side ends first, and what still comes is read past for a while.
+static void linger(conn *c)
+{
+    size_t dropped = 0;
+    conn_deadline(c, seconds(HTTP_LINGER_S));
+    conn_shutdown(c);
+    for (str rest; dropped < HTTP_LINGER_BYTES_MAX && (rest = conn_some(c)).len; dropped += (size_t)rest.len)
+        conn_used(c, (size_t)rest.len);
+}
+
 void http_serve(conn *c, http_limits limits, http_handler *handler, void *arg)
 {
     limits.body_bytes_max = limits.body_bytes_max ? limits.body_bytes_max : HTTP_BODY_BYTES_MAX;
@@ -221,5 +232,6 @@ void http_serve(conn *c, http_limits limits, http_handler *handler, void *arg)
     for (int n = 1; serve_one(c, limits, n == limits.requests_max, handler, arg, &msg); n++)
         arena_free(&msg);                   // an idle connection holds nothing
     arena_free(&msg);
-    conn_flush(c);
+    if (!c->error)
+        linger(c);
 }

@@ -24,6 +24,8 @@ enum {
     HTTP_HEAD_S = 10,                       // a request's head must be there in this time
     HTTP_BYTES_PER_S_MIN = 1024,            // bodies may not come, answers not be taken, more slowly (after HTTP_GRACE_S)
     HTTP_GRACE_S = 20,
+    HTTP_LINGER_S = 2,                      // after an answer that ends the connection what still comes is read past
+    HTTP_LINGER_BYTES_MAX = 1 << 20,
     HTTP_ANSWER_HEADERS_BYTES_MAX = 16 * 1024,
     HTTP_MEMORY_BYTES_MAX = 64 << 20,       // of `msg`, for one request and its answer, besides the body
 };
