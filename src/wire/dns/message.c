@@ -13,6 +13,7 @@ enum {
     TRACE_BYTES = 8,
     EDNS_DO = 0x8000,
     COUNTS_OFFSET = 4,
+    QUESTION_POINTER = 0xc000 | DNS_HEADER_BYTES,
     RECORD_BYTES_MIN = 11,               // root name, type, class, ttl, length
 };
 
@@ -183,6 +184,7 @@ void dns_build_start(dns_builder *b, void *at, size_t size, dns_header header, c
 
 void dns_build_question(dns_builder *b, dns_question q)
 {
+    b->question = q.name;
     dns_name_write(&b->w, &b->names, q.name);
     wr_u16(&b->w, q.type);
     wr_u16(&b->w, q.class);
@@ -212,7 +214,10 @@ bool dns_build_record(dns_builder *b, dns_section s, const dns_record *r)
     dns_mark mark = dns_build_mark(b);
     for (int later = s + 1; later < DNS_SECTIONS; later++)
         must(b->count[later] == 0);
-    dns_name_write(w, &b->names, r->name);
+    if (r->name.at == b->question.at && r->name.len == b->question.len && !dns_name_is_root(r->name))
+        wr_u16(w, QUESTION_POINTER);                       // the common case, without looking
+    else
+        dns_name_write(w, &b->names, r->name);
     wr_u16(w, r->type);
     wr_u16(w, r->class);
     wr_u32(w, r->ttl);

@@ -77,6 +77,7 @@ typedef struct {
     writer         w;
     dns_compressor names;
     dns_header     header;
+    dns_name       question;             // as it was given; most answers are about it
     uint16_t       questions, count[DNS_SECTIONS];
     ptrdiff_t      reserved;             // bytes kept for the OPT record
 } dns_builder;
