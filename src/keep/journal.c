@@ -76,8 +76,14 @@ static err commit_write(commit *c, int64_t segment_bytes_max)
         a->place = (journal_place){s->head.number, (uint64_t)at};
         at += RECORD_HEAD_BYTES + (int64_t)a->bytes;
     }
+    int records = c->vector_count;
     int64_t prepared = zeros_add(c, at, segment_bytes_max);
     err e = file_write(s->file, s->end, c->vectors, c->vector_count);
+    if (e == E_NO_SPACE && c->vector_count > records) {       // no room for what comes later; perhaps for this
+        file_truncate(s->file, at);
+        prepared = at;
+        e = file_write(s->file, s->end, c->vectors, records);
+    }
     // A full disk is no reason to seal: the next commit writes over what this one may have left, and whoever reads it
     // after a crash finds records that nobody was promised.
     if (e == E_NO_SPACE)
@@ -95,32 +101,16 @@ static err commit_write(commit *c, int64_t segment_bytes_max)
     return E_OK;
 }
 
-static err commit_start_segment(journal *j)
-{
-    commit *c = &j->commit;
-    segment *made = NULL;
-    err e = segment_create(j, c->into, c->records[0]->sequence, &made);
-    if (e)
-        return e;
-    if (c->into && segment_is_waste(c->into)) {       // who holds segments by number need not notice
-        made->holds = c->into->holds;
-        file *wasted = c->into->file;
-        made->link = c->into->link;
-        *c->into = *made;
-        made->file = wasted;
-        segment_free(made);
-    } else {
-        c->into = c->created = made;
-    }
-    return E_OK;
-}
-
 static void commit_run(void *arg)
 {
     journal *j = arg;
     commit *c = &j->commit;
-    if (!commit_fits(j) && (c->error = commit_start_segment(j)))
-        return;
+    if (!commit_fits(j)) {
+        c->error = segment_create(j, c->into, c->records[0]->sequence, &c->created);
+        if (c->error)
+            return;
+        c->into = c->created;
+    }
     c->error = commit_write(c, j->options.segment_bytes_max);
 }
 
@@ -194,6 +184,24 @@ static void commit_count(journal *j)
     }
 }
 
+static void segment_free_run(void *arg) { segment_free(arg); }
+
+static void segment_join(journal *j, segment *created)
+{
+    segment *last = newest(j);
+    bool replaces = last && last->head.number == created->head.number;
+    if (replaces) {                           // who holds segments by number need not notice
+        must(segment_is_waste(last) && !last->pins);
+        created->holds = last->holds;
+        list_remove(&last->link);
+    }
+    list_append(&j->segments, &created->link);
+    if (replaces)
+        work(segment_free_run, last);
+    else
+        j->figures.segments++;
+}
+
 // Takes what waits (the leader's own record first), writes and syncs it, and wakes everybody whose record it was.
 static void commit_all(journal *j)
 {
@@ -210,10 +218,8 @@ static void commit_all(journal *j)
         c->error = E_LIMIT;
     else
         work(commit_run, j);
-    if (c->created) {
-        list_append(&j->segments, &c->created->link);
-        j->figures.segments++;
-    }
+    if (c->created)
+        segment_join(j, c->created);
     commit_count(j);
     for (int i = 0; i < c->count; i++) {
         append *a = c->records[i];
@@ -288,7 +294,8 @@ err journal_append(journal *j, const str *pieces, int count, journal_place *plac
     if (!a.done)
         commit_lead(j);
     must(a.done);
-    *place = a.place;
+    if (!a.error)
+        *place = a.place;
     if (a.segment)
         a.segment->pins--;                    // nothing parks from here on until the caller has had the chance to hold it
     journal_leave(j);
