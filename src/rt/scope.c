@@ -29,11 +29,21 @@ static err go(scope *s, const char *label, fiber_body *body, void *arg)
     return fiber_start(s, label, body, arg, f->world, f->trace);
 }
 
+// Between its wake and its turn to run the scope may have been told to close.
+static err wait_for_room(scope *s)
+{
+    s->entering++;
+    err e = gate_wait(&s->room, NEVER_NS, "room in a scope");
+    if (--s->entering == 0 && s->owner_waits)
+        fiber_wake(s->owner);
+    return e;
+}
+
 err scope_go(scope *s, const char *label, fiber_body *body, void *arg)
 {
     must(s->open);
     while (s->count >= s->max) {
-        err e = s->canceled ? E_CANCELED : gate_wait(&s->room, NEVER_NS, "room in a scope");
+        err e = s->canceled ? E_CANCELED : wait_for_room(s);
         if (e)
             return e;
     }
@@ -104,7 +114,7 @@ void scope_close(scope *s)
     must(s->owner == fiber_self());
     scope_cancel(s);
     s->owner_waits = true;
-    while (s->count)
+    while (s->count || s->entering)
         fiber_park_deaf(NEVER_NS, "a scope's closing");
     run_ends(s);
     unlink_scope(s);

@@ -20,6 +20,7 @@ typedef struct scope {
     int64_t       deadline_ns;       // absolute; NEVER_NS: none
     bool          canceled, open, owner_waits;
     gate          room;              // fibers parked in scope_go
+    int           entering;          // how many: the scope's closing waits for them too, they look at it once more
     scope_end    *ends;              // run when it has closed
 } scope;
 

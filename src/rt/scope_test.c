@@ -264,6 +264,32 @@ FIBER_TEST(room_is_passed_on)
     CHECK_INT(b.e, E_OK);
 }
 
+static void close_crowded(crowd *c, starter *st, scope *others)
+{
+    scope s;
+    scope_open(&s, 0, 1);
+    st->into = &s;
+    scope_go(&s, "occupant", be_there, c);
+    scope_go(others, "waits for room", start_and_remember, st);
+    fiber_yield();
+    fiber_yield();
+    while (s.count)
+        fiber_yield();                           // the occupant has gone; who waits was woken and has not run yet
+    CHECK_INT(s.entering, 1);
+    scope_close(&s);
+    memset(&s, 0xff, sizeof s);                  // nobody looks at it any more
+}
+
+FIBER_TEST(closing_waits_for_who_was_about_to_enter)
+{
+    crowd c = {0};
+    starter st = {.e = E_EOF};
+    SCOPE(others, 0, 1);
+    close_crowded(&c, &st, &others);
+    CHECK_INT(scope_wait(&others), E_OK);
+    CHECK_INT(st.e, E_CANCELED);
+}
+
 FIBER_TEST(a_canceled_fiber_starts_nothing)
 {
     starter a = {0};
