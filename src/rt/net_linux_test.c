@@ -1,5 +1,6 @@
 #include "fiber_test.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -424,4 +425,61 @@ FIBER_TEST(out_of_descriptors_is_a_limit_that_does_not_spin_and_passes)
     setrlimit(RLIMIT_NOFILE, &before);
     CHECK_INT(accept_one(l, &a, &peer, &local), E_OK);   // found again without a new connection
     sock_close(a), sock_close(s), sock_close(l);
+}
+
+static int descriptors_open(void)
+{
+    int n = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+// One of everything; what cannot be had is a limit, and what was had is given back.
+static int make_everything(const char *path)
+{
+    world *w = world_here();
+    sock *made[6];
+    int n = 0;
+    err e = sock_listen(w, loopback(0), (listen_options){0}, &made[n]);
+    if (!e) {
+        addr at = sock_local(made[n++]), peer, local;
+        if (!(e = connect_to(w, at, &made[n])))
+            n++;
+        if (!e && !(e = accept_one(made[0], &made[n], &peer, &local)))
+            n++;
+    }
+    if (!e && !(e = sock_datagram(w, loopback(0), false, &made[n])))
+        n++;
+    if (!e && !(e = sock_listen_unix(w, path, 0600, &made[n])))
+        n++;
+    if (!e && !(e = sock_connect_unix(w, path, &made[n])))
+        n++;
+    CHECK(e == E_OK || e == E_LIMIT);
+    int complete = n;
+    while (n)
+        sock_close(made[--n]);
+    unlink(path);
+    return complete;
+}
+
+FIBER_TEST(every_lack_of_descriptors_is_a_limit_and_leaks_nothing)
+{
+    char folder[] = "/tmp/naru-test-XXXXXX", path[64];
+    struct rlimit before;
+    CHECK(mkdtemp(folder));
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    snprintf(path, sizeof path, "%s/door", folder);
+    int open_before = descriptors_open(), last = dup(STDERR_FILENO), complete = 0;
+    close(last);
+    for (int allowed = last; complete < 6 && allowed < last + 20; allowed++) {
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)allowed, before.rlim_max});
+        int made = make_everything(path);
+        setrlimit(RLIMIT_NOFILE, &before);
+        CHECK_ROW(allowed, made >= complete);
+        complete = made;
+        CHECK_INT(descriptors_open(), open_before);
+    }
+    CHECK_INT(complete, 6);
+    rmdir(folder);
 }
