@@ -12,7 +12,7 @@ enum {
     CLOSE_MS_MAX = 10000,           // what still waits is sent within this, or not at all
     LINGER_MS_MAX = 1000,           // a peer that still talks is heard out this long, so that it reads our last words
     LINGER_BYTES_MAX = 1 << 20,
-    READS_IN_A_ROW_MAX = 16,        // a peer that always has more to say lets the other fibers run after so many
+    MOVES_IN_A_ROW_MAX = 16,        // a peer that is always ready lets the other fibers run after so many reads or writes
 };
 
 // ---- errors and waiting -------------------------------------------------------------------------------------------------
@@ -42,6 +42,7 @@ static err carrier_wait(conn_inside *c, sock_event wants, int64_t until_ns)
 err conn_wait(conn_inside *c, sock_event wants, int64_t until_ns)
 {
     int64_t start = loop_now_ns(), slow_ns = NEVER_NS;
+    c->moves_in_a_row = 0;
     if (c->rate_bytes_per_s)
         slow_ns = start + (c->patience_ns > 0 ? c->patience_ns : 1);
     err e = carrier_wait(c, wants, earlier(earlier(c->deadline_ns, until_ns), slow_ns));
@@ -56,6 +57,18 @@ err conn_wait(conn_inside *c, sock_event wants, int64_t until_ns)
         e = E_SLOW;
     conn_fail(c, e);
     return e;
+}
+
+// A conversation that never has to wait would never hear that it was canceled, or that its time is over.
+static err give_way(conn_inside *c)
+{
+    if (++c->moves_in_a_row <= MOVES_IN_A_ROW_MAX)
+        return E_OK;
+    c->moves_in_a_row = 0;
+    fiber_yield();
+    if (fiber_canceled())
+        return E_CANCELED;
+    return passed(c->deadline_ns, loop_now_ns()) || passed(fiber_deadline_ns(), loop_now_ns()) ? E_TIMEOUT : E_OK;
 }
 
 // Bytes that moved buy patience, never more than the grace that was given.
@@ -298,32 +311,17 @@ static err fill_now(conn_inside *c, sock_event *wants)
     return e;
 }
 
-// A conversation that never has to wait would never hear that it was canceled, or that its time is over.
-static bool give_way(conn_inside *c)
-{
-    c->reads_in_a_row = 0;
-    fiber_yield();
-    if (fiber_canceled())
-        conn_fail(c, E_CANCELED);
-    else if (passed(c->deadline_ns, loop_now_ns()) || passed(fiber_deadline_ns(), loop_now_ns()))
-        conn_fail(c, E_TIMEOUT);
-    return c->seen.error == E_OK;
-}
-
 // At least one more byte of input. What was written goes out before we wait. E_EOF and E_TIMEOUT of `until_ns` are not
 // sticky here; every other error is.
 static err fill(conn_inside *c, int64_t until_ns)
 {
     if (c->seen.error)
         return c->seen.error;
-    if (++c->reads_in_a_row > READS_IN_A_ROW_MAX && !give_way(c))
-        return c->seen.error;
     sock_event wants;
-    err e;
-    while ((e = fill_now(c, &wants)) == E_AGAIN) {
-        if (c->out.len > 0 && !c->sending && !conn_send_all(c, (str){0}))
+    err e = give_way(c);
+    while (!e && (e = fill_now(c, &wants)) == E_AGAIN) {
+        if (c->out.len > 0 && !c->sending.taken && !conn_send_all(c, (str){0}))
             return c->seen.error;
-        c->reads_in_a_row = 0;
         e = conn_wait(c, wants, until_ns);
         if (e)
             return e;
@@ -450,29 +448,39 @@ static bool may_write(const conn_inside *c)
     return (c->seen.error == E_OK || c->seen.error == E_EOF) && !c->out_broken && !c->shut;
 }
 
+// One step of sending: something has gone, or we have waited.
+static err send_step(conn_inside *c, str *more)
+{
+    struct iovec v[2];
+    int count = 0;
+    if (c->out.len > 0)
+        v[count++] = (struct iovec){c->out.at + c->out.start, c->out.len};
+    if (more->len > 0)
+        v[count++] = (struct iovec){(void *)(uintptr_t)more->at, (size_t)more->len};
+    size_t put = 0;
+    sock_event wants;
+    err e = transport_write(c, v, count, &put, &wants);
+    if (e == E_AGAIN)
+        return conn_wait(c, wants, NEVER_NS);
+    if (!e)
+        sent(c, more, put);
+    return e ? e : give_way(c);
+}
+
 bool conn_send_all(conn_inside *c, str more)
 {
-    c->sending = true;
-    while (!c->out_broken && (c->out.len > 0 || more.len > 0)) {
-        struct iovec v[2];
-        int count = 0;
-        if (c->out.len > 0)
-            v[count++] = (struct iovec){c->out.at + c->out.start, c->out.len};
-        if (more.len > 0)
-            v[count++] = (struct iovec){(void *)(uintptr_t)more.at, (size_t)more.len};
-        size_t put = 0;
-        sock_event wants;
-        err e = transport_write(c, v, count, &put, &wants);
-        if (!e)
-            sent(c, &more, put);
-        else if (e == E_AGAIN)
-            c->out_broken = conn_wait(c, wants, NEVER_NS) != E_OK;
-        else
-            c->out_broken = true, conn_fail(c, e);
+    err e = turn_take(&c->sending, c->deadline_ns);
+    bool took = e == E_OK;
+    while (!e && !c->out_broken && (c->out.len > 0 || more.len > 0))
+        e = send_step(c, &more);
+    if (e) {
+        c->out_broken = true;
+        conn_fail(c, e);
     }
-    c->sending = false;
     if (c->out_broken || c->out.len == 0)
         conn_buffer_free(&c->out);
+    if (took)
+        turn_give(&c->sending);
     return !c->out_broken;
 }
 

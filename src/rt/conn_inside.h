@@ -2,6 +2,7 @@
 // conn.c decides when to park; conn_pair.c, conn_tls.c and the world only ever answer E_AGAIN. Private to rt.
 #pragma once
 #include "rt/conn.h"
+#include "rt/wait.h"
 
 typedef struct pipe_end pipe_end;            // conn_pair.c
 typedef struct tls_session tls_session;      // conn_tls.c
@@ -22,12 +23,12 @@ typedef struct conn_inside {
     int64_t      rate_bytes_per_s;           // 0: no minimum
     int64_t      patience_ns, patience_max_ns;   // how long we would wait now; bytes that move buy more
     size_t       tls_dropped;
-    int          reads_in_a_row;             // without having waited
+    int          moves_in_a_row;             // reads and writes without having waited
     bool         bulk;                       // the last read was large: read into a large buffer
     bool         at_end;                     // the peer has ended; E_EOF shows when the buffer has been read
     bool         out_broken;                 // nothing can be written any more
     bool         shut;                       // conn_shutdown was called
-    bool         sending;                    // a fiber is in the middle of sending
+    turn         sending;                    // the reading fiber sends too, before it waits; one at a time
 } conn_inside;
 
 static inline conn_inside *inside(conn *c) { return (conn_inside *)(void *)c; }

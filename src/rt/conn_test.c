@@ -121,6 +121,54 @@ static void bulk_echoes(world *w, test_ends e, joint by)
 
 TEST(conn_carries_what_is_larger_than_every_buffer) { play_joints(bulk_echoes); }
 
+// One fiber reads (and sends what waits, before it parks), another writes; the peer is slow in both directions.
+enum { STREAM_BYTES = 600 * 1000 };
+
+static void write_numbers(void *arg)
+{
+    conn *c = arg;
+    unsigned char piece[1000];
+    for (int i = 0; i < STREAM_BYTES / 1000; i++) {
+        memset(piece, i % 251, sizeof piece);
+        conn_put(c, str_of(piece, sizeof piece));
+        if (i % 7 == 0)
+            fiber_yield();
+    }
+    CHECK(conn_flush(c));
+}
+
+static void read_dots(void *arg)
+{
+    conn *c = arg;
+    unsigned char dot;
+    for (int i = 0; i < 200; i++)
+        CHECK(conn_read(c, &dot, 1) && dot == '.');
+}
+
+static void one_reads_one_writes(world *w, test_ends e, joint by)
+{
+    (void)w, (void)by;
+    SCOPE(all, seconds(30), 2);
+    must(scope_go(&all, "reader", read_dots, e.server) == E_OK && scope_go(&all, "writer", write_numbers, e.server) == E_OK);
+    bool same = true;
+    unsigned char got[3000], want[3000];
+    for (int i = 0; i < 200; i++) {
+        conn_put(e.client, S("."));
+        conn_flush(e.client);
+        fiber_yield();
+        CHECK(conn_read(e.client, got, sizeof got));
+        for (int k = 0; k < 3; k++)
+            memset(want + k * 1000, (i * 3 + k) % 251, 1000);
+        same &= memcmp(got, want, sizeof got) == 0;
+    }
+    CHECK(same);
+    CHECK_INT(scope_wait(&all), E_OK);
+    conn_close(e.client);
+    conn_close(e.server);
+}
+
+TEST(conn_has_a_reader_and_a_writer) { play_joints(one_reads_one_writes); }
+
 // ---- a dialogue -----------------------------------------------------------------------------------------------------------
 
 static void answer_lines(void *arg)
