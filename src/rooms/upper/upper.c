@@ -45,7 +45,8 @@ static size_t answer_datagram(void *arg, datagram_door *d, const datagram *in, u
     const upper_room *u = arg;
     if (may_be_a_server(u, in->peer))
         return 0;
-    return upper_text_fit(out, out_max < UPPER_DATAGRAM_BYTES_MAX ? out_max : UPPER_DATAGRAM_BYTES_MAX, str_of(in->at, in->len));
+    size_t size = out_max < UPPER_DATAGRAM_BYTES_MAX ? out_max : UPPER_DATAGRAM_BYTES_MAX;
+    return upper_text_fit(out, size, str_of(in->at, in->len));
 }
 
 // ---- TCP: each chunk is answered at once ----------------------------------------------------------------------------------
@@ -59,7 +60,10 @@ typedef struct {
 static void piece_answer(conn *c, piece *p, ptrdiff_t len)
 {
     unsigned char out[sizeof p->bytes * UPPER_GROWTH + UPPER_SLACK_BYTES];
-    conn_put(c, str_of(out, upper_text(out, (str){p->bytes, len})));
+    str made = str_of(out, upper_text(out, (str){p->bytes, len}));
+    if (made.len > 0)
+        story_tell("upper", STORY_OUT, c->local, c->peer, made);
+    conn_put(c, made);
     p->len -= len;
     memmove(p->bytes, p->bytes + len, (size_t)p->len);
 }
@@ -80,6 +84,7 @@ static void converse(conn *c, void *arg)
 {
     const upper_room *u = arg;
     piece p = {.len = 0};
+    fiber_set_trace(story_trace_new());
     for (;;) {
         conn_deadline(c, u->idle_ns);
         str chunk = conn_some(c);           // sends what was put, then waits
@@ -143,8 +148,9 @@ static err start(room *r, str *why)
     for (int i = 0; i < count; i++) {
         err e = doors_open(r, u, at[i]);
         if (e && !no_ipv6_here(at[i], e)) {
-            *why = str_format(r->memory, "upper cannot listen on " STR_FMT ": %s. Set another port (upper { port N }), or end "
-                              "the program that has it: ss -lntup shows which.", STR_ARG(addr_text(r->memory, at[i])), err_text(e));
+            *why = str_format(r->memory, "upper cannot listen on " STR_FMT ": %s. Set another port (upper { port N }), "
+                              "or end the program that has it: ss -lntup shows which.",
+                              STR_ARG(addr_text(r->memory, at[i])), err_text(e));
             return e;
         }
     }
