@@ -283,9 +283,16 @@ static int addresses_of(const room *r, addr out[DOORS_MAX])
             count += addr_parse(l->words[i], DNS_PORT, &out[count]);
     for (int i = 0; !first_with(r->settings, "listen") && i < own_count && count < DOORS_MAX; i++)
         out[count++] = addr_with_port(own[i], DNS_PORT);
-    if (count == 0)
+    if (count == 0) {
         out[count++] = addr_v4(0, DNS_PORT);
+        out[count++] = (addr){.family = 6, .port = DNS_PORT};
+    }
     return count;
+}
+
+static bool no_ipv6_here(addr at, err e)
+{
+    return at.family == 6 && addr_is_any(at) && (e == E_UNSUPPORTED || e == E_UNREACHABLE);
 }
 
 static err doors_open(server *s, str *why)
@@ -293,8 +300,11 @@ static err doors_open(server *s, str *why)
     addr at[DOORS_MAX];
     int count = addresses_of(s->room, at);
     err e = E_OK;
-    for (int i = 0; i < count && !e; i++)
+    for (int i = 0; i < count && !e; i++) {
         e = door_pair_open(s, at[i], why);
+        if (no_ipv6_here(at[i], e))
+            e = E_OK;
+    }
     return e;
 }
 

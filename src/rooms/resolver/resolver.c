@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "rooms/resolver/resolve.h"
 #include "rooms/resolver/respond.h"
+#include "rooms/resolver/special.h"
 #include "rt/log.h"
 #include "rt/meter.h"
 #include "rt/story.h"
@@ -19,6 +20,9 @@ enum {
     PREFIXES_MAX = 64,
     FAST_ARENA_BYTES = 512 * 1024,
     CLIENTS_MAX = 10000,                     // UDP queries at work
+    NETWORKS = 4096,                         // slots that clients' networks share by hash ...
+    CLIENTS_PER_NETWORK_MAX = 1000,          // ... and how many queries of one slot may be at work
+    NETWORK_BITS_4 = 24, NETWORK_BITS_6 = 56,
     STREAMS_MAX = 2000,
     STREAMS_PER_ADDRESS_MAX = 100,
     EXPLAIN_BYTES_MAX = DNS_EDE_TEXT_MAX,
@@ -66,6 +70,8 @@ typedef struct {
     arena    msg;                            // of the datagram at work, when the caches answer
     prefix   allow[PREFIXES_MAX];
     int      allow_count, clients;
+    uint64_t network_secret;
+    uint16_t of_network[NETWORKS];           // queries at work, by the client's network
     str      explain;
     uint32_t turn;                           // rotation of sets, counted a reply at a time
     door    *tcp[DOORS_MAX];
@@ -88,18 +94,21 @@ static void count_work(server *s, int64_t sent_before)
     meter_set(&cache_bytes, (int64_t)s->core.answers.bytes);
 }
 
+static respond_setting respond_how(server *s, bool is_stream)
+{
+    return (respond_setting){s->explain, s->turn++, is_stream, s->core.roots, s->core.root_count};
+}
+
 // Finds the answer and writes it. Parks.
 static size_t find_and_respond(server *s, const dns_message *asked, bool is_stream, arena *msg, void *out, size_t out_max)
 {
     found f;
     int64_t before = s->core.figures.queries_sent;
-    if (asked->edns.trace)
-        fiber_set_trace(asked->edns.trace);
-    else
-        fiber_set_trace(story_trace_new());
+    fiber_set_trace(asked->edns.trace ? asked->edns.trace : story_trace_new());
     resolver_find(&s->core, asked->question, msg, &f);
     count_work(s, before);
-    return respond(asked, &f, &(respond_setting){s->explain, s->turn++, is_stream, s->core.roots, s->core.root_count}, out, out_max);
+    respond_setting how = respond_how(s, is_stream);
+    return respond(asked, &f, &how, out, out_max);
 }
 
 typedef struct {
@@ -109,6 +118,20 @@ typedef struct {
     size_t  len;
     unsigned char query[];
 } client;
+
+// A client's network: one of them must not take all the places.
+static uint16_t *network_of(server *s, addr peer)
+{
+    int bytes = (peer.family == 4 ? NETWORK_BITS_4 : NETWORK_BITS_6) / 8;
+    return &s->of_network[str_hash((str){peer.ip, bytes}, s->network_secret) % NETWORKS];
+}
+
+static void client_end(client *c)
+{
+    c->server->clients--;
+    --*network_of(c->server, c->peer);
+    memory_free(c);
+}
 
 static void client_serve(void *arg)
 {
@@ -124,13 +147,12 @@ static void client_serve(void *arg)
         datagram_send(c->door, c->peer, c->local, str_of(out, len));
     memory_free(out);
     arena_free(&msg);
-    s->clients--;
-    memory_free(c);
+    client_end(c);
 }
 
 static void client_start(server *s, datagram_door *d, const datagram *in)
 {
-    if (s->clients >= CLIENTS_MAX) {
+    if (s->clients >= CLIENTS_MAX || *network_of(s, in->peer) >= CLIENTS_PER_NETWORK_MAX) {
         meter_add_at(&queries, WAS_DROPPED, 1);
         return;
     }
@@ -138,11 +160,11 @@ static void client_start(server *s, datagram_door *d, const datagram *in)
     *c = (client){.server = s, .door = d, .peer = in->peer, .local = in->local, .len = in->len};
     memcpy(c->query, in->at, in->len);
     s->clients++;
+    ++*network_of(s, in->peer);
     meter_add_at(&queries, WAS_ASKED, 1);
     if (scope_try_go(s->room->scope, "resolver", client_serve, c) != E_OK) {
         meter_add_at(&queries, WAS_DROPPED, 1);
-        s->clients--;
-        memory_free(c);
+        client_end(c);
     }
 }
 
@@ -163,11 +185,12 @@ static size_t respond_at_once(server *s, str query, addr peer, bool is_stream, a
         meter_add_at(&queries, WAS_REFUSED, 1);
         return len;
     }
-    *go_on = !resolver_find_cached(&s->core, asked->question, msg, &f);
+    *go_on = !special_find(asked->question, msg, &f) && !resolver_find_cached(&s->core, asked->question, msg, &f);
     if (*go_on)
         return 0;
     meter_add_at(&queries, WAS_CACHED, 1);
-    return respond(asked, &f, &(respond_setting){s->explain, s->turn++, is_stream, s->core.roots, s->core.root_count}, out, out_max);
+    respond_setting how = respond_how(s, is_stream);
+    return respond(asked, &f, &how, out, out_max);
 }
 
 static size_t on_datagram(void *arg, datagram_door *d, const datagram *in, unsigned char *out, size_t out_max)
@@ -323,6 +346,7 @@ static err start(room *r, str *why)
     addr at[DOORS_MAX];
     s->room = r;
     s->msg = arena_make(FAST_ARENA_BYTES);
+    s->network_secret = world_random_u64(r->world);
     r->state = s;
     resolver_init(&s->core, r->world, (size_t)config_int(r->settings, settings, "cache"));
     s->core.asks_recursively = config_bool(r->settings, settings, "recursive");
