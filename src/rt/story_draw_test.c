@@ -5,7 +5,8 @@
 static story_event event(const char *here, const char *protocol, story_direction d, addr local, addr peer, str line)
 {
     static uint64_t number;
-    story_event e = {.number = ++number, .direction = d, .local = local, .peer = peer, .len = (uint8_t)line.len,
+    number++;
+    story_event e = {.number = number, .direction = d, .local = local, .peer = peer, .len = (uint8_t)line.len,
                      .mono_ns = (int64_t)number * 1000000, .wall_ns = 1795298613000000000, .trace = 1};
     memcpy(e.here, here, strlen(here));
     memcpy(e.protocol, protocol, strlen(protocol));
@@ -103,6 +104,7 @@ TEST(story_rows_are_bounded)
             CHECK_ROW(columns, utf8_width(str_cut(&rest, '\n')) <= most);
         buf_free(&out);
     }
+    arena_free(&small);
     arena_free(&a);
 }
 

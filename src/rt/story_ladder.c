@@ -56,9 +56,11 @@ static int put_text(canvas *v, int x, str text, const char *style)
 {
     while (text.len) {
         uint32_t code = 0;
-        int n = utf8_decode(text, &code), width = n ? utf8_columns(code) : 1;
+        int n = utf8_decode(text, &code);
+        bool shown = n && !utf8_is_control(code);
+        int width = shown ? utf8_columns(code) : 1;
         char bytes[5] = "?";
-        if (n)
+        if (shown)
             memcpy(bytes, text.at, (size_t)n), bytes[n] = 0;
         text = str_from(text, n ? n : 1);
         if (width == 0)
