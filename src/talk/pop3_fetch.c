@@ -111,6 +111,7 @@ static bool multi_line(pop3_client *p, buf *out)
         v = dot_read(&d, &left, out);
         conn_used(p->c, (size_t)(some.len - left.len));
     }
+    conn_rate_min(p->c, 0, 0);
     if (v != DOT_DONE)
         return trouble(p, S("the server sent lines that do not end with CR LF"));
     return !d.too_large || trouble(p, S("the answer is too large"));

@@ -397,3 +397,23 @@ static void strangers(stage *t)
 }
 
 TEST(pop3_is_patient_with_people_and_short_with_others) { on_stage(6, quick, strangers); }
+
+static void resting(stage *t)
+{
+    arena a = arena_make(1 << 20);
+    CHECK_INT(hand_over(t->r, "bob@hamburger.edu", "1-0", "", str_z(KETCHUP), &a).code, 250);
+    conn *c = pop3_login(t, "bob@hamburger.edu");
+    for (int i = 0; i < 3; i++) {
+        fiber_sleep(minutes(9));                                      // RFC 1939 3: at least ten
+        CHECK(str_starts(ask(c, i ? "NOOP" : "STAT", &a), S("+OK")));
+    }
+    multi(c, "RETR 1", &a);
+    fiber_sleep(minutes(9));
+    CHECK(str_starts(ask(c, "NOOP", &a), S("+OK")));
+    fiber_sleep(minutes(11));
+    CHECK_INT(ask(c, "NOOP", &a).len, 0);
+    conn_close(c);
+    arena_free(&a);
+}
+
+TEST(pop3_lets_a_client_rest_for_ten_minutes) { on_stage(8, quick, resting); }

@@ -233,7 +233,6 @@ void pop3_converse(conn *c, void *arg)
     s->conversation = arena_make(POP3_CONVERSATION_BYTES_MAX);
     s->msg = arena_make(POP3_MESSAGE_BYTES_MAX);
     s->out = buf_make(POP3_RESPONSE_MAX + 64);
-    conn_rate_min(c, 100, minutes(1));
     if (!fiber_trace())
         fiber_set_trace(story_trace_new());
     pop3_say_ok(s, str_format(&s->msg, STR_FMT " POP3 naru", STR_ARG(s->m->host)));

@@ -4,7 +4,7 @@
 #include "rt/story.h"
 #include "wire/mail/dot.h"
 
-enum { CHUNK_BYTES = 32 * 1024 };
+enum { CHUNK_BYTES = 32 * 1024, RATE_BYTES_PER_S_MIN = 1000 };
 
 // ---- the list ---------------------------------------------------------------------------------------------------------
 
@@ -149,6 +149,7 @@ static void retrieve(pop3_session *s, const pop3_command *q)
     outgoing o = {.s = s, .top = q->verb == POP3_TOP, .line_empty = true, .lines_left = q->lines, .wire = buf_make(2 * CHUNK_BYTES + 64)};
     pop3_say_ok(s, str_format(&s->msg, "%lld octets", (long long)found.size_bytes));
     bool whole = true;
+    conn_rate_min(s->c, RATE_BYTES_PER_S_MIN, minutes(1));
     if (found.in_blob)
         whole = put_blob(&o, &found);
     else
@@ -159,6 +160,7 @@ static void retrieve(pop3_session *s, const pop3_command *q)
         conn_put(s->c, buf_str(&o.wire));
     else
         s->quitting = true;
+    conn_rate_min(s->c, 0, 0);                     // between commands a client may rest
     buf_free(&o.wire);
     fiber_set_trace(session_trace);
     s->retrieved++;
