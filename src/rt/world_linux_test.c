@@ -140,14 +140,14 @@ TEST(folders_are_made_listed_and_synced)
     CHECK_INT(dir_make(p.w, path, 0700), E_OK);
     CHECK_INT(dir_list(p.w, path, &p.a, &names, &count), E_OK);
     CHECK_INT(count, 0);
-    for (int i = 0; i < 100; i++) {
-        snprintf(path, sizeof path, "%s/x/y/z/%02d", p.folder, (i * 37) % 100);
+    for (int i = 0; i < 20; i++) {
+        snprintf(path, sizeof path, "%s/x/y/z/%02d", p.folder, (i * 7) % 20);
         CHECK_INT(file_replace(p.w, path, S("content"), 0600), E_OK);
     }
     CHECK_INT(dir_make(p.w, path, 0700), E_EXISTS);      // a file is in the way
     snprintf(path, sizeof path, "%s/x/y/z", p.folder);
     CHECK_INT(dir_list(p.w, path, &p.a, &names, &count), E_OK);
-    CHECK_INT(count, 100);
+    CHECK_INT(count, 20);
     for (int i = 1; i < count; i++)
         CHECK_ROW(i, str_cmp(names[i - 1], names[i]) < 0);
     CHECK_INT(dir_sync(p.w, path), E_OK);
