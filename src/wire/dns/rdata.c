@@ -138,7 +138,7 @@ void dns_rdata_write(writer *w, dns_compressor *c, unsigned type, str rdata)
     bool compressible = false;
     for (int i = 0; field && field[i].kind != DNS_FIELD_END; i++)
         compressible |= field[i].kind == DNS_FIELD_NAME;
-    if (!compressible) {
+    if (!compressible || rdata.len == 0) {                 // empty: RFC 2136 2.4, classes ANY and NONE
         wr_bytes(w, rdata);
         return;
     }
