@@ -1,4 +1,5 @@
-// bench-keep [--json] [--dir D], NARU_BENCH_QUICK for fewer rounds: what durable storage reaches beside what the disk allows, in one run, rounds interleaved, the median counts.
+// bench-keep [--json] [--dir D] (NARU_BENCH_QUICK: fewer rounds): what durable storage reaches beside what the disk allows, in
+// one run; rounds are interleaved, the median counts.
 //
 // Journal: 1, 16 and 64 fibers append records of 4 KiB. Beside it plain write + fdatasync by this program with as many records a
 // sync as there are fibers: once growing the file, which is what everybody does, and once over zeros written before, the
@@ -19,7 +20,10 @@
 #include "rt/loop.h"
 #include "rt/worker.h"
 
-enum { RECORD_BYTES = 4096, ROUNDS_MAX = 15, ROUNDS_QUICK = 5, ROUND_MS = 150, FIBERS_MAX = 64, ZEROS_AHEAD = 96 << 20, PATH_BYTES = 256 };
+enum {
+    RECORD_BYTES = 4096, FIBERS_MAX = 64, ZEROS_AHEAD = 96 << 20, PATH_BYTES = 256,
+    ROUNDS_MAX = 15, ROUNDS_QUICK = 5, ROUND_MS = 150,
+};
 
 typedef struct { double rate, cpu_us; } figure;       // operations a second, CPU microseconds of an operation
 
@@ -57,7 +61,8 @@ static bool over(instant start) { return clock_of(CLOCK_MONOTONIC) - start.wall_
 static figure figure_since(instant start, int64_t operations)
 {
     instant end = now();
-    return (figure){(double)operations / (end.wall_ns - start.wall_ns) * 1e9, (end.cpu_ns - start.cpu_ns) / (double)operations / 1e3};
+    return (figure){.rate = (double)operations / (end.wall_ns - start.wall_ns) * 1e9,
+                    .cpu_us = (end.cpu_ns - start.cpu_ns) / (double)operations / 1e3};
 }
 
 // ---- the journal -----------------------------------------------------------------------------------------------------------

@@ -49,7 +49,8 @@ static const char *bytes_of(str s) { return s.len ? (const char *)s.at : ""; }
 void query_text(query *q, int index, str value)
 {
     if (query_binds(q))
-        query_bound(q, sqlite3_bind_text64(q->statement, index, bytes_of(value), (sqlite3_uint64)value.len, SQLITE_STATIC, SQLITE_UTF8));
+        query_bound(q, sqlite3_bind_text64(q->statement, index, bytes_of(value), (sqlite3_uint64)value.len, SQLITE_STATIC,
+                                           SQLITE_UTF8));
 }
 
 void query_blob(query *q, int index, str value)

@@ -261,13 +261,18 @@ static void failed_sync_body(stage *t)
 
 TEST(database_opens_anew_after_a_failed_sync)
 {
-    for (uint64_t seed = 1; seed <= 10; seed++)
+    for (uint64_t seed = 1; seed <= 100; seed++)
         stage_simulated(seed, quick_disk, failed_sync_body, NULL);
 }
 
 // ---- walks ------------------------------------------------------------------------------------------------------------------
 
-typedef struct { stage *stage; int64_t step; err fault; bool hurt; bool promised[COMMITS + 1]; } walk;
+typedef struct {
+    stage  *stage;
+    int64_t step, then;               // the operation that fails or kills; kills so many operations later, -1: does not
+    err     fault;
+    bool    hurt, promised[COMMITS];
+} walk;
 
 static void walk_live(void *arg)
 {
@@ -314,8 +319,8 @@ static void walk_body(stage *t)
     w->stage = t;
     if (w->fault)
         sim_fault_after(t->world, w->step, w->fault);
-    else
-        sim_crash_after(t->world, w->step);
+    if (!w->fault || w->then >= 0)
+        sim_crash_after(t->world, w->step + w->then);
     work(walk_live, w);
     w->hurt |= w->fault ? sim_fault_met(t->world) : !sim_is_up(t->world);
     stage_restart(t);
@@ -327,7 +332,7 @@ static void walk_all(err fault, int seeds)
     int64_t longest = 0;
     for (uint64_t seed = 1; seed <= (uint64_t)seeds; seed++)
         for (int64_t step = 0;; step++) {
-            walk w = {.step = step, .fault = fault};
+            walk w = {.step = step, .fault = fault, .then = fault ? -1 : 0};
             stage_simulated(seed, quick_disk, walk_body, &w);
             CHECK(step < 1000);
             longest = step;
@@ -340,3 +345,16 @@ static void walk_all(err fault, int seeds)
 TEST(database_crash_walk) { walk_all(E_OK, 4); }
 TEST(database_fault_walk_device_fails) { walk_all(E_IO, 2); }
 TEST(database_fault_walk_disk_full) { walk_all(E_NO_SPACE, 2); }
+
+// The device fails once, and some operations later the power goes: nothing may be built on what the failed sync lost.
+TEST(database_fault_and_crash_walk)
+{
+    bool hurt = true;
+    for (int64_t step = 0; hurt; step += 3)
+        for (int64_t then = 1 + step % 7; then <= 70 && hurt; then += 7) {
+            walk w = {.step = step, .fault = E_IO, .then = then};
+            stage_simulated((uint64_t)(step * 100 + then), quick_disk, walk_body, &w);
+            CHECK(step < 1000);
+            hurt = w.hurt;
+        }
+}

@@ -30,9 +30,9 @@ static err refuse(opening *o, err e, const char *what, const char *where)
 
 static err damaged(opening *o, const char *path, uint64_t at)
 {
-    o->why = str_format(o->arena, "the journal segment %s is damaged at offset %llu: what was safely written there does not pass "
-                        "its checksum; restore the file from a backup, or move the whole directory away to start with an empty journal",
-                        path, (unsigned long long)at);
+    o->why = str_format(o->arena, "the journal segment %s is damaged at offset %llu: what was safely written there does not "
+                        "pass its checksum; restore the file from a backup, or move the whole directory away to start with "
+                        "an empty journal", path, (unsigned long long)at);
     return E_CORRUPT;
 }
 
@@ -239,9 +239,8 @@ err journal_open(world *w, str directory, journal_options options, journal_repla
         return E_TOO_LONG;
     }
     journal *j = journal_new(w, directory, options);
-    *out = j;                            // so that `each` can hold segments
+    *out = j;                                 // so that `each` can hold segments
     opening o = {.journal = j, .arena = a};
-    *out = j;                                 // `each` may hold segments already
     work(directory_open_run, &o);
     err e = o.error ? o.error : segments_replay(&o, each, arg);
     if (e) {

@@ -1,7 +1,8 @@
 // The bytes of one journal segment: a head, then records, written and read back. Pure: no files, so that it can be fuzzed.
 //
 // All integers are big endian. Head (40 bytes): "naruJNL1", number u32, mark u64, first sequence u64, previous end u64,
-// crc32c of what stands before it. Record: mark u64, length u32, crc32c u32, sequence u64, commit u64, bytes; the checksum covers all the rest.
+// crc32c of what stands before it. Record: mark u64, length u32, crc32c u32, sequence u64, commit u64, bytes; the checksum
+// covers all the rest.
 //
 // The mark is random and new for each segment: bytes that an earlier life left in the file, or that a stranger wrote into a
 // letter, can never be taken for a record. `commit` is the offset at which the write that carried the record began. That

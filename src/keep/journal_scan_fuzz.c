@@ -48,7 +48,8 @@ static int records_write(reader *play, unsigned char *image, segment_head head, 
             commit = *end;
         if (play->bad || *end + RECORD_HEAD_BYTES + (uint64_t)piece.len > IMAGE_BYTES / 2)
             break;
-        record_head_write(image + *end, head.mark, head.first_sequence + (uint64_t)count * 2, commit, &piece, 1, (uint32_t)piece.len);
+        uint64_t sequence = head.first_sequence + (uint64_t)count * 2;
+        record_head_write(image + *end, head.mark, sequence, commit, &piece, 1, (uint32_t)piece.len);
         if (piece.len)
             memcpy(image + *end + RECORD_HEAD_BYTES, piece.at, (size_t)piece.len);
         at[count++] = (extent){*end, *end + RECORD_HEAD_BYTES + (uint64_t)piece.len, commit};

@@ -4,7 +4,9 @@
 
 enum { SIZE = 4096, MARK_LOW = 77 };
 
-static const segment_head head = {.number = 9, .mark = 0x1122334455667788u + MARK_LOW, .first_sequence = 100, .previous_end = 4000};
+static const segment_head head = {
+    .number = 9, .mark = 0x1122334455667788u + MARK_LOW, .first_sequence = 100, .previous_end = 4000,
+};
 
 typedef struct { unsigned char at[SIZE]; size_t len; uint64_t sequence; } image;
 

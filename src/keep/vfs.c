@@ -77,8 +77,8 @@ static int on_write(sqlite3_file *base, const void *from, int size, sqlite3_int6
     return answer(f->vfs, file_write(f->file, offset, &v, 1), SQLITE_IOERR_WRITE);
 }
 
-// After a failed sync the kernel may count pages as written that are not: whoever syncs again is told that all is well. So nothing
-// more goes to these files; the next opening copies the log into the database, which writes everything once more.
+// After a failed sync the kernel may count pages as written that are not: whoever syncs again is told that all is well. So
+// nothing more goes to these files; the next opening copies the log into the database, which writes everything once more.
 static int on_sync(sqlite3_file *base, int flags)
 {
     (void)flags;
@@ -194,7 +194,8 @@ static int on_open(sqlite3_vfs *base, const char *path, sqlite3_file *out, int f
 {
     vfs *v = vfs_of(base);
     vfs_file *f = file_of(out);
-    *f = (vfs_file){.vfs = v, .path = path, .fresh = flags & SQLITE_OPEN_CREATE, .temporary = flags & SQLITE_OPEN_DELETEONCLOSE};
+    *f = (vfs_file){.vfs = v, .path = path, .fresh = flags & SQLITE_OPEN_CREATE,
+                    .temporary = flags & SQLITE_OPEN_DELETEONCLOSE};
     int ours = flags_of(flags);
     if (!path) {                      // a leftover of the same name is of no use to anybody
         f->temporary_path = memory_new(VFS_PATH_BYTES);

@@ -1,5 +1,5 @@
-// SQLite's files, time and chance over a world (https://sqlite.org/vfs.html): what WAL with locking_mode=EXCLUSIVE needs and no more.
-// No shared memory: the WAL's index lives on the heap (https://sqlite.org/wal.html#noshm). One vfs a database; blocking.
+// SQLite's files, time and chance over a world (https://sqlite.org/vfs.html): what WAL with locking_mode=EXCLUSIVE needs and no
+// more. No shared memory: the WAL's index lives on the heap (https://sqlite.org/wal.html#noshm). One vfs a database; blocking.
 #pragma once
 #include <sqlite3.h>
 
