@@ -1,5 +1,6 @@
 // The real world: clock, chance, names, and the table of operations.
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -47,7 +48,7 @@ static int64_t linux_now_ns(world *w) { (void)w; return clock_ns(CLOCK_MONOTONIC
 static int64_t linux_wall_ns(world *w) { (void)w; return clock_ns(CLOCK_REALTIME); }
 
 // The kernel's generator, fetched ahead in small pieces: a query's id and port cost no system call each. One a thread; bytes
-// are wiped when they are handed out.
+// are wiped when they are handed out, and a forked child does not draw the same ones as its parent.
 enum { CHANCE_BYTES = 512 };
 static _Thread_local struct { unsigned char bytes[CHANCE_BYTES]; size_t left; } chance;
 
@@ -61,6 +62,9 @@ static void kernel_random(unsigned char *out, size_t n)
     }
 }
 
+static void chance_forget(void) { explicit_bzero(&chance, sizeof chance); }
+static void chance_forget_in_children(void) { must(pthread_atfork(NULL, NULL, chance_forget) == 0); }
+
 static void linux_random(world *w, void *out, size_t n)
 {
     (void)w;
@@ -69,6 +73,8 @@ static void linux_random(world *w, void *out, size_t n)
         return;
     }
     if (chance.left < n) {
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
+        pthread_once(&once, chance_forget_in_children);
         kernel_random(chance.bytes, CHANCE_BYTES);
         chance.left = CHANCE_BYTES;
     }

@@ -25,6 +25,25 @@ TEST(random_numbers_below_a_bound_are_spread_evenly)
     world_linux_free(w);
 }
 
+TEST(a_forked_child_draws_other_numbers)
+{
+    world *w = world_linux_new(S("test"), NULL, 0);
+    int ends[2];
+    uint64_t childs = 0;
+    world_random_u64(w);                                 // more is fetched ahead now
+    CHECK(pipe(ends) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        uint64_t mine = world_random_u64(w);
+        _exit(write(ends[1], &mine, sizeof mine) != sizeof mine);
+    }
+    CHECK(read(ends[0], &childs, sizeof childs) == sizeof childs);
+    CHECK(childs != world_random_u64(w));
+    CHECK(waitpid(pid, NULL, 0) == pid);
+    close(ends[0]), close(ends[1]);
+    world_linux_free(w);
+}
+
 TEST(clocks_go_forward)
 {
     world *w = world_linux_new(S("test"), NULL, 0);
