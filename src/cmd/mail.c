@@ -27,7 +27,9 @@ bool mail_fail(mail_run *r, int code, str why)
 str mail_charset(void *arg, str charset, str bytes, arena *msg)
 {
     (void)arg;
-    iconv_t cd = iconv_open("UTF-8", str_to_z(msg, charset));
+    // Korean mail calls CP949 by these names, or EUC-KR, whose superset it is.
+    bool korean = str_eq_nocase(charset, S("ks_c_5601-1987")) || str_eq_nocase(charset, S("ksc5601")) || str_eq_nocase(charset, S("euc-kr"));
+    iconv_t cd = iconv_open("UTF-8", korean ? "CP949" : str_to_z(msg, charset));
     size_t room = (size_t)bytes.len * 4 + 16, left = (size_t)bytes.len, space = room;
     char *out = arena_alloc(msg, room, 1, 1), *at = out, *in = str_to_z(msg, bytes);
     if (cd == (iconv_t)-1)

@@ -28,7 +28,7 @@ static bool mailbox_open(mailbox *m, mail_run *r)
         return false;
     pop3_client_options options = {.tls = m->tls, .tls_required = !r->plaintext, .tls_host = r->tls_host, .user = r->account, .password = r->password};
     m->p = pop3_client_start(m->c, options, &r->memory, &e, &why);
-    return m->p || mail_fail(r, e ? COMMAND_UNREACHABLE : COMMAND_FAILED, str_format(&r->memory, "the server " STR_FMT " refused: " STR_FMT,
+    return m->p || mail_fail(r, e && e != E_TLS ? COMMAND_UNREACHABLE : COMMAND_FAILED, str_format(&r->memory, "the server " STR_FMT " refused: " STR_FMT,
                              STR_ARG(addr_text(&r->memory, r->to)), STR_ARG(why)));
 }
 
