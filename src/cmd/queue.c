@@ -76,9 +76,9 @@ static void print_letter(const json_t *letter)
 {
     json_t *r;
     size_t i;
-    printf("id        %s\nfrom      %s\nsize      %lld bytes\nheld      %s\nnext try  in %lld s\nstory     naru story %lld\n", text_of(letter, "id"),
+    printf("id        %s\nfrom      %s\nsize      %lld bytes\nheld      %s\nnext try  in %lld s\nstory     naru story %s\n", text_of(letter, "id"),
            *text_of(letter, "from") ? text_of(letter, "from") : "<>", number_of(letter, "size"),
-           json_is_true(json_object_get(letter, "held")) ? "yes" : "no", number_of(letter, "next_try_s"), number_of(letter, "trace"));
+           json_is_true(json_object_get(letter, "held")) ? "yes" : "no", number_of(letter, "next_try_s"), text_of(letter, "trace"));
     json_array_foreach(json_object_get(letter, "recipients"), i, r)
         printf("to        %s%s%s: %s after %lld attempts%s%s\n", text_of(r, "address"), *text_of(r, "mailbox") ? " mailbox " : "", text_of(r, "mailbox"),
                text_of(r, "state"), number_of(r, "attempts"), *text_of(r, "reply") ? ": " : "", text_of(r, "reply"));

@@ -4,6 +4,7 @@
 //     POST /mta/queue/ID/retry   now; /hold, /release; /delete (without a bounce)
 #include "rooms/mta/queue.h"
 #include "rt/json_text.h"
+#include "rt/story.h"
 #include "talk/control.h"
 
 enum { CONTROL_LETTERS_MAX = 1000, CONTROL_BYTES_MAX = 4 << 20 };
@@ -36,11 +37,12 @@ static void put_recipients(const letter *l, buf *out)
 
 static void put_letter(mta *m, letter *l, buf *out)
 {
-    char id[LETTER_ID_TEXT];
+    char id[LETTER_ID_TEXT], trace[17];
     letter_id_text(l->id, id);
+    story_trace_text(trace, l->trace);
     int64_t next_ns = queue_next_try_ns(m->queue, l), now_ns = world_now_ns(m->w);
-    buf_format(out, "{\"id\":\"%s\",\"trace\":%llu,\"arrived\":%lld,\"size\":%lld,\"held\":%s,\"waiting\":%d,\"next_try_s\":%lld,", id,
-               (unsigned long long)l->trace, (long long)l->arrived_s, (long long)l->size_bytes, l->held ? "true" : "false",
+    buf_format(out, "{\"id\":\"%s\",\"trace\":\"%s\",\"arrived\":%lld,\"size\":%lld,\"held\":%s,\"waiting\":%d,\"next_try_s\":%lld,", id,
+               trace, (long long)l->arrived_s, (long long)l->size_bytes, l->held ? "true" : "false",
                l->to_waiting, next_ns == NEVER_NS || next_ns < now_ns ? 0ll : (long long)((next_ns - now_ns) / NS_PER_S));
     put_key(out, "from", l->from);
     put_recipients(l, out);
