@@ -146,7 +146,7 @@ static void servers_die(stage *t)
     }
     stage_kill(server_of(t, NAVER2));                      // both: a failure that says whose servers are silent
     str said = stage_ask(t, "more.naver.com", DNS_A, NULL);
-    CHECK(str_starts(said, S("SERVFAIL | no ")) && str_ends(said, S("the name servers of naver.com.")));
+    CHECK(str_starts(said, S("SERVFAIL | no ")) && str_find_str(said, S("the name servers of naver.com.")) > 0);
     CHECK(str_starts(stage_ask(t, "gaia.cs.umass.edu", DNS_A, NULL), S("SERVFAIL | no ")));      // the root is still dead
     stage_revive(server_of(t, ROOT));
     stage_revive(server_of(t, NAVER2));
