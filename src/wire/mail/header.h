@@ -11,8 +11,7 @@ enum {
     HEADER_NAME_MAX = 76,            // bytes of a field's name
     HEADER_COLUMNS = 78,             // where lines are folded, RFC 5322 2.1.1
     HEADER_LINE_MAX = 998,           // no line is ever longer
-    HEADER_HOPS_MAX = 50,            // Received fields after which a letter goes in circles (RFC 5321 6.3 says at least 100 of
-                                     // what a server may see; real paths have fewer than 20)
+    HEADER_HOPS_MAX = 100,           // more Received fields than these: the letter goes in circles (RFC 5321 6.3)
 };
 
 typedef struct {

@@ -75,7 +75,7 @@ bool smtp_reply_write(buf *out, int code, const char *enhanced, str text);
 
 // A server's reply, line by line. Zero-initialise; hand over each line without CR LF until it says DONE or BAD.
 typedef struct {
-    int  code;                       // 200 to 559
+    int  code;                       // 200 to 599; RFC 5321 4.2 ends at 559, real servers do not
     int  lines;
     buf  text;                       // lines without their codes, separated by '\n'; the enhanced code still in it
 } smtp_reply;

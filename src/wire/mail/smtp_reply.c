@@ -49,7 +49,7 @@ smtp_reply_state smtp_reply_line(smtp_reply *r, str line)
         return SMTP_REPLY_BAD;
     int code = (line.at[0] - '0') * 100 + (line.at[1] - '0') * 10 + (line.at[2] - '0');
     unsigned char mark = line.len > 3 ? line.at[3] : ' ';
-    if (code < 200 || code > 559 || (mark != ' ' && mark != '-'))
+    if (code < 200 || code > 599 || (mark != ' ' && mark != '-'))
         return SMTP_REPLY_BAD;
     if (r->lines && code != r->code)
         return SMTP_REPLY_BAD;                     // RFC 5321 4.2.1: the same code on every line
