@@ -11,7 +11,7 @@
 
 #include "base/must.h"
 #include "rt/log.h"
-#include "rt/story.h"
+#include "story_list.h"
 #include "trial.h"
 
 static const scenario scenarios[] = {
@@ -61,22 +61,6 @@ static void invariant_broke(const char *what, const char *where, int line)
         replay_print(stderr, playing);
     if (must_hook_before)
         must_hook_before(what, where, line);
-}
-
-// As a list in order of time: in a ladder of hundreds of conversations at once nobody finds his way.
-static void story_print(void)
-{
-    static story_event events[STORY_RING_EVENTS];
-    static const char *const arrows[] = {[STORY_IN] = "<-", [STORY_OUT] = "->", [STORY_NOTE] = "--"};
-    int count = story_read(0, events, STORY_RING_EVENTS);
-    for (int i = 0; i < count; i++) {
-        const story_event *e = &events[i];
-        char peer[ADDR_TEXT_MAX] = "";
-        if (e->peer.family)
-            addr_print(peer, e->peer);
-        printf("%12lld.%03lld ms  %-16.24s %-5.8s %s %-22s %.*s  [%016" PRIx64 "]\n", (long long)(e->mono_ns / NS_PER_MS),
-               (long long)(e->mono_ns % NS_PER_MS / 1000), e->here, e->protocol, arrows[e->direction], peer, e->len, e->line, e->trace);
-    }
 }
 
 static void log_nowhere(void *arg, str line) { (void)arg, (void)line; }
@@ -247,6 +231,6 @@ int main(int argc, char **argv)
     for (int64_t i = 0; i < options.seeds; i++)
         seed_play(options.first_seed + (uint64_t)i, sums);
     if (options.story)
-        story_print();
+        story_list(stdout);
     return sums_print(sums);
 }

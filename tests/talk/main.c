@@ -1,13 +1,13 @@
 // naru-talk: plays conversation scripts (script.h) in the simulator and against the real program, each also one byte at a time.
 //
-//     naru-talk [--naru PATH] [--seed N] SCRIPT.talk...
+//     naru-talk [--naru PATH] [--seed N] [--story] SCRIPT.talk...
 //
-// Without --naru only the simulator is played. Exit status: 0 all went as written, 1 not, 2 the arguments.
+// Without --naru only the simulator is played. --story: then tells what all its conversations said. Exit status: 0 all went as written, 1 not, 2 the arguments.
 #include <stdio.h>
 #include <string.h>
 
-#include "base/heap_memory.h"
 #include "rt/log.h"
+#include "../sim/story_list.h"
 #include "stage.h"
 
 enum { SCRIPTS_MAX = 500, PLAY_MEMORY_BYTES = 16 << 20 };
@@ -63,21 +63,26 @@ int main(int argc, char **argv)
 {
     const char *naru = NULL;
     uint64_t seed = 1;
+    bool story = false;
     play.memory = arena_make((size_t)SCRIPTS_MAX * TALK_SCRIPT_BYTES_MAX);
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--naru") && i + 1 < argc)
             naru = argv[++i];
+        else if (!strcmp(argv[i], "--story"))
+            story = true;
         else if (!strcmp(argv[i], "--seed") && i + 1 < argc && str_to_u64(str_z(argv[i + 1]), &seed))
             i++;
         else if (argv[i][0] == '-' || !script_load(argv[i]))
             return 2;
     }
     if (!play.count) {
-        fprintf(stderr, "naru-talk [--naru PATH] [--seed N] SCRIPT.talk...\n");
+        fprintf(stderr, "naru-talk [--naru PATH] [--seed N] [--story] SCRIPT.talk...\n");
         return 2;
     }
     log_setup(LOG_LOGFMT, LOG_ERROR, log_nowhere, NULL);
     bool ok = stage_simulated(seed, play_all, NULL);
+    if (story)
+        story_list(stdout);
     if (naru)
         ok &= stage_real(naru, play_all, NULL);
     else

@@ -4,7 +4,7 @@
 
 #include "base/base64.h"
 
-enum { PATIENCE_S = 20, DATAGRAM_TRIES = 5, HEARD_BYTES_MAX = 1 << 16 };
+enum { PATIENCE_S = 20, LETTER_PATIENCE_S = 60, DATAGRAM_TRIES = 5, HEARD_BYTES_MAX = 1 << 16 };
 
 typedef struct {
     const talk_script *script;
@@ -111,7 +111,7 @@ static bool send_bytes(player *p, const talk_step *step, str bytes)
         return !e || complain(p, step, "not sent: ", str_z(err_text(e)));
     }
     if (!p->c)
-        return complain(p, step, "there is no connection", (str){0});
+        return complain(p, step, "there is no connection", S(""));
     conn_deadline(p->c, seconds(PATIENCE_S));
     for (ptrdiff_t i = 0; p->by_bytes && i < bytes.len; i++) {
         conn_put(p->c, str_sub(bytes, i, 1));
@@ -129,7 +129,7 @@ static bool send_bytes(player *p, const talk_step *step, str bytes)
 static bool hear_line(player *p, const talk_step *step, str *line)
 {
     if (!p->c)
-        return complain(p, step, "there is no connection", (str){0});
+        return complain(p, step, "there is no connection", S(""));
     conn_deadline(p->c, seconds(PATIENCE_S));
     *line = conn_line(p->c, p->a, TALK_LINE_BYTES_MAX);
     if (!line->len)
@@ -156,7 +156,7 @@ static bool hear_exactly(player *p, const talk_step *step)
 {
     unsigned char *got = arena_array(p->a, unsigned char, step->text.len + 1);
     if (!p->c || !got)
-        return complain(p, step, "there is no connection", (str){0});
+        return complain(p, step, "there is no connection", S(""));
     conn_deadline(p->c, seconds(PATIENCE_S));
     if (!conn_read(p->c, got, (size_t)step->text.len))
         return complain_conn(p, step, "the bytes did not come: ");
@@ -176,13 +176,13 @@ static bool hear_datagram(player *p, const talk_step *step)
         if (!send_bytes(p, step, p->last_packet))
             return false;
     }
-    return complain(p, step, "no answer came", (str){0});
+    return complain(p, step, "no answer came", S(""));
 }
 
 static bool hear_end(player *p, const talk_step *step)
 {
     if (!p->c)
-        return complain(p, step, "there is no connection", (str){0});
+        return complain(p, step, "there is no connection", S(""));
     conn_deadline(p->c, seconds(PATIENCE_S));
     str some = conn_some(p->c);
     if (some.len)
@@ -190,12 +190,51 @@ static bool hear_end(player *p, const talk_step *step)
     return p->c->error == E_EOF || p->c->error == E_RESET || complain_conn(p, step, "the server does not end: ");
 }
 
+// ---- waiting for letters ------------------------------------------------------------------------------------------------------
+
+static bool pop3_ok(player *p, str command)
+{
+    conn_put(p->c, command);
+    str line = conn_line(p->c, p->a, TALK_LINE_BYTES_MAX);
+    return str_starts(line, S("+OK"));
+}
+
+// How many letters the mailbox holds; -1: nobody can say just now.
+static int64_t letters_count(player *p, const talk_step *step)
+{
+    talk_step open = {.act = TALK_CONNECT, .line = step->line, .text = step->text, .service = S("pop3")};
+    if (!open_stream(p, &open))
+        return -1;
+    conn_deadline(p->c, seconds(PATIENCE_S));
+    bool in = pop3_ok(p, S("")) && pop3_ok(p, S("STLS\r\n")) && conn_tls_connect(p->c, p->stage->tls, p->host)
+           && pop3_ok(p, str_format(p->a, "USER " STR_FMT "\r\n", STR_ARG(step->service)))
+           && pop3_ok(p, str_format(p->a, "PASS " STR_FMT "\r\n", STR_ARG(secret_text(p, S("password"), step->service))));
+    conn_put(p->c, S("STAT\r\n"));
+    str line = in ? conn_line(p->c, p->a, TALK_LINE_BYTES_MAX) : S("");
+    str_word(&line);
+    uint64_t count;
+    int64_t letters = str_to_u64(str_word(&line), &count) ? (int64_t)count : -1;
+    conn_put(p->c, S("QUIT\r\n"));
+    conn_line(p->c, p->a, TALK_LINE_BYTES_MAX);
+    leave(p);
+    return letters;
+}
+
+static bool letters_wait(player *p, const talk_step *step)
+{
+    int64_t until = world_now_ns(p->stage->world) + seconds(LETTER_PATIENCE_S), count;
+    while ((count = letters_count(p, step)) != (int64_t)step->count)
+        if (world_now_ns(p->stage->world) >= until || fiber_sleep(millis(100)))
+            return complain(p, step, "letters in the mailbox: ", str_format(p->a, "%lld", (long long)count));
+    return true;
+}
+
 // ---- the play -----------------------------------------------------------------------------------------------------------------
 
 static bool start_tls(player *p, const talk_step *step)
 {
     if (!p->c || !p->stage->tls)
-        return complain(p, step, "no TLS here", (str){0});
+        return complain(p, step, "no TLS here", S(""));
     conn_deadline(p->c, seconds(PATIENCE_S));
     return conn_tls_connect(p->c, p->stage->tls, p->host) || complain(p, step, "no TLS: ", conn_tls_reason(p->c, p->a));
 }
@@ -211,7 +250,8 @@ static bool play_step(player *p, const talk_step *step)
     case TALK_HEAR_LAST:    return hear(p, step);
     case TALK_HEAR_EXACTLY: return p->packets ? hear_datagram(p, step) : hear_exactly(p, step);
     case TALK_STARTTLS:     return start_tls(p, step);
-    case TALK_WAIT:         return fiber_sleep(step->wait_ns) == E_OK;
+    case TALK_WAIT:         return fiber_sleep(millis(step->wait_ms)) == E_OK;
+    case TALK_LETTERS:      return letters_wait(p, step);
     case TALK_SHUT:
         if (p->c)
             conn_shutdown(p->c);

@@ -1,7 +1,5 @@
 #!/bin/sh
-# tests/talk/run.sh: plays every conversation script in the simulator and against build/naru.
+# tests/talk/run.sh: plays every conversation script in the simulator and against the real program, also byte by byte.
 set -eu
 cd "$(dirname "$0")/../.."
-build=${BUILD:-build}
-tools/build naru naru-talk
-exec "$build/naru-talk" --naru "$build/naru" tests/talk/*.talk
+exec "$NARU_BUILD/naru-talk" --naru "$NARU_BUILD/naru" tests/talk/*.talk

@@ -3,12 +3,12 @@
 #include <regex.h>
 
 #include "base/buf.h"
-#include "rt/config.h"
+#include "base/quantity.h"
 
 static const struct { const char *word; talk_act act; } acts[] = {
     {"connect", TALK_CONNECT}, {"datagram", TALK_DATAGRAM}, {"C:", TALK_SAY}, {"C=", TALK_SEND}, {"S:", TALK_HEAR},
-    {"S..", TALK_HEAR_LAST}, {"S=", TALK_HEAR_EXACTLY}, {"starttls", TALK_STARTTLS}, {"wait", TALK_WAIT}, {"shut", TALK_SHUT},
-    {"closed", TALK_CLOSED}, {"close", TALK_CLOSE},
+    {"S..", TALK_HEAR_LAST}, {"S=", TALK_HEAR_EXACTLY}, {"starttls", TALK_STARTTLS}, {"wait", TALK_WAIT},
+    {"letters", TALK_LETTERS}, {"shut", TALK_SHUT}, {"closed", TALK_CLOSED}, {"close", TALK_CLOSE},
 };
 
 static bool hex_pair(str s, unsigned char *out)
@@ -61,11 +61,11 @@ static bool step_read(str line, arena *a, talk_step *step)
         if (step->act == TALK_SEND || step->act == TALK_HEAR_EXACTLY)
             return quoted_read(str_trim(text), a, &step->text);
         if (step->act == TALK_WAIT)
-            return duration_parse(str_trim(text), &step->wait_ns);
-        if (step->act == TALK_CONNECT || step->act == TALK_DATAGRAM) {
+            return duration_parse(str_trim(text), &step->wait_ms);
+        if (step->act == TALK_CONNECT || step->act == TALK_DATAGRAM || step->act == TALK_LETTERS) {
             step->text = str_word(&rest);
             step->service = str_word(&rest);
-            return step->service.len > 0;
+            return step->service.len > 0 && (step->act != TALK_LETTERS || str_to_u64(str_word(&rest), &step->count));
         }
         return true;
     }

@@ -11,6 +11,8 @@
 //     S= "NO NEWLINE"                    exactly these bytes come
 //     starttls                           a TLS handshake, as client
 //     wait 1500ms                        time passes
+//     letters hamburger.edu bob@hamburger.edu 1
+//                                        waits until POP3 counts so many letters in the mailbox (before any connection is opened)
 //     shut                               we say no more, but listen
 //     closed                             the server ends the connection, and says nothing before
 //     close                              we end it
@@ -21,15 +23,16 @@
 
 typedef enum {
     TALK_CONNECT, TALK_DATAGRAM, TALK_SAY, TALK_SEND, TALK_HEAR, TALK_HEAR_LAST, TALK_HEAR_EXACTLY,
-    TALK_STARTTLS, TALK_WAIT, TALK_SHUT, TALK_CLOSED, TALK_CLOSE,
+    TALK_STARTTLS, TALK_WAIT, TALK_LETTERS, TALK_SHUT, TALK_CLOSED, TALK_CLOSE,
 } talk_act;
 
 typedef struct {
     talk_act act;
     int      line;
     str      text;                   // what is said, the pattern, the bytes; the host of a connection
-    str      service;
-    int64_t  wait_ns;
+    str      service;                // of a connection; whose mailbox
+    int64_t  wait_ms;
+    uint64_t count;                  // of letters
 } talk_step;
 
 typedef struct {
