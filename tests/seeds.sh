@@ -1,3 +1,3 @@
 #!/bin/sh
 # More worlds than `make test` has time for: SEEDS of them, other ones than there.
-exec "$(dirname "$0")/simulation.sh" "${SEEDS:-500}" 1000
+exec "$(dirname "$0")/simulation.sh" "${SEEDS:-300}" 1000
