@@ -191,6 +191,8 @@ err linux_send(sock *base, const datagram *v, int count, int *sent)
             set_source(s, m, &b->controls[i], v[i].local);
     }
     int n = sendmmsg(s->fd, b->messages, (unsigned)count, MSG_NOSIGNAL);
+    if (n < 0 && errno == EAGAIN)
+        linux_sock_full(s);
     if (n < 0)
         return errno_err(errno);
     *sent = n;

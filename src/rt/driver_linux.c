@@ -154,8 +154,9 @@ err linux_sock_new(world *w, int fd, bool is_stream, uint8_t family, linux_sock 
     s->is_stream = is_stream;
     s->family = family;
     s->driver = d;
-    struct epoll_event all = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
-    if (epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &all) != 0) {
+    // A datagram socket says "writable" whenever somebody has read what it sent: it is asked only once it was full.
+    struct epoll_event wanted = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (is_stream ? EPOLLOUT : 0u), .data.ptr = s};
+    if (epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &wanted) != 0) {
         err e = errno == ENOSPC ? E_LIMIT : errno_err(errno);       // no disk: the kernel's ceiling of watches
         close(fd);
         memory_free(s);
@@ -163,6 +164,13 @@ err linux_sock_new(world *w, int fd, bool is_stream, uint8_t family, linux_sock 
     }
     *out = s;
     return E_OK;
+}
+
+void linux_sock_full(linux_sock *s)
+{
+    struct epoll_event all = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
+    s->base.writable = false;                    // before asking: an event that is due already comes with it
+    must(epoll_ctl(s->driver->epoll_fd, EPOLL_CTL_MOD, s->fd, &all) == 0);
 }
 
 void linux_sock_free(linux_sock *s)

@@ -36,6 +36,7 @@ linux_driver *linux_driver_here(void);                      // this thread's; mu
 // Makes a sock of a descriptor and lets the driver watch it. E_LIMIT: the descriptor was closed.
 err  linux_sock_new(world *w, int fd, bool is_stream, uint8_t family, linux_sock **out);
 void linux_sock_free(linux_sock *s);
+void linux_sock_full(linux_sock *s);                        // a datagram socket met E_AGAIN: from now on its writability is told
 void linux_sock_starved(linux_sock *s);                     // readable again in ACCEPT_RETRY_MS
 
 uint16_t port_from_real(const world *w, uint16_t real);     // the reverse of world_port

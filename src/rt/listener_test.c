@@ -268,6 +268,71 @@ static void from_the_address_asked(world *w)
 
 TEST(datagram_door_on_all_addresses_answers_from_the_one_asked) { play_real(from_the_address_asked); }
 
+// A door whose socket is full (loopback never is, so the world pretends) holds its answers, receives nothing more, and
+// goes on when there is room.
+static world_operations stubborn;
+static const world_operations *willing;
+static sock *full;
+static int   refusals;
+
+static err send_sometimes(sock *s, const datagram *v, int count, int *sent)
+{
+    *sent = 0;
+    if (++refusals % 3 != 0) {
+        full = s;
+        return E_AGAIN;
+    }
+    return willing->send(s, v, count > 1 ? count / 2 : count, sent);
+}
+
+static void make_room(void *arg)
+{
+    (void)arg;
+    while (fiber_sleep(millis(1)) == E_OK) {
+        if (!full)
+            continue;
+        full->writable = true;
+        if (full->writer)
+            fiber_wake(full->writer);
+        full = NULL;
+    }
+}
+
+static void full_socket(world *w)
+{
+    enum { QUESTIONS = 100 };
+    SCOPE(doors, 0, 10);
+    datagram_door *d;
+    sock *s;
+    unsigned char back[100];
+    int asked = 0, answers = 0;
+    must(sock_datagram(w, (addr){.family = 4}, false, &s) == E_OK);
+    CHECK_INT(datagram_open(&doors, w, "test", addr_v4(0x7f000001, 0), false, reverse, &asked, &d), E_OK);
+    datagram out = {.peer = datagram_address(d), .at = (unsigned char *)(uintptr_t)"abc", .len = 3, .size = 3};
+    for (int i = 0, n; i < QUESTIONS; i++)
+        CHECK_INT(sock_send(s, &out, 1, &n), E_OK);
+    willing = w->operations;
+    stubborn = *willing;
+    stubborn.send = send_sometimes;
+    w->operations = &stubborn;
+    must(scope_go(&doors, "room", make_room, NULL) == E_OK);
+    for (int n; answers < QUESTIONS; answers += n) {
+        datagram in = {.at = back, .size = sizeof back};
+        err e = sock_receive(s, &in, 1, &n);
+        if (e == E_AGAIN && sock_wait(s, WAIT_READ, loop_now_ns() + seconds(2)) != E_OK)
+            break;
+        CHECK(e == E_AGAIN || str_eq(str_of(back, in.len), S("cba")));
+        n = e ? 0 : n;
+    }
+    CHECK_INT(answers, QUESTIONS);
+    CHECK(refusals > 4);
+    w->operations = willing;
+    sock_close(s);
+    scope_close(&doors);
+}
+
+TEST(datagram_door_waits_while_its_socket_is_full) { play_both(full_socket); }
+
 // More than fits the socket's buffer: some are lost before the door sees them, and afterwards it answers as before.
 static void flood(world *w)
 {
