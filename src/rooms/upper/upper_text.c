@@ -8,10 +8,13 @@
 
 enum { PIECE_BYTES = 512 };
 
-// Most text is this. A loop that the compiler turns into vector instructions.
+// Most text is this. Finding its end takes eight bytes at a step; the second loop the compiler turns into vectors.
 static ptrdiff_t upper_ascii(unsigned char *out, str s)
 {
     ptrdiff_t n = 0;
+    uint64_t eight;
+    while (s.len - n >= 8 && (memcpy(&eight, s.at + n, 8), (eight & 0x8080808080808080u) == 0))
+        n += 8;
     while (n < s.len && s.at[n] < 0x80)
         n++;
     for (ptrdiff_t i = 0; i < n; i++)
