@@ -46,7 +46,7 @@ FIBER_TEST(wake_before_park_is_not_lost)
     CHECK_INT(fiber_park(1, "a deadline in the past"), E_TIMEOUT);
 }
 
-typedef struct { fiber *f; err got[4]; int n; bool deaf; } sleeper;
+typedef struct { fiber *f; err got[4]; int n, returns; bool deaf; } sleeper;
 
 static void park_twice(void *arg)
 {
@@ -112,7 +112,7 @@ static void lend_memory(void *arg)
 {
     sleeper *s = arg;
     s->f = fiber_self();
-    while (!s->deaf)
+    for (; !s->deaf; s->returns++)
         fiber_park_uncanceled("lent");
     s->got[s->n++] = fiber_park(NEVER_NS, "after");
 }
@@ -125,7 +125,7 @@ FIBER_TEST(deaf_parks_finish_first)
     fiber_yield();
     scope_cancel(&s);
     CHECK_INT(scope_wait(&s), E_TIMEOUT);        // the ambient deadline is deaf for nobody else
-    CHECK_INT(p.n, 0);
+    CHECK_INT(p.n + p.returns, 0);               // it did not even come back to look
     p.deaf = true;
     fiber_wake(p.f);
     scope_close(&s);
@@ -163,6 +163,14 @@ FIBER_TEST(the_ambient_deadline_cuts_a_sleep)
     CHECK_INT(fiber_sleep(millis(1)), E_OK);
 }
 
+static void renew_twice(void *arg)
+{
+    sleeper *s = arg;
+    s->f = fiber_self();
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(fiber_park(loop_now_ns() + seconds(300 + i), "a line"), E_OK);
+}
+
 FIBER_TEST(renewing_a_far_deadline_leaves_the_heap_alone)
 {
     fiber *f = fiber_self();
@@ -172,6 +180,16 @@ FIBER_TEST(renewing_a_far_deadline_leaves_the_heap_alone)
     for (int i = 0; i < 10; i++)
         CHECK_INT(fiber_park(loop_now_ns() + millis(1), "short"), E_TIMEOUT);
     CHECK_INT(f->loop->timers.count, 0);
+    sleeper p = {0};
+    SCOPE(s, 0, 1);
+    scope_go(&s, "conversation", renew_twice, &p);
+    fiber_yield();
+    int64_t first = p.f->timer_ns;
+    fiber_wake(p.f);
+    fiber_yield();
+    CHECK(p.f->until_ns > first && p.f->timer_ns == first);             // it stays where it stood
+    fiber_wake(p.f);
+    CHECK_INT(scope_wait(&s), E_OK);
 }
 
 // ---- what a fiber inherits ------------------------------------------------------------------------------------------------

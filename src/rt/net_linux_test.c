@@ -418,13 +418,16 @@ FIBER_TEST(out_of_descriptors_is_a_limit_that_does_not_spin_and_passes)
     CHECK_INT(accept_one(l, &a, &peer, &local), E_LIMIT);
     CHECK(!l->readable);
     CHECK_INT(sock_wait(l, WAIT_READ, loop_now_ns() + millis(20)), E_TIMEOUT);       // at rest, although one is waiting
-    sock *more;
+    sock *more, *another;
     CHECK_INT(sock_connect(world_here(), sock_local(l), &more), E_LIMIT);
+    close(fds[--n]);
+    CHECK_INT(sock_connect(world_here(), sock_local(l), &another), E_OK);            // takes the last one, and knocks
+    CHECK_INT(sock_wait(l, WAIT_READ, loop_now_ns() + millis(20)), E_TIMEOUT);       // which changes nothing
     while (n)
         close(fds[--n]);
     setrlimit(RLIMIT_NOFILE, &before);
     CHECK_INT(accept_one(l, &a, &peer, &local), E_OK);   // found again without a new connection
-    sock_close(a), sock_close(s), sock_close(l);
+    sock_close(a), sock_close(s), sock_close(another), sock_close(l);
 }
 
 static int descriptors_open(void)
