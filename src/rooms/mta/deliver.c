@@ -278,8 +278,15 @@ static void conclude(delivery *v, job *j, const int *which, int count, const smt
         if (l->to[which[i]].attempts + 1 > attempts)
             attempts = l->to[which[i]].attempts + 1;
     }
+    bool all_here = v->d->local && !l->in_blob;
+    for (int i = 0; i < count; i++)
+        all_here = all_here && fates[i].state == RECIPIENT_DELIVERED;
     letter *bounce = undeliverable_bounce(v->m, l, fates, count, v->host, &v->msg);
-    err e = spool_outcome(v->m->spool, l, fates, count, bounce);
+    err e = E_OK;
+    if (all_here)
+        spool_delivered(v->m->spool, l, fates, count);
+    else
+        e = spool_outcome(v->m->spool, l, fates, count, bounce);
     if (e != E_OK) {                                         // the room is ending: at restart the letter is tried again
         queue_job_done(v->q, j);
         return;
@@ -327,8 +334,8 @@ static void deliver_one(delivery *v, job *j)
         queue_job_later(v->q, j, world_now_ns(v->m->w) + minutes(1));
         return;
     }
-    int *which = arena_array(&v->msg, int, LETTER_RECIPIENTS_MAX);
-    smtp_verdict *verdicts = arena_array(&v->msg, smtp_verdict, LETTER_RECIPIENTS_MAX);
+    int *which = arena_array(&v->msg, int, l->to_count);
+    smtp_verdict *verdicts = arena_array(&v->msg, smtp_verdict, l->to_count);
     must(which && verdicts);
     int count = recipients_here(v, l, which);
     if (count == 0) {

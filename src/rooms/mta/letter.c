@@ -104,6 +104,15 @@ bool outcome_record(uint64_t id, const outcome *v, int count, int64_t now_s, str
     return !out->full;
 }
 
+bool delivered_record(uint64_t id, int index, buf *out)
+{
+    if (out->len == 0)
+        put_number(out, RECORD_DELIVERED, 1);
+    put_number(out, id, 8);
+    put_number(out, (uint64_t)index, 2);
+    return !out->full;
+}
+
 bool mark_record(record_kind kind, uint64_t id, bool on, buf *out)
 {
     put_number(out, kind, 1);
@@ -118,7 +127,7 @@ bool record_open(reader *r, record_kind *kind, uint64_t *id)
 {
     *kind = rd_u8(r);
     *id = rd_u64(r);
-    return !r->bad && *kind >= RECORD_LETTER && *kind <= RECORD_DELETE && *id != 0;
+    return !r->bad && *kind >= RECORD_LETTER && *kind <= RECORD_DELIVERED && *id != 0;
 }
 
 static str read_text(reader *r, arena *a) { return str_copy(a, rd_bytes(r, rd_u16(r))); }
@@ -184,6 +193,16 @@ bool outcome_apply(reader *r, letter *l, str *bounce)
     }
     *bounce = rd_bytes(r, rd_u32(r));
     return rd_done(r);
+}
+
+bool delivered_next(reader *r, bool first, uint64_t *id, int *index)
+{
+    if (!first && rd_left(r) == 0)
+        return false;
+    if (!first)
+        *id = rd_u64(r);
+    *index = rd_u16(r);
+    return !r->bad;
 }
 
 bool mark_read(reader *r, bool *on)

@@ -57,7 +57,7 @@ bool    letter_id_parse(str text, uint64_t *id);
 
 // ---- records --------------------------------------------------------------------------------------------------------------
 
-typedef enum { RECORD_LETTER = 1, RECORD_OUTCOME = 2, RECORD_HOLD = 3, RECORD_DELETE = 4 } record_kind;
+typedef enum { RECORD_LETTER = 1, RECORD_OUTCOME = 2, RECORD_HOLD = 3, RECORD_DELETE = 4, RECORD_DELIVERED = 5 } record_kind;
 
 typedef struct { int index; recipient_state state; str reply; } outcome;      // WAITING: deferred
 
@@ -65,6 +65,8 @@ typedef struct { int index; recipient_state state; str reply; } outcome;      //
 bool letter_record(const letter *l, buf *out);
 // An OUTCOME record: what became of some recipients, and the bounce that this caused (LETTER record bytes), in one.
 bool outcome_record(uint64_t id, const outcome *v, int count, int64_t now_s, str bounce_record, buf *out);
+// A DELIVERED record grows by one entry a recipient: the first call writes the kind. For our own mailstore, which knows delivery ids.
+bool delivered_record(uint64_t id, int index, buf *out);
 bool mark_record(record_kind kind, uint64_t id, bool on, buf *out);           // HOLD (on/off), DELETE
 
 // Finds a letter's text in the record that holds it: a LETTER record, or the bounce inside an OUTCOME record.
@@ -76,3 +78,5 @@ letter *letter_read(reader *r, uint64_t id);                 // NULL: damaged; t
 // Applies an outcome to its letter; *bounce is the nested LETTER record, empty when there is none.
 bool outcome_apply(reader *r, letter *l, str *bounce);
 bool mark_read(reader *r, bool *on);
+// The entries of a DELIVERED record; the first one's id is the one that record_open read.
+bool delivered_next(reader *r, bool first, uint64_t *id, int *index);

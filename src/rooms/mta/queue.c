@@ -258,6 +258,12 @@ static void tidy(void *arg)
         spool_tidy(q->m->spool);
 }
 
+static void record_deliveries(void *arg)
+{
+    queue *q = arg;
+    spool_record_deliveries(q->m->spool);
+}
+
 queue *queue_new(mta *m)
 {
     queue *q = memory_zeroed(1, sizeof *q);
@@ -269,6 +275,7 @@ queue *queue_new(mta *m)
         queue_add(q, l);
     scope_go(m->room->scope, "queue", schedule, q);
     scope_go(m->room->scope, "spool tidy", tidy, q);
+    scope_go(m->room->scope, "spool deliveries", record_deliveries, q);
     return q;
 }
 

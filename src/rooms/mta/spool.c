@@ -14,6 +14,8 @@ struct spool {
     map      by_id;
     int      count;
     size_t   memory_bytes;           // texts in memory
+    buf      delivered;              // a DELIVERED record that grows until it is written
+    gate     some_delivered;
     int     *living;                 // per segment that we hold, from `oldest`
     uint32_t oldest;
     int      held, living_cap;       // segments oldest .. oldest + held - 1
@@ -139,6 +141,19 @@ static void replay_outcome(spool *s, reader *r, letter *l, journal_place place)
         replay_gone(s, l);
 }
 
+static void replay_delivered(spool *s, reader *r, uint64_t id)
+{
+    int index;
+    for (bool first = true; delivered_next(r, first, &id, &index); first = false) {
+        letter *l = map_get(&s->by_id, id_key(&id));
+        if (!l || index >= l->to_count || l->to[index].state != RECIPIENT_WAITING)
+            continue;
+        l->to[index].state = RECIPIENT_DELIVERED;
+        if (--l->to_waiting == 0)
+            replay_gone(s, l);
+    }
+}
+
 static void replay(void *arg, journal_place place, str bytes)
 {
     spool *s = arg;
@@ -149,7 +164,9 @@ static void replay(void *arg, journal_place place, str bytes)
     if (!record_open(&r, &kind, &id))
         return;
     letter *l = map_get(&s->by_id, id_key(&id));
-    if (kind == RECORD_LETTER)
+    if (kind == RECORD_DELIVERED)
+        replay_delivered(s, &r, id);
+    else if (kind == RECORD_LETTER)
         replay_letter(s, &r, id, place);
     else if (kind == RECORD_OUTCOME)
         replay_outcome(s, &r, l, place);
@@ -164,6 +181,7 @@ err spool_open(world *w, str directory, arena *a, spool **out, str *why)
     spool *s = memory_zeroed(1, sizeof *s);
     s->w = w;
     list_init(&s->letters);
+    s->delivered = buf_make(SPOOL_DELIVERED_BYTES_MAX);
     s->by_id = map_make(world_random_u64(w), SPOOL_LETTERS_MAX);
     err e = blobs_open(w, str_format(a, STR_FMT "/blobs", STR_ARG(directory)), a, &s->blobs, why);
     if (e == E_OK)
@@ -193,6 +211,7 @@ void spool_close(spool *s)
     if (s->blobs)
         blobs_close(s->blobs);
     map_free(&s->by_id);
+    buf_free(&s->delivered);
     memory_free(s->living);
     memory_free(s);
 }
@@ -291,6 +310,39 @@ err spool_outcome(spool *s, letter *l, const outcome *v, int count, letter *boun
     if (l->to_waiting == 0)
         letter_end(s, l);
     return E_OK;
+}
+
+static void deliveries_write(spool *s)
+{
+    buf record = s->delivered;
+    s->delivered = buf_make(SPOOL_DELIVERED_BYTES_MAX);
+    journal_place place = {0};
+    if (record.len && append_patiently(s, buf_str(&record), &place) == E_OK)
+        segment_seen(s, place.segment);
+    buf_free(&record);
+}
+
+void spool_record_deliveries(spool *s)
+{
+    while (!fiber_canceled()) {
+        if (s->delivered.len == 0)
+            gate_wait(&s->some_delivered, NEVER_NS, "deliveries to record");
+        fiber_sleep(SPOOL_DELIVERED_WAIT_NS);
+        deliveries_write(s);
+    }
+}
+
+void spool_delivered(spool *s, letter *l, const outcome *v, int count)
+{
+    must(!l->in_blob);
+    while (s->delivered.max - s->delivered.len < (size_t)count * 16)
+        deliveries_write(s);
+    for (int i = 0; i < count; i++)
+        delivered_record(l->id, v[i].index, &s->delivered);
+    outcomes_take(s, l, v, count);
+    if (l->to_waiting == 0)
+        letter_end(s, l);
+    gate_wake_one(&s->some_delivered);
 }
 
 static err mark(spool *s, letter *l, record_kind kind, bool on)

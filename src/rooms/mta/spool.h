@@ -13,8 +13,11 @@ enum {
     SPOOL_LETTERS_MAX = 200000,              // living letters; above it 452
     SPOOL_MEMORY_BYTES_MAX = 16 << 20,       // texts of fresh letters kept in memory until their first attempt
     SPOOL_SEGMENTS_MAX = 1 << 20,
+    SPOOL_DELIVERED_BYTES_MAX = 1 << 20,     // of deliveries that wait to be recorded
     SPOOL_CARRY_SEGMENTS = 4,                // with more segments than this the oldest is emptied
 };
+
+#define SPOOL_DELIVERED_WAIT_NS millis(50)
 
 // Opens DIRECTORY/journal and DIRECTORY/blobs and reads back what is there. *why: what, where, why and what to do.
 err  spool_open(world *w, str directory, arena *a, spool **out, str *why);
@@ -27,6 +30,10 @@ err  spool_accept(spool *s, letter *l);
 // Records what became of some recipients, and the bounce that this causes (NULL: none; taken over). Does not give up while the
 // disk is full: what has happened must be written. E_CANCELED, E_CRASHED only at the end of the room.
 err  spool_outcome(spool *s, letter *l, const outcome *v, int count, letter *bounce);
+// Our own mailstore has it, under its delivery id: recorded within SPOOL_DELIVERED_WAIT_NS together with others. A crash before that
+// repeats the delivery, and the mailstore answers that it has it already. Not for letters in blobs (their text goes now).
+void spool_delivered(spool *s, letter *l, const outcome *v, int count);
+void spool_record_deliveries(spool *s);              // the fiber that writes them down; ends when canceled, after the last ones
 err  spool_hold(spool *s, letter *l, bool on);
 err  spool_delete(spool *s, letter *l);              // without a bounce, as the person in charge wishes
 void spool_release(spool *s, letter *l);             // the caller's l->users is over: frees a letter that is
