@@ -11,8 +11,10 @@
 enum { CONFIG_ARENA_BYTES_MAX = 128 << 20, DESCRIPTION_BYTES_MAX = 4 << 20 };
 
 static const char *const type_names[] = {
-    [SETTING_BOOL] = "on|off", [SETTING_INT] = "number", [SETTING_SIZE] = "size", [SETTING_DURATION] = "time", [SETTING_RATE] = "rate",
-    [SETTING_TEXT] = "text", [SETTING_ADDRESS] = "address", [SETTING_PREFIX] = "prefix", [SETTING_LIST] = "words", [SETTING_BLOCK] = "{ block }",
+    [SETTING_BOOL] = "on|off",     [SETTING_INT] = "number",    [SETTING_SIZE] = "size",
+    [SETTING_DURATION] = "time",   [SETTING_RATE] = "rate",     [SETTING_TEXT] = "text",
+    [SETTING_ADDRESS] = "address", [SETTING_PREFIX] = "prefix", [SETTING_LIST] = "words",
+    [SETTING_BLOCK] = "{ block }",
 };
 
 // ---- reading a file ----
@@ -27,7 +29,8 @@ static int read_file(world *w, arena *a, str name, str *text)
 {
     err e = file_read_all(w, str_to_z(a, name), a, CONFIG_FILE_BYTES_MAX, text);
     if (e)
-        return command_error("config", e == E_NO_ENTRY ? COMMAND_USAGE : COMMAND_FAILED, "cannot read " STR_FMT ": %s", STR_ARG(name), err_text(e));
+        return command_error("config", e == E_NO_ENTRY ? COMMAND_USAGE : COMMAND_FAILED,
+                             "cannot read " STR_FMT ": %s", STR_ARG(name), err_text(e));
     return COMMAND_OK;
 }
 
@@ -70,7 +73,8 @@ static int format(world *w, arena *a, str name, bool write)
         return COMMAND_OK;
     path_stat(w, str_to_z(a, name), &st);
     err e = file_replace(w, str_to_z(a, name), form, st.mode & 0777);
-    return e ? command_error("config", COMMAND_FAILED, "cannot write " STR_FMT ": %s", STR_ARG(name), err_text(e)) : COMMAND_OK;
+    return e ? command_error("config", COMMAND_FAILED, "cannot write " STR_FMT ": %s", STR_ARG(name), err_text(e))
+             : COMMAND_OK;
 }
 
 // ---- describing ----
@@ -98,13 +102,15 @@ static void describe_json(buf *out, const setting *s, int depth, bool korean)
 {
     buf_put_byte(out, '[');
     for (bool first = true; s && s->key && depth <= CONFIG_DEPTH_MAX; s++, first = false) {
-        buf_format(out, "%s{\"key\": \"%s\", \"type\": \"%s\", \"default\": ", first ? "" : ", ", s->key, type_names[s->type]);
+        buf_format(out, "%s{\"key\": \"%s\", \"type\": \"%s\", \"default\": ", first ? "" : ", ", s->key,
+                   type_names[s->type]);
         if (s->fallback)
             json_put(out, str_z(s->fallback));
         else
             buf_put(out, S("null"));
-        buf_format(out, ", \"min\": %lld, \"max\": %lld, \"repeated\": %s, \"reloadable\": %s, \"help\": ", (long long)s->min,
-                   (long long)s->max, s->repeated ? "true" : "false", s->reloadable ? "true" : "false");
+        buf_format(out, ", \"min\": %lld, \"max\": %lld, \"repeated\": %s, \"reloadable\": %s, \"help\": ",
+                   (long long)s->min, (long long)s->max, s->repeated ? "true" : "false",
+                   s->reloadable ? "true" : "false");
         json_put(out, str_z(help_of(s, korean)));
         if (s->block) {
             buf_put(out, S(", \"block\": "));
@@ -123,7 +129,9 @@ static int describe(str service, bool json, bool korean)
         while (s->key && !str_eq(service, str_z(s->key)))
             s++;
         if (!s->key)
-            return command_error("config", COMMAND_USAGE, "there is no setting " STR_FMT "; `naru config describe` lists all", STR_ARG(service));
+            return command_error("config", COMMAND_USAGE,
+                                 "there is no setting " STR_FMT "; `naru config describe` lists all",
+                                 STR_ARG(service));
         schema = s->block ? s->block : s;
     }
     if (json) {
@@ -148,8 +156,11 @@ int cmd_config(int argc, char **argv)
         {0},
     };
     const command_help help = {
-        "config", "check FILE | fmt FILE | describe [SERVICE]", "Checks a configuration file, puts it into its canonical form, or says what may stand in one.",
-        options, "An error is one line, FILE:LINE:COLUMN: what is wrong and what to do.",
+        "config",
+        "check FILE | fmt FILE | describe [SERVICE]",
+        "Checks a configuration file, puts it into its canonical form, or says what may stand in one.",
+        options,
+        "An error is one line, FILE:LINE:COLUMN: what is wrong and what to do.",
     };
     int count, code;
     if (!options_read(argc, argv, &help, words, 2, &count, &code))

@@ -68,7 +68,8 @@ static int unknown_option(const command_help *help, str name)
         names[count++] = o->name;
     str near = nearest_name(name, names, count);
     if (near.len)
-        return usage_error(help, "unknown option --" STR_FMT "; did you mean --" STR_FMT "?", STR_ARG(name), STR_ARG(near));
+        return usage_error(help, "unknown option --" STR_FMT "; did you mean --" STR_FMT "?", STR_ARG(name),
+                           STR_ARG(near));
     return usage_error(help, "unknown option --" STR_FMT, STR_ARG(name));
 }
 
@@ -107,7 +108,8 @@ static int option_read(const command_help *help, int argc, char **argv, int *i)
     return option_set(help, o, value);
 }
 
-bool options_read(int argc, char **argv, const command_help *help, str *words, int words_max, int *word_count, int *code)
+bool options_read(int argc, char **argv, const command_help *help, str *words, int words_max, int *word_count,
+                  int *code)
 {
     bool only_words = false;
     *code = COMMAND_OK;
@@ -127,7 +129,8 @@ bool options_read(int argc, char **argv, const command_help *help, str *words, i
         } else if (str_starts(word, S("--"))) {
             *code = option_read(help, argc, argv, &i);
         } else {
-            *code = usage_error(help, "options have long names, for example --help; \"" STR_FMT "\" is none", STR_ARG(word));
+            *code = usage_error(help, "options have long names, for example --help; \"" STR_FMT "\" is none",
+                                STR_ARG(word));
         }
     }
     return *code == COMMAND_OK;

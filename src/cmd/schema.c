@@ -9,9 +9,12 @@
 
 static const setting own[] = {
     {"host", SETTING_TEXT, .help_en = "this machine's name", .help_ko = "이 컴퓨터의 이름"},
-    {"address", SETTING_ADDRESS, .repeated = true, .help_en = "its addresses; without one: all of them", .help_ko = "이 컴퓨터의 주소들; 없으면 모든 주소"},
-    {"directory", SETTING_TEXT, "/var/lib/naru", .help_en = "where everything that lasts is kept", .help_ko = "남겨 둘 것을 모두 보관하는 디렉터리"},
-    {"ports", SETTING_BLOCK, .help_en = "well-known ports moved elsewhere, NAME NUMBER each: for doors and outgoing connections",
+    {"address", SETTING_ADDRESS, .repeated = true, .help_en = "its addresses; without one: all of them",
+     .help_ko = "이 컴퓨터의 주소들; 없으면 모든 주소"},
+    {"directory", SETTING_TEXT, "/var/lib/naru", .help_en = "where everything that lasts is kept",
+     .help_ko = "남겨 둘 것을 모두 보관하는 디렉터리"},
+    {"ports", SETTING_BLOCK,
+     .help_en = "well-known ports moved elsewhere, NAME NUMBER each: for doors and outgoing connections",
      .help_ko = "잘 알려진 포트를 다른 번호로: 이름 번호. 들어오고 나가는 연결 모두"},
 };
 enum { OWN = sizeof own / sizeof own[0] };
@@ -33,7 +36,8 @@ const setting *schema_whole(void)
         return whole;
     for (int i = OWN + SERVICES - 1; i >= 0; i--)            // the first last: it says that the table is ready
         whole[i] = i < OWN ? own[i]
-                           : (setting){services[i - OWN].kind->name, SETTING_BLOCK, .block = services[i - OWN].kind->settings,
-                                       .help_en = services[i - OWN].en, .help_ko = services[i - OWN].ko};
+                           : (setting){services[i - OWN].kind->name, SETTING_BLOCK,
+                                       .block = services[i - OWN].kind->settings, .help_en = services[i - OWN].en,
+                                       .help_ko = services[i - OWN].ko};
     return whole;
 }

@@ -17,7 +17,10 @@ static const char *text_of(const json_t *object, const char *name)
     return text ? text : "";
 }
 
-static long long number_of(const json_t *object, const char *name) { return json_integer_value(json_object_get(object, name)); }
+static long long number_of(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
 
 // Asks the naru in dir and reads its JSON; NULL when it does not answer so. *raw: the text.
 static json_t *ask(arena *a, str dir, str target, str *raw)
@@ -28,7 +31,8 @@ static json_t *ask(arena *a, str dir, str target, str *raw)
 }
 
 // What both commands share: options, the directory. True: go on with *dir.
-static bool begin(int argc, char **argv, const char *name, const char *summary, arena *a, bool *json, str *dir, int *code)
+static bool begin(int argc, char **argv, const char *name, const char *summary, arena *a, bool *json, str *dir,
+                  int *code)
 {
     str wanted = {0};
     const command_option options[] = {
@@ -43,7 +47,8 @@ static bool begin(int argc, char **argv, const char *name, const char *summary, 
         return false;
     if (running_find(a, wanted, dir))
         return true;
-    *code = command_error(name, COMMAND_UNREACHABLE, "no running naru answers; start one with `naru try`, or name its directory with --dir");
+    *code = command_error(name, COMMAND_UNREACHABLE,
+                          "no running naru answers; start one with `naru try`, or name its directory with --dir");
     return false;
 }
 
@@ -60,9 +65,11 @@ static void print_services(const json_t *status)
 static void print_status(const json_t *status, arena *a)
 {
     str up = duration_text(a, number_of(status, "uptime_ms") / 1000 * 1000);
-    printf("%s: naru %s, up " STR_FMT ", in %s\n", text_of(status, "node"), text_of(status, "version"), STR_ARG(up), text_of(status, "directory"));
+    printf("%s: naru %s, up " STR_FMT ", in %s\n", text_of(status, "node"), text_of(status, "version"), STR_ARG(up),
+           text_of(status, "directory"));
     str stacks = size_text(a, number_of(status, "stack_bytes"));
-    printf("  %lld fibers of %lld, stacks " STR_FMT "\n", number_of(status, "fibers"), number_of(status, "fibers_max"), STR_ARG(stacks));
+    printf("  %lld fibers of %lld, stacks " STR_FMT "\n", number_of(status, "fibers"),
+           number_of(status, "fibers_max"), STR_ARG(stacks));
     if (json_array_size(json_object_get(status, "services"))) {
         printf("  services: ");
         print_services(status);
@@ -115,7 +122,8 @@ int cmd_status(int argc, char **argv)
         json_t *status = ask(&a, dir, S("/status"), &raw);
         json_t *hosts = status ? hosts_ask(&a, dir) : NULL;
         if (!status) {
-            code = command_error("status", COMMAND_UNREACHABLE, "the naru in " STR_FMT " stopped answering", STR_ARG(dir));
+            code = command_error("status", COMMAND_UNREACHABLE, "the naru in " STR_FMT " stopped answering",
+                                 STR_ARG(dir));
         } else if (json) {
             json_object_set(status, "hosts", hosts);
             json_dumpf(status, stdout, JSON_INDENT(2));
@@ -154,11 +162,13 @@ int cmd_ps(int argc, char **argv)
     bool json = false;
     str dir, raw;
     int code;
-    if (begin(argc, argv, "ps", "Lists every conversation of the running naru, and what it waits for.", &a, &json, &dir, &code)) {
+    if (begin(argc, argv, "ps", "Lists every conversation of the running naru, and what it waits for.", &a, &json,
+              &dir, &code)) {
         json_t *census = ask(&a, dir, S("/ps"), &raw), *one;
         size_t i;
         if (!census) {
-            code = command_error("ps", COMMAND_UNREACHABLE, "the naru in " STR_FMT " stopped answering", STR_ARG(dir));
+            code = command_error("ps", COMMAND_UNREACHABLE, "the naru in " STR_FMT " stopped answering",
+                                 STR_ARG(dir));
         } else if (json) {
             fwrite(raw.at, 1, (size_t)raw.len, stdout);
         } else {

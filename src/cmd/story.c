@@ -25,9 +25,11 @@ static int fetch(telling *t, str target)
 {
     http_result r = running_ask(t->a, t->dir, S("GET"), target, (str){0});
     if (r.error)
-        return command_error("story", COMMAND_UNREACHABLE, "the naru in " STR_FMT " does not answer: %s", STR_ARG(t->dir), err_text(r.error));
+        return command_error("story", COMMAND_UNREACHABLE, "the naru in " STR_FMT " does not answer: %s",
+                             STR_ARG(t->dir), err_text(r.error));
     if (r.status != 200 || !story_from_json(r.body, t->a, &t->events, &t->count))
-        return command_error("story", COMMAND_FAILED, "the naru in " STR_FMT " answers what this naru does not understand (%d)",
+        return command_error("story", COMMAND_FAILED,
+                             "the naru in " STR_FMT " answers what this naru does not understand (%d)",
                              STR_ARG(t->dir), r.status);
     t->raw = r.body;
     return COMMAND_OK;
@@ -79,7 +81,8 @@ static int show_page(telling *t)
         err e = file_replace(w, str_to_z(t->a, t->html), buf_str(&page), 0644);
         world_linux_free(w);
         if (e)
-            code = command_error("story", COMMAND_FAILED, "cannot write " STR_FMT ": %s", STR_ARG(t->html), err_text(e));
+            code = command_error("story", COMMAND_FAILED, "cannot write " STR_FMT ": %s", STR_ARG(t->html),
+                                 err_text(e));
         else
             fprintf(stderr, "written: " STR_FMT "; open it in a browser\n", STR_ARG(t->html));
     }
@@ -94,7 +97,8 @@ static void show_meanings(const telling *t, buf *out)
     str shown[256];
     int count = 0;
     for (int i = 0; i < t->count; i++) {
-        str line = str_of(t->events[i].line, t->events[i].len), meaning = story_explain(t->events[i].protocol, line, korean);
+        str line = str_of(t->events[i].line, t->events[i].len);
+        str meaning = story_explain(t->events[i].protocol, line, korean);
         int known = 0;
         while (known < count && !str_eq(shown[known], meaning))
             known++;
@@ -126,7 +130,8 @@ static int show(telling *t)
         return COMMAND_OK;
     }
     if (t->count == 0)
-        return command_error("story", COMMAND_FAILED, "nothing was told about that (the last %d messages are kept)", STORY_RING_EVENTS);
+        return command_error("story", COMMAND_FAILED, "nothing was told about that (the last %d messages are kept)",
+                             STORY_RING_EVENTS);
     if (t->html.len)
         return show_page(t);
     show_ladder(t);
@@ -161,7 +166,8 @@ int cmd_story(int argc, char **argv)
         else if (words + last + all > 1)
             code = usage_error(&help, "say one of ID, --last and --all");
         else if (!running_find(&a, wanted_dir, &t.dir))
-            code = command_error("story", COMMAND_UNREACHABLE, "no running naru answers; start one with `naru try`, or name its directory with --dir");
+            code = command_error("story", COMMAND_UNREACHABLE,
+                                 "no running naru answers; start one with `naru try`, or name its directory with --dir");
         else
             code = words ? fetch_id(&t, id) : fetch(&t, all ? S("/story") : S("/story?last"));
         if (code == COMMAND_OK)

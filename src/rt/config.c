@@ -23,7 +23,9 @@ typedef struct {
     str             words[CONFIG_WORDS_MAX];        // of the statement that is being read
 } parser;
 
-typedef enum { TOKEN_WORD, TOKEN_OPEN, TOKEN_CLOSE, TOKEN_SEMICOLON, TOKEN_NEWLINE, TOKEN_COMMENT, TOKEN_END } token_type;
+typedef enum {
+    TOKEN_WORD, TOKEN_OPEN, TOKEN_CLOSE, TOKEN_SEMICOLON, TOKEN_NEWLINE, TOKEN_COMMENT, TOKEN_END,
+} token_type;
 typedef struct {
     token_type type;
     str        text;
@@ -32,7 +34,8 @@ typedef struct {
 
 static void error_set(config_error *error, str name, int line, int column, str text)
 {
-    *error = (config_error){name, line, column, text.len ? text : S("the configuration needs more memory than it is given")};
+    *error = (config_error){name, line, column,
+                            text.len ? text : S("the configuration needs more memory than it is given")};
 }
 
 __attribute__((format(printf, 5, 6)))
@@ -67,7 +70,8 @@ static int character(parser *p, const source *s)
     if (n == 0)
         return fail(p, s, s->line, s->column, "byte 0x%02x is not UTF-8; save the file as UTF-8", s->rest.at[0]);
     if (utf8_is_control(code) && code != '\t')
-        return fail(p, s, s->line, s->column, "an invisible character (U+%04X) stands here; remove it", (unsigned)code);
+        return fail(p, s, s->line, s->column, "an invisible character (U+%04X) stands here; remove it",
+                    (unsigned)code);
     return n;
 }
 
@@ -96,7 +100,8 @@ static bool quoted_escape(parser *p, source *s, unsigned char *out)
     static const char from[] = "\"\\nt", to[] = "\"\\\n\t";
     const char *hit = s->rest.len > 1 && s->rest.at[1] ? strchr(from, s->rest.at[1]) : NULL;
     if (!hit)
-        return fail(p, s, s->line, s->column, "a backslash in quotes stands before \", \\, n or t only; write \\\\ for itself");
+        return fail(p, s, s->line, s->column,
+                    "a backslash in quotes stands before \", \\, n or t only; write \\\\ for itself");
     *out = (unsigned char)to[hit - from];
     step(s, 2);
     return true;
@@ -125,7 +130,8 @@ static bool quoted_word(parser *p, source *s, token *t)
         step(s, n);
     }
     if (s->rest.len == 0 || s->rest.at[0] != '"')
-        return fail(p, s, t->line, t->column, "this quote is not closed on its line; add a \" (\\n writes a line end)");
+        return fail(p, s, t->line, t->column,
+                    "this quote is not closed on its line; add a \" (\\n writes a line end)");
     step(s, 1);
     if (s->rest.len && !ends_word(s->rest.at[0]))
         return fail(p, s, s->line, s->column, "a blank is missing behind the closing quote");
@@ -144,7 +150,8 @@ static bool comment(parser *p, source *s, token *t)
         step(s, n);
     }
     t->text = str_trim(t->text);
-    return str_find(t->text, '\r') < 0 || fail(p, s, t->line, t->column, "a carriage return stands inside this comment; remove it");
+    return str_find(t->text, '\r') < 0
+           || fail(p, s, t->line, t->column, "a carriage return stands inside this comment; remove it");
 }
 
 static bool token_read(parser *p, source *s, token *t)
@@ -161,7 +168,8 @@ static bool token_read(parser *p, source *s, token *t)
         return t->type = TOKEN_COMMENT, comment(p, s, t);
     if (c == '"')
         return t->type = TOKEN_WORD, quoted_word(p, s, t);
-    t->type = c == '{' ? TOKEN_OPEN : c == '}' ? TOKEN_CLOSE : c == ';' ? TOKEN_SEMICOLON : c == '\n' ? TOKEN_NEWLINE : TOKEN_WORD;
+    t->type = c == '{' ? TOKEN_OPEN : c == '}' ? TOKEN_CLOSE : c == ';' ? TOKEN_SEMICOLON : c == '\n' ? TOKEN_NEWLINE
+            : TOKEN_WORD;
     if (t->type == TOKEN_WORD)
         return bare_word(p, s, t);
     step(s, 1);
@@ -207,7 +215,8 @@ static bool include_read(parser *p, const source *from, const statement *st, cha
     if (st->word_count != 2 || st->has_block)
         return fail(p, from, st->line, st->column, "include takes one path: include other.conf");
     if (++p->includes > CONFIG_INCLUDES_MAX)
-        return fail(p, from, st->line, st->column, "more than %d includes; does a file include itself?", CONFIG_INCLUDES_MAX);
+        return fail(p, from, st->line, st->column, "more than %d includes; does a file include itself?",
+                    CONFIG_INCLUDES_MAX);
     str path = st->words[1], text;
     ptrdiff_t slash = str_rfind(from->name, '/');
     if (!str_starts(path, S("/")) && slash >= 0)
@@ -323,7 +332,7 @@ static bool block_read(parser *p, source *s, statement *block, chain *c, int dep
     while (str_eq(buf_str(&p->comments), S("\n")) || str_ends(buf_str(&p->comments), S("\n\n")))
         p->comments.len--;                                       // empty lines before a block's end say nothing
     if (block)
-        block->comment_end = comments_take(p);                   // a file's stay for config_parse, or the including file
+        block->comment_end = comments_take(p); // a file's stay for config_parse, or the including file
     return true;
 }
 
@@ -335,7 +344,8 @@ bool config_include_keep(void *arg, str path, arena *a, str *text)
 
 statement *config_parse(str name, str text, arena *a, config_include *include, void *arg, config_error *error)
 {
-    parser p = {.a = a, .include = include, .arg = arg, .error = error, .comments = buf_make(CONFIG_FILE_BYTES_MAX * 2)};
+    parser p = {.a = a, .include = include, .arg = arg, .error = error};
+    p.comments = buf_make(CONFIG_FILE_BYTES_MAX * 2);
     source s = {name, text, 1, 1};
     *error = (config_error){0};
     statement *root = arena_new(a, statement);

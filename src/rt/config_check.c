@@ -133,7 +133,8 @@ static bool unknown_key(const checking *k, const statement *s, const setting *sc
     if (near.len)
         fail(k, s, "unknown setting \"" STR_FMT "\"; did you mean \"" STR_FMT "\"?", STR_ARG(key), STR_ARG(near));
     else if (count && !list.full)
-        fail(k, s, "unknown setting \"" STR_FMT "\"; here may stand: " STR_FMT, STR_ARG(key), STR_ARG(buf_str(&list)));
+        fail(k, s, "unknown setting \"" STR_FMT "\"; here may stand: " STR_FMT, STR_ARG(key),
+             STR_ARG(buf_str(&list)));
     else
         fail(k, s, "unknown setting \"" STR_FMT "\"; `naru config describe` lists what there is", STR_ARG(key));
     buf_free(&list);
@@ -143,16 +144,18 @@ static bool unknown_key(const checking *k, const statement *s, const setting *sc
 static bool check_number(const checking *k, const statement *s, const setting *t, str word)
 {
     static const char *const examples[] = {
-        [SETTING_INT] = "a whole number, for example 20", [SETTING_SIZE] = "a size, for example 25MB or 64KiB",
-        [SETTING_DURATION] = "a time, for example 30s, 5m or 1h30m", [SETTING_RATE] = "a rate, for example 2Mbit or 300kbit",
+        [SETTING_INT] = "a whole number, for example 20",
+        [SETTING_SIZE] = "a size, for example 25MB or 64KiB",
+        [SETTING_DURATION] = "a time, for example 30s, 5m or 1h30m",
+        [SETTING_RATE] = "a rate, for example 2Mbit or 300kbit",
     };
     int64_t n;
     if (!number_parse(t->type, word, &n))
         return fail(k, s, "%s: \"" STR_FMT "\" is not %s", t->key, STR_ARG(word), examples[t->type]);
     if ((t->min || t->max) && (n < t->min || n > t->max)) {
         str low = number_text(t->type, t->min, k->a), high = number_text(t->type, t->max, k->a);
-        return fail(k, s, "%s: " STR_FMT " is out of range; it may be from " STR_FMT " to " STR_FMT, t->key, STR_ARG(word),
-                    STR_ARG(low), STR_ARG(high));
+        return fail(k, s, "%s: " STR_FMT " is out of range; it may be from " STR_FMT " to " STR_FMT, t->key,
+                    STR_ARG(word), STR_ARG(low), STR_ARG(high));
     }
     return true;
 }
@@ -164,15 +167,16 @@ static bool check_word(const checking *k, const statement *s, const setting *t, 
     bool flag;
     switch (t->type) {
     case SETTING_BOOL:
-        return bool_parse(word, &flag) || fail(k, s, "%s: \"" STR_FMT "\" is neither on nor off", t->key, STR_ARG(word));
+        return bool_parse(word, &flag)
+               || fail(k, s, "%s: \"" STR_FMT "\" is neither on nor off", t->key, STR_ARG(word));
     case SETTING_ADDRESS:
         return addr_parse(word, 0, &address)
-            || fail(k, s, "%s: \"" STR_FMT "\" is not an IP address, for example 192.0.2.1, 192.0.2.1:53 or [::1]:53", t->key,
-                    STR_ARG(word));
+            || fail(k, s, "%s: \"" STR_FMT "\" is not an IP address, for example 192.0.2.1, 192.0.2.1:53 or [::1]:53",
+                    t->key, STR_ARG(word));
     case SETTING_PREFIX:
         return prefix_parse(word, &address, &bits)
-            || fail(k, s, "%s: \"" STR_FMT "\" is not a prefix, for example 10.0.0.0/8 (bits behind the prefix are zero)", t->key,
-                    STR_ARG(word));
+            || fail(k, s, "%s: \"" STR_FMT "\" is not a prefix, for example 10.0.0.0/8 (the bits behind it are zero)",
+                    t->key, STR_ARG(word));
     case SETTING_INT: case SETTING_SIZE: case SETTING_DURATION: case SETTING_RATE:
         return check_number(k, s, t, word);
     case SETTING_TEXT: case SETTING_LIST: case SETTING_BLOCK:
@@ -189,7 +193,8 @@ static bool check_count(const checking *k, const statement *s, const setting *t)
         int64_t least = t->min || t->max ? t->min : 0, most = t->min || t->max ? t->max : CONFIG_WORDS_MAX;
         if (values >= least && values <= most)
             return true;
-        return fail(k, s, "%s takes from %lld to %lld words, here stand %d", t->key, (long long)least, (long long)most, values);
+        return fail(k, s, "%s takes from %lld to %lld words, here stand %d", t->key, (long long)least,
+                    (long long)most, values);
     }
     if (values == 0 && t->type == SETTING_BOOL)
         return true;                                             // the bare name means on
@@ -300,8 +305,8 @@ bool config_address(const statement *block, const setting *schema, const char *k
     return value.len && addr_parse(value, port, out);
 }
 
-bool config_secret(const statement *block, const setting *schema, const char *key, arena *a, config_include *read, void *arg,
-                   str *out, config_error *error)
+bool config_secret(const statement *block, const setting *schema, const char *key, arena *a, config_include *read,
+                   void *arg, str *out, config_error *error)
 {
     *out = config_text(block, schema, key);
     if (!str_starts(*out, S("file:")))

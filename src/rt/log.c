@@ -64,7 +64,7 @@ static int escape(log_form form, str s, char out[ESCAPE_BYTES_MAX + 1], int *out
     } else if (form == LOG_LOGFMT && code < 0x100) {           // a byte that is no character, or a control
         out[n++] = 'x', out[n++] = hex[code >> 4], out[n++] = hex[code & 15];
     } else {
-        if (broken || code > 0xffff)                           // JSON has no bytes; invisible tags are not worth a pair
+        if (broken || code > 0xffff) // JSON has no bytes; invisible tags are not worth a pair
             code = 0xfffd;
         out[n++] = 'u';
         for (int shift = 12; shift >= 0; shift -= 4)

@@ -117,7 +117,11 @@ static int by_name(const void *a, const void *b)
 }
 
 static meter build_info = {
-    .name = "naru_build_info", .help = "What is running.", .type = METER_GAUGE, .label = "version", .values = {NARU_VERSION},
+    .name = "naru_build_info",
+    .help = "What is running.",
+    .type = METER_GAUGE,
+    .label = "version",
+    .values = {NARU_VERSION},
 };
 
 void meters_print(buf *out)

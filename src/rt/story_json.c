@@ -21,8 +21,9 @@ static void put_event(buf *out, const story_event *e)
     char time[DATE_TEXT_MAX], trace[17];
     date_print_rfc3339_ms(time, e->wall_ns);
     story_trace_text(trace, e->trace);
-    buf_format(out, "  {\"number\": %llu, \"time\": \"%s\", \"wall_ns\": %lld, \"mono_ns\": %lld, \"trace\": \"%s\", \"host\": ",
-               (unsigned long long)e->number, time, (long long)e->wall_ns, (long long)e->mono_ns, trace);
+    buf_format(out, "  {\"number\": %llu, \"time\": \"%s\", \"wall_ns\": %lld, \"mono_ns\": %lld", (unsigned long long)e->number,
+               time, (long long)e->wall_ns, (long long)e->mono_ns);
+    buf_format(out, ", \"trace\": \"%s\", \"host\": ", trace);
     json_put(out, str_z(e->here));
     buf_put(out, S(", \"protocol\": "));
     json_put(out, str_z(e->protocol));
@@ -93,7 +94,8 @@ static bool event_read(const json_t *object, story_event *e)
     if (!number_of(object, "number", &number) || number < 0 || !number_of(object, "wall_ns", &e->wall_ns)
         || !number_of(object, "mono_ns", &e->mono_ns))
         return false;
-    if (line.len > STORY_LINE_BYTES_MAX || (!story_trace_parse(trace, &e->trace) && !str_eq(trace, S("0000000000000000"))))
+    if (line.len > STORY_LINE_BYTES_MAX
+        || (!story_trace_parse(trace, &e->trace) && !str_eq(trace, S("0000000000000000"))))
         return false;
     e->number = (uint64_t)number;
     e->len = (uint8_t)line.len;

@@ -5,7 +5,9 @@
 #include "rt/story_rows.h"
 
 // The picture is drawn row by row into cells; a wide character fills two.
-enum { COLUMNS_MIN = 40, COLUMNS_MAX = 400, TIME_COLUMNS = 11, SPACING_MIN = 4, SPACING_MAX = 26, TEXT_COLUMNS_MIN = 24 };
+enum {
+    COLUMNS_MIN = 40, COLUMNS_MAX = 400, TIME_COLUMNS = 11, SPACING_MIN = 4, SPACING_MAX = 26, TEXT_COLUMNS_MIN = 24,
+};
 
 typedef struct { char bytes[5]; const char *style; bool covered; } cell;
 
@@ -248,7 +250,8 @@ void story_ladder(const story_event *events, int count, int columns, bool colour
         v->out = out;
         v->colour = colour;
         v->columns = columns < COLUMNS_MIN ? COLUMNS_MIN : columns > COLUMNS_MAX ? COLUMNS_MAX : columns;
-        v->spacing = picture.host_count > 1 ? (v->columns - TIME_COLUMNS - 2) / (picture.host_count - 1) : SPACING_MAX;
+        v->spacing = picture.host_count > 1 ? (v->columns - TIME_COLUMNS - 2) / (picture.host_count - 1)
+                                            : SPACING_MAX;
         v->spacing = v->spacing > SPACING_MAX ? SPACING_MAX : v->spacing;
         clear(v);
         if (v->spacing < SPACING_MIN) {

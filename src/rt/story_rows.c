@@ -80,8 +80,8 @@ static int host_of_peer(making *m, addr peer)
 static bool is_other_end(const story_event *sent, const story_event *got)
 {
     return got->direction == STORY_IN && got->len == sent->len && memcmp(got->line, sent->line, sent->len) == 0
-        && strcmp(got->protocol, sent->protocol) == 0 && addr_eq(sent->local, got->peer) && addr_eq(sent->peer, got->local)
-        && (sent->local.family || strcmp(sent->here, got->here) == 0);
+           && strcmp(got->protocol, sent->protocol) == 0 && addr_eq(sent->local, got->peer)
+           && addr_eq(sent->peer, got->local) && (sent->local.family || strcmp(sent->here, got->here) == 0);
 }
 
 static void pair_find(making *m, int sent)
@@ -100,10 +100,11 @@ static str line_of(const story_event *e) { return str_of(e->line, e->len); }
 static bool goes_on(const story_row *row, const story_row *next, str last_line)
 {
     str line = line_of(next->event);
-    bool code = last_line.len >= 4 && line.len >= 4 && is_digit(line.at[0]) && is_digit(line.at[1]) && is_digit(line.at[2]);
-    return code && last_line.at[3] == '-' && str_eq(str_first(last_line, 3), str_first(line, 3)) && row->from == next->from
-        && row->to == next->to && row->event->direction == next->event->direction
-        && strcmp(row->event->protocol, next->event->protocol) == 0;
+    bool code = last_line.len >= 4 && line.len >= 4 && is_digit(line.at[0]) && is_digit(line.at[1])
+                && is_digit(line.at[2]);
+    return code && last_line.at[3] == '-' && str_eq(str_first(last_line, 3), str_first(line, 3))
+           && row->from == next->from && row->to == next->to && row->event->direction == next->event->direction
+           && strcmp(row->event->protocol, next->event->protocol) == 0;
 }
 
 static void answers_join(story_picture *p, arena *a)
@@ -136,7 +137,7 @@ static void row_add(making *m, const story_event *e)
             row->to = host_number(m->picture, name_here(e));
         } else {
             if (m->picture->host_count == 0 && !place_find(m, e->peer))
-                host_of_peer(m, e->peer);                                    // it called, though the greeting comes first
+                host_of_peer(m, e->peer); // it called, though the greeting comes first
             row->from = host_number(m->picture, name_here(e));
             row->to = host_of_peer(m, e->peer);
         }

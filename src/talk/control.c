@@ -95,8 +95,8 @@ static void status(const struct control *k, http_reply *reply, arena *msg)
         json_put(&out, str_z(r->kind->name));
         buf_put(&out, r->next ? S(", ") : S(""));
     }
-    buf_format(&out, "], \"fibers\": %d, \"fibers_max\": %d, \"stack_bytes\": %zu}\n", limits.fibers, limits.fibers_max,
-               limits.stack_bytes);
+    buf_format(&out, "], \"fibers\": %d, \"fibers_max\": %d, \"stack_bytes\": %zu}\n", limits.fibers,
+               limits.fibers_max, limits.stack_bytes);
     answer(reply, JSON, &out, msg);
 }
 
@@ -282,7 +282,8 @@ static void handle(void *arg, const http_request *q, http_reply *reply, arena *m
     if (route)
         room_answers(r, route, q, reply, msg);
     else
-        control_error(reply, 404, S("nothing is here; see /status, /metrics, /story, /ps, /reload and /SERVICE/..."), msg);
+        control_error(reply, 404,
+                      S("nothing is here; see /status, /metrics, /story, /ps, /reload and /SERVICE/..."), msg);
 }
 
 // ---- the socket ---------------------------------------------------------------------------------------------------------
@@ -312,6 +313,6 @@ err control_open(node *n)
         return wish.result;
     char *path = str_to_z(&n->memory, str_format(&n->memory, STR_FMT "/control.sock", STR_ARG(n->directory)));
     door *d;
-    return door_open_unix(&n->scope, n->world, path, 0600, (door_options){.service = "control", .conns_max = CONTROL_CONNS_MAX},
-                          serve, k, &d);
+    return door_open_unix(&n->scope, n->world, path, 0600,
+                          (door_options){.service = "control", .conns_max = CONTROL_CONNS_MAX}, serve, k, &d);
 }

@@ -20,7 +20,8 @@ static bool target_valid(str target)
 static void request_put(conn *c, str method, str host, str target, const http_header *headers, int count, str body)
 {
     must(http_is_token(method) && http_is_value(host));
-    conn_format(c, STR_FMT " " STR_FMT " HTTP/1.1\r\nHost: " STR_FMT "\r\n", STR_ARG(method), STR_ARG(target), STR_ARG(host));
+    conn_format(c, STR_FMT " " STR_FMT " HTTP/1.1\r\nHost: " STR_FMT "\r\n", STR_ARG(method), STR_ARG(target),
+                STR_ARG(host));
     for (int i = 0; i < count; i++) {
         must(http_is_token(headers[i].name) && http_is_value(headers[i].value));
         conn_format(c, STR_FMT ": " STR_FMT "\r\n", STR_ARG(headers[i].name), STR_ARG(headers[i].value));
@@ -78,8 +79,8 @@ static err body_read(conn *c, const http_head *h, buf *whole)
     return E_OK;
 }
 
-http_result http_fetch(conn *c, str method, str host, str target, const http_header *headers, int header_count, str body,
-                       size_t body_bytes_max, arena *msg)
+http_result http_fetch(conn *c, str method, str host, str target, const http_header *headers, int header_count,
+                       str body, size_t body_bytes_max, arena *msg)
 {
     http_result result = {.error = c->error};
     if (result.error || !target_valid(target)) {

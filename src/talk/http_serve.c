@@ -11,8 +11,11 @@
 #include "wire/http/target.h"
 
 static meter requests_total = {
-    .name = "naru_http_requests_total", .help = "HTTP requests answered, by the class of the answer.", .type = METER_COUNTER,
-    .label = "class", .values = {"1xx", "2xx", "3xx", "4xx", "5xx"},
+    .name = "naru_http_requests_total",
+    .help = "HTTP requests answered, by the class of the answer.",
+    .type = METER_COUNTER,
+    .label = "class",
+    .values = {"1xx", "2xx", "3xx", "4xx", "5xx"},
 };
 
 typedef enum { REPLY_NOTHING, REPLY_STREAM, REPLY_DONE } reply_state;
@@ -189,8 +192,12 @@ static bool serve_one(conn *c, http_limits limits, bool last, http_handler *hand
         return false;
     const http_head *h = &in.head;
     http_reply r = {
-        .c = c, .chunked = !h->http_1_0, .without_body = str_eq(h->method, S("HEAD")), .close = last || !h->keep_alive,
-        .told = limits.told, .headers = buf_make(HTTP_ANSWER_HEADERS_BYTES_MAX),
+        .c = c,
+        .chunked = !h->http_1_0,
+        .without_body = str_eq(h->method, S("HEAD")),
+        .close = last || !h->keep_alive,
+        .told = limits.told,
+        .headers = buf_make(HTTP_ANSWER_HEADERS_BYTES_MAX),
     };
     http_request q = {
         .method = h->method, .target = h->target, .headers = h->headers, .header_count = h->header_count,
