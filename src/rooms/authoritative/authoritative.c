@@ -50,6 +50,7 @@ typedef struct {
     arena      msg;                          // of the datagram at work: the answer never parks
     prefix     recurse[RECURSE_PREFIXES_MAX];
     int        recurse_count, recursions;
+    int64_t    records_counted;              // in the meter, which all servers of the process share
     door      *tcp[DOORS_MAX];
     int        tcp_count;
 } server;
@@ -171,12 +172,13 @@ static void load_blocking(void *arg)
     wish->loaded = zone_file_load(wish->w, wish->origin, wish->path, wish->room, &wish->why);
 }
 
-static void count_records(const server *s)
+static void count_records(server *s)
 {
     int64_t all = 0;
     for (int i = 0; i < s->zones.count; i++)
         all += (int64_t)s->zones.zones[i]->records;
-    meter_set(&records, all);
+    meter_add(&records, all - s->records_counted);
+    s->records_counted = all;
 }
 
 // Loads one zone and puts it in the place of the one served until now, between two queries. False with *why; the old one
@@ -337,6 +339,7 @@ static void stop(room *r)
 static void gone(room *r)
 {
     server *s = r->state;
+    meter_add(&records, -s->records_counted);
     zone_table_free(&s->zones);
     arena_free(&s->msg);
     memory_free(s);

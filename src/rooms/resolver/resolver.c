@@ -70,6 +70,7 @@ typedef struct {
     arena    msg;                            // of the datagram at work, when the caches answer
     prefix   allow[PREFIXES_MAX];
     int      allow_count, clients;
+    int64_t  cache_bytes_counted;            // in the meter, which all resolvers of the process share
     uint64_t network_secret;
     uint16_t of_network[NETWORKS];           // queries at work, by the client's network
     str      explain;
@@ -91,7 +92,8 @@ static bool allowed(const server *s, addr peer)
 static void count_work(server *s, int64_t sent_before)
 {
     meter_add(&sent, s->core.figures.queries_sent - sent_before);
-    meter_set(&cache_bytes, (int64_t)s->core.answers.bytes);
+    meter_add(&cache_bytes, (int64_t)s->core.answers.bytes - s->cache_bytes_counted);
+    s->cache_bytes_counted = (int64_t)s->core.answers.bytes;
 }
 
 static respond_setting respond_how(server *s, bool is_stream)
@@ -185,7 +187,7 @@ static size_t respond_at_once(server *s, str query, addr peer, bool is_stream, a
         meter_add_at(&queries, WAS_REFUSED, 1);
         return len;
     }
-    *go_on = !special_find(asked->question, msg, &f) && !resolver_find_cached(&s->core, asked->question, msg, &f);
+    *go_on = !special_find(&s->core, asked->question, msg, &f) && !resolver_find_cached(&s->core, asked->question, msg, &f);
     if (*go_on)
         return 0;
     meter_add_at(&queries, WAS_CACHED, 1);
@@ -295,9 +297,9 @@ static void control_flush(void *arg, const http_request *q, http_reply *reply, a
     const char *why = NULL;
     str name = http_query_get(q, S("name"), msg);
     if (!str_eq(q->method, S("POST"))) {
-        http_answer(reply, 405, S("application/json"), S("{\"error\":\"flush is a POST\"}\n"));
+        control_error(reply, 405, S("flush changes something: POST it"), msg);
     } else if (name.len && !dns_name_from_text(msg, name, dns_root, &below, &why)) {
-        http_answer(reply, 400, S("application/json"), str_format(msg, "{\"error\":\"%s\"}\n", why));
+        control_error(reply, 400, str_z(why), msg);
     } else {
         int answers = cache_flush(&s->core.answers, below), zones = delegations_flush(&s->core.delegations, below);
         http_answer(reply, 200, S("application/json"), str_format(msg, "{\"answers\":%d,\"delegations\":%d}\n", answers, zones));
@@ -362,8 +364,8 @@ static err start(room *r, str *why)
         return e;
     control_route *routes = arena_array(r->memory, control_route, 2);
     must(routes);
-    routes[0] = (control_route){"cache", control_dump, s};
-    routes[1] = (control_route){"flush", control_flush, s};
+    routes[0] = (control_route){"/cache", control_dump, s};
+    routes[1] = (control_route){"/flush", control_flush, s};
     control_add(r, routes, 2);
     return E_OK;
 }
@@ -386,6 +388,7 @@ static void stop(room *r)
 static void gone(room *r)
 {
     server *s = r->state;
+    meter_add(&cache_bytes, -s->cache_bytes_counted);
     resolver_free(&s->core);
     arena_free(&s->msg);
     memory_free(s);
