@@ -88,6 +88,72 @@ static void limit_per_address(world *w)
 
 TEST(door_keeps_its_limit_per_address) { play_real(limit_per_address); }
 
+// IPv6 counts by /64: one customer has that many addresses.
+static addr v6(const char *text)
+{
+    addr a;
+    must(addr_parse_ip(str_z(text), 0, &a));
+    return a;
+}
+
+typedef struct { sim *sim; world *server, *clients[3]; } v6_world;
+
+static void limit_per_network(void *arg)
+{
+    v6_world *v = arg;
+    arena msg = arena_make(1 << 16);
+    int served = 0;
+    fiber_world(v->server);
+    SCOPE(doors, 0, 10);
+    door *d;
+    door_options options = {.service = "test", .at = v6("2001:db8::1"), .conns_per_address_max = 1, .busy = S("busy\r\n")};
+    CHECK_INT(door_open(&doors, v->server, options, say_and_wait, &served, &d), E_OK);
+    conn *first = visit_door(v->clients[0], d, &msg, "hello\r\n");
+    conn *neighbour = visit_door(v->clients[1], d, &msg, "busy\r\n");
+    conn *elsewhere = visit_door(v->clients[2], d, &msg, "hello\r\n");
+    conn_close(first);
+    conn_close(neighbour);
+    conn_close(elsewhere);
+    scope_close(&doors);
+    arena_free(&msg);
+}
+
+TEST(door_counts_ipv6_by_network)
+{
+    static const char *const addresses[] = {"2001:db8:1::1", "2001:db8:1::ffff", "2001:db8:2::1"};
+    v6_world v = {.sim = sim_new(3)};
+    addr own = v6("2001:db8::1");
+    v.server = sim_host(v.sim, S("server"), &own, 1, (sim_disk){0});
+    for (int i = 0; i < 3; i++) {
+        own = v6(addresses[i]);
+        v.clients[i] = sim_host(v.sim, str_z(addresses[i]), &own, 1, (sim_disk){0});
+    }
+    CHECK_INT(sim_run(v.sim, limit_per_network, &v), E_OK);
+    sim_free(v.sim);
+}
+
+static void unix_door(world *w)
+{
+    arena msg = arena_make(1 << 16);
+    int served = 0;
+    SCOPE(doors, 0, 10);
+    door *d;
+    const char *path = "/tmp/naru-listener-test.sock";
+    CHECK_INT(door_open_unix(&doors, w, path, 0600, (door_options){.service = "test"}, say_and_wait, &served, &d), E_OK);
+    conn *c = conn_open_unix(w, path, seconds(5));
+    CHECK(c->is_inside && c->peer.family == 0);
+    CHECK_STR(conn_line(c, &msg, 100), S("hello\r\n"));
+    conn_close(c);
+    door_stop(d);
+    c = conn_open_unix(w, path, seconds(5));
+    CHECK(c->error == E_REFUSED || c->error == E_NO_ENTRY);
+    conn_close(c);
+    scope_close(&doors);
+    arena_free(&msg);
+}
+
+TEST(door_on_a_unix_socket) { play_both(unix_door); }
+
 static void finish_slowly(conn *c, void *arg)
 {
     (void)arg;

@@ -92,6 +92,44 @@ static void upper_serves(world *w)
 
 TEST(upper_answers_each_chunk_at_once) { play_both(upper_serves); }
 
+// One instance a loop on the same ports, and clients that land on either.
+enum { LOOPS = 2, CLIENTS = 40 };
+static _Atomic int serving, finished;
+
+static void serve_on_loop(void *arg, int number)
+{
+    (void)arg;
+    unsigned char answer[100];
+    arena memory = arena_make(1 << 20);
+    node n;
+    str why;
+    log_setup(LOG_LOGFMT, LOG_ERROR, NULL, NULL);
+    CHECK_INT(node_start(&n, world_here(), S("node"), S("/tmp")), E_OK);
+    n.loops = LOOPS;
+    CHECK_INT(node_add(&n, &upper_kind, settings_of(&memory), NULL, &why), E_OK);
+    serving++;
+    while (serving < LOOPS)
+        fiber_sleep(millis(1));
+    for (int i = 0; i < CLIENTS; i++) {
+        speak_tcp(world_here(), (size_t)(i + number) % (sizeof rows / sizeof *rows));
+        CHECK_STR(speak_udp(world_here(), S("hello"), answer, sizeof answer), S("HELLO"));
+    }
+    finished++;
+    while (finished < LOOPS)
+        fiber_sleep(millis(1));
+    node_stop(&n);
+    arena_free(&memory);
+}
+
+TEST(upper_runs_on_every_loop)
+{
+    addr own = addr_v4(0x7f000001, 0);
+    world *w = world_linux_new(S("here"), &own, 1);
+    serving = finished = 0;
+    CHECK_INT(loops_run(LOOPS, w, serve_on_loop, NULL), E_OK);
+    world_linux_free(w);
+}
+
 // What comes from a server's port gets no answer: two of us would talk for ever.
 static void no_loops(world *elsewhere)
 {
