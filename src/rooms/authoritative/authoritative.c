@@ -6,9 +6,11 @@
 #include "base/must.h"
 #include "rooms/authoritative/recurse.h"
 #include "rooms/authoritative/zone_files.h"
+#include "rt/json_text.h"
 #include "rt/log.h"
 #include "rt/meter.h"
 #include "rt/worker.h"
+#include "talk/control.h"
 #include "talk/dns_exchange.h"
 #include "talk/dns_stream.h"
 
@@ -20,6 +22,7 @@ enum {
     STREAMS_MAX = 2000,
     STREAMS_PER_ADDRESS_MAX = 100,
     RECURSIONS_MAX = 1000,                   // at work at once
+    ZONES_TEXT_BYTES_MAX = 16 << 20,
 };
 
 static const setting settings[] = {
@@ -254,6 +257,60 @@ static void recurse_take(server *s, const statement *block)
         }
 }
 
+// Control: GET zones, POST reload.
+
+static void zone_put_json(buf *out, arena *a, const zone *z)
+{
+    const zone_set *set = zone_node_set(z->apex, DNS_SOA);
+    uint32_t cursor = 0;
+    str rdata = {0};
+    dns_soa soa = {0};
+    if (set && zone_set_next(set, &cursor, &rdata))
+        (void)dns_rdata_soa(rdata, &soa);
+    buf_put(out, S("{\"zone\":"));
+    json_put(out, dns_name_text(a, z->origin));
+    buf_format(out, ",\"serial\":%u,\"records\":%zu,\"names\":%zu}", soa.serial, z->records, z->nodes);
+}
+
+static void control_zones(void *arg, const http_request *q, http_reply *reply, arena *msg)
+{
+    server *s = arg;
+    buf out = buf_make(ZONES_TEXT_BYTES_MAX);
+    (void)q;
+    buf_put(&out, S("{\"zones\":["));
+    for (int i = 0; i < s->zones.count; i++) {
+        arena a = arena_make(LOAD_ARENA_BYTES);
+        buf_put(&out, i ? S(",") : S(""));
+        zone_put_json(&out, &a, s->zones.zones[i]);
+        arena_free(&a);
+    }
+    buf_put(&out, S("]}\n"));
+    http_answer(reply, 200, S("application/json"), str_copy(msg, buf_str(&out)));
+    buf_free(&out);
+}
+
+static void control_reload_zones(void *arg, const http_request *q, http_reply *reply, arena *msg)
+{
+    server *s = arg;
+    str why = {0};
+    if (!str_eq(q->method, S("POST")))
+        control_error(reply, 405, S("reload changes something: POST it"), msg);
+    else if (zones_take(s, s->room->settings, &why))
+        http_answer(reply, 200, S("application/json"), str_format(msg, "{\"zones\":%d}\n", s->zones.count));
+    else
+        control_error(reply, 409, why, msg);
+}
+
+static void control_open_routes(server *s)
+{
+    enum { ROUTES = 2 };
+    control_route *routes = arena_array(s->room->memory, control_route, ROUTES);
+    must(routes);
+    routes[0] = (control_route){"/zones", control_zones, s};
+    routes[1] = (control_route){"/reload", control_reload_zones, s};
+    control_add(s->room, routes, ROUTES);
+}
+
 // Doors.
 
 static err door_pair_open(server *s, addr at, str *why)
@@ -319,12 +376,14 @@ static err start(room *r, str *why)
     recurse_take(s, r->settings);
     if (!zones_take(s, r->settings, why))
         return E_PROTOCOL;
+    control_open_routes(s);
     return doors_open(s, why);
 }
 
 static err reload(room *r, const statement *block, str *why)
 {
     server *s = r->state;
+    r->settings = block;
     recurse_take(s, block);
     return zones_take(s, block, why) ? E_OK : E_PROTOCOL;
 }
