@@ -165,7 +165,11 @@ static void batch_prepare(struct mmsghdr *m, struct iovec *v, struct sockaddr_in
 {
     for (int i = 0; i < DATAGRAM_BATCH_MAX; i++) {
         v[i] = (struct iovec){bytes[i], sizeof *bytes};
-        m[i].msg_hdr = (struct msghdr){.msg_name = from ? &from[i] : NULL, .msg_namelen = from ? sizeof *from : 0, .msg_iov = &v[i], .msg_iovlen = 1};
+        m[i].msg_hdr = (struct msghdr){.msg_iov = &v[i], .msg_iovlen = 1};
+        if (from) {
+            m[i].msg_hdr.msg_name = &from[i];
+            m[i].msg_hdr.msg_namelen = sizeof from[i];
+        }
     }
 }
 
@@ -198,7 +202,8 @@ static void upper_open(uint16_t port)
     str why;
     memory = arena_make(1 << 20);
     statement *s = config_parse(S("bench"), str_format(&memory, "port %u", port), &memory, NULL, NULL, &error);
-    must(s && node_start(&n, world_here(), S("bench"), S("/tmp")) == E_OK && node_add(&n, &upper_kind, s, NULL, &why) == E_OK);
+    must(s && node_start(&n, world_here(), S("bench"), S("/tmp")) == E_OK);
+    must(node_add(&n, &upper_kind, s, NULL, &why) == E_OK);
 }
 
 static void naru_udp(uint16_t port, int ready) { naru_run(port, ready, upper_open); }
@@ -290,8 +295,9 @@ static void door_of(uint16_t port, door_serve *serve, tls_config *tls)
 {
     static scope s;
     door *d;
+    door_options options = {.service = "bench", .at = addr_v4(INADDR_LOOPBACK, port), .tls = tls};
     scope_open(&s, 0, 4);
-    must(door_open(&s, world_here(), (door_options){.service = "bench", .at = addr_v4(INADDR_LOOPBACK, port), .tls = tls}, serve, NULL, &d) == E_OK);
+    must(door_open(&s, world_here(), options, serve, NULL, &d) == E_OK);
 }
 
 static void echo_open(uint16_t port) { door_of(port, echo_bytes, NULL); }
@@ -475,16 +481,29 @@ static double udp_round_of(const server *s, int64_t amount) { return udp_round(s
 static bool say(const char *what, const char *unit, pair_figure f, double limit)
 {
     bool ok = f.ratio <= limit;
-    fprintf(stderr, "%-34s naru %8.3f %s   bare %8.3f   ratio %.3f (middle half %.3f to %.3f), goal %.2f: %s\n", what, f.naru, unit, f.bare,
-            f.ratio, f.low, f.high, limit, ok ? "met" : "MISSED");
+    fprintf(stderr, "%-34s naru %8.3f %s   bare %8.3f   ratio %.3f (middle half %.3f to %.3f), goal %.2f: %s\n", what,
+            f.naru, unit, f.bare, f.ratio, f.low, f.high, limit, ok ? "met" : "MISSED");
     return ok;
 }
 
 static bool say_idle(const char *what, idle_figure f, double limit_kib)
 {
     bool ok = f.bytes_each <= limit_kib * 1024;
-    fprintf(stderr, "%-34s %6d conversations, %.2f KiB each, goal %.0f KiB: %s\n", what, f.conns, f.bytes_each / 1024, limit_kib, ok ? "met" : "MISSED");
+    fprintf(stderr, "%-34s %6d conversations, %.2f KiB each, goal %.0f KiB: %s\n", what, f.conns, f.bytes_each / 1024,
+            limit_kib, ok ? "met" : "MISSED");
     return ok;
+}
+
+static void print_json(pair_figure udp, pair_figure tcp, idle_figure plain, idle_figure tls, bool met)
+{
+    printf("{\"bench\": \"echo\", \"pairs\": %d, ", pairs);
+    printf("\"udp_us_per_packet\": %.4f, \"udp_bare_us_per_packet\": %.4f, \"udp_ratio\": %.4f, \"udp_ratio_goal\": 1.10, ",
+           udp.naru, udp.bare, udp.ratio);
+    printf("\"conn_ns_per_byte\": %.5f, \"bare_ns_per_byte\": %.5f, \"conn_ratio\": %.4f, \"conn_ratio_goal\": 1.15, ",
+           tcp.naru, tcp.bare, tcp.ratio);
+    printf("\"idle_conns\": %d, \"idle_bytes_each\": %.0f, \"idle_bytes_goal\": 5120, ", plain.conns, plain.bytes_each);
+    printf("\"idle_tls_conns\": %d, \"idle_tls_bytes_each\": %.0f, \"idle_tls_bytes_goal\": 20480, \"met\": %s}\n", tls.conns,
+           tls.bytes_each, met ? "true" : "false");
 }
 
 int main(int argc, char **argv)
@@ -511,10 +530,6 @@ int main(int argc, char **argv)
     idle_figure tls = idle_measure(tls_idle, tls_greet, quick ? CONNS_QUICK : TLS_CONNS);
     ok &= say_idle("idle conversations with TLS", tls, 20);
     if (json)
-        printf("{\"bench\": \"echo\", \"udp_us_per_packet\": %.4f, \"udp_bare_us_per_packet\": %.4f, \"udp_ratio\": %.4f, \"udp_ratio_goal\": 1.10, "
-               "\"conn_ns_per_byte\": %.5f, \"bare_ns_per_byte\": %.5f, \"conn_ratio\": %.4f, \"conn_ratio_goal\": 1.15, "
-               "\"idle_conns\": %d, \"idle_bytes_each\": %.0f, \"idle_tls_conns\": %d, \"idle_tls_bytes_each\": %.0f, \"pairs\": %d, \"met\": %s}\n",
-               udp.naru, udp.bare, udp.ratio, tcp.naru, tcp.bare, tcp.ratio, plain.conns, plain.bytes_each, tls.conns, tls.bytes_each, pairs,
-               ok ? "true" : "false");
+        print_json(udp, tcp, plain, tls, ok);
     return ok ? 0 : 1;
 }

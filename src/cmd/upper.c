@@ -80,7 +80,8 @@ static bool find_host(upper_run *r)
         return false;
     }
     int found;
-    dns_answer a = dns_ask_addresses(r->world, servers, count, r->host, &r->to, 1, &found, millis(CONNECT_MS), &r->memory);
+    dns_answer a = dns_ask_addresses(r->world, servers, count, r->host, &r->to, 1, &found, millis(CONNECT_MS),
+                                     &r->memory);
     if (found > 0) {
         r->to.port = PORT;
         return true;
@@ -92,8 +93,8 @@ static bool find_host(upper_run *r)
 
 static void unreachable(upper_run *r, err e)
 {
-    fail(r, COMMAND_UNREACHABLE, str_format(&r->memory, "no answer from " STR_FMT " (%s): %s", STR_ARG(addr_text(&r->memory, r->to)),
-         r->tcp ? "TCP" : "UDP", err_text(e)));
+    fail(r, COMMAND_UNREACHABLE, str_format(&r->memory, "no answer from " STR_FMT " (%s): %s",
+         STR_ARG(addr_text(&r->memory, r->to)), r->tcp ? "TCP" : "UDP", err_text(e)));
 }
 
 static void took(upper_run *r, int number, str answer)
@@ -140,7 +141,7 @@ static err receive_one(upper_run *r, sock *s, unsigned char *into, int64_t until
 static err send_one(upper_run *r, sock *s, int number)
 {
     exchange *x = &r->exchanges[number];
-    datagram out = {.peer = r->to, .at = (unsigned char *)(uintptr_t)x->sent.at, .len = (size_t)x->sent.len, .size = (size_t)x->sent.len};
+    datagram out = {.peer = r->to, .at = (unsigned char *)(uintptr_t)x->sent.at, .len = (size_t)x->sent.len};
     int n = 0;
     err e;
     x->sent_ns = world_now_ns(r->world);
@@ -237,17 +238,21 @@ static void run(void *arg)
 
 // ---- telling --------------------------------------------------------------------------------------------------------------
 
-static void print_ms(FILE *to, int64_t ns) { fprintf(to, "%lld.%03lld ms", (long long)(ns / NS_PER_MS), (long long)(ns / 1000 % 1000)); }
+static void print_ms(FILE *to, int64_t ns)
+{
+    fprintf(to, "%lld.%03lld ms", (long long)(ns / NS_PER_MS), (long long)(ns / 1000 % 1000));
+}
 
 // What there is to see of the transport, for whoever sits at a terminal.
 static void tell_facts(upper_run *r)
 {
     str local = addr_text(&r->memory, r->local), to = addr_text(&r->memory, r->to);
     if (r->tcp)
-        fprintf(stderr, "TCP: a connection was made first, " STR_FMT " to " STR_FMT "; then bytes went both ways, without marks between them\n",
-                STR_ARG(local), STR_ARG(to));
+        fprintf(stderr, "TCP: a connection was made first, " STR_FMT " to " STR_FMT "; then bytes went both ways, without "
+                "marks between them\n", STR_ARG(local), STR_ARG(to));
     else
-        fprintf(stderr, "UDP: no handshake; each datagram carries both addresses, from " STR_FMT " to " STR_FMT "\n", STR_ARG(local), STR_ARG(to));
+        fprintf(stderr, "UDP: no handshake; each datagram carries both addresses, from " STR_FMT " to " STR_FMT "\n",
+                STR_ARG(local), STR_ARG(to));
     fprintf(stderr, "%d sent, %d answered", (int)r->count, r->answered);
     if (!r->tcp)
         fprintf(stderr, ", %d lost, %d out of order", (int)r->count - r->answered, r->out_of_order);
@@ -283,10 +288,10 @@ static void print_text(upper_run *r)
 static void print_json(upper_run *r)
 {
     buf out = buf_make(64 << 20);
-    buf_format(&out, "{\"transport\": \"%s\", \"from\": \"" STR_FMT "\", \"to\": \"" STR_FMT "\", ", r->tcp ? "tcp" : "udp",
-               STR_ARG(addr_text(&r->memory, r->local)), STR_ARG(addr_text(&r->memory, r->to)));
-    buf_format(&out, "\"sent\": %d, \"answered\": %d, \"lost\": %d, \"out_of_order\": %d, \"exchanges\": [", (int)r->count, r->answered,
-               (int)r->count - r->answered, r->out_of_order);
+    buf_format(&out, "{\"transport\": \"%s\", \"from\": \"" STR_FMT "\", \"to\": \"" STR_FMT "\", ",
+               r->tcp ? "tcp" : "udp", STR_ARG(addr_text(&r->memory, r->local)), STR_ARG(addr_text(&r->memory, r->to)));
+    buf_format(&out, "\"sent\": %d, \"answered\": %d, \"lost\": %d, \"out_of_order\": %d, \"exchanges\": [",
+               (int)r->count, r->answered, (int)r->count - r->answered, r->out_of_order);
     for (int i = 0; i < r->count; i++) {
         const exchange *x = &r->exchanges[i];
         buf_format(&out, "%s{\"sent\": ", i ? ", " : "");
@@ -336,7 +341,8 @@ int cmd_upper(int argc, char **argv)
     r.text = words[1];
     r.memory = arena_make(256 << 20);
     r.world = world_linux_new(S("upper"), NULL, 0);
-    file_read_all(r.world, "/etc/resolv.conf", &r.memory, RESOLV_BYTES_MAX, &r.resolv);     // without one: only addresses
+    // Without one HOST can only be an address.
+    file_read_all(r.world, "/etc/resolv.conf", &r.memory, RESOLV_BYTES_MAX, &r.resolv);
     loop_driver *driver = driver_linux_new();
     if (loop_run(driver, r.world, run, &r) != E_OK)
         fail(&r, COMMAND_FAILED, S("this machine gives no memory for a fiber's stack"));

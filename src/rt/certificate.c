@@ -103,7 +103,8 @@ typedef struct {
 
 static signer signer_read(const certificate *c)
 {
-    BIO *cert = BIO_new_mem_buf(c->cert_pem.at, (int)c->cert_pem.len), *key = BIO_new_mem_buf(c->key_pem.at, (int)c->key_pem.len);
+    BIO *cert = BIO_new_mem_buf(c->cert_pem.at, (int)c->cert_pem.len);
+    BIO *key = BIO_new_mem_buf(c->key_pem.at, (int)c->key_pem.len);
     signer s = {PEM_read_bio_X509(cert, NULL, NULL, NULL), PEM_read_bio_PrivateKey(key, NULL, NULL, NULL)};
     BIO_free(cert);
     BIO_free(key);

@@ -27,8 +27,8 @@ enum {
 conn *conn_open(world *w, addr to, int64_t timeout_ns);
 conn *conn_open_unix(world *w, const char *path, int64_t timeout_ns);
 conn *conn_of(sock *s, addr peer, addr local);         // takes the socket over
-void  conn_pair(conn **a, conn **b);                   // two ends of a pipe in memory, same loop; each is closed by its owner
-void  conn_close(conn *c);                             // sends what waits (at most 10 s, bounded), says goodbye, frees; NULL is fine
+void  conn_pair(conn **a, conn **b);                   // two ends of a pipe in memory, same loop; each owner closes his
+void  conn_close(conn *c);                             // sends what waits (at most 10 s), says goodbye, frees; NULL is fine
 void  conn_abort(conn *c);                             // frees at once, the peer sees a reset
 
 // ---- deadlines ----------------------------------------------------------------------------------------------------------

@@ -32,8 +32,12 @@ struct datagram_door {
     scope_end        end;
 };
 
-static meter received = {.name = "naru_datagrams_received_total", .help = "Datagrams received on doors", .type = METER_COUNTER};
-static meter answered = {.name = "naru_datagrams_sent_total", .help = "Datagrams sent from doors", .type = METER_COUNTER};
+static meter received = {
+    .name = "naru_datagrams_received_total", .help = "Datagrams received on doors", .type = METER_COUNTER,
+};
+static meter answered = {
+    .name = "naru_datagrams_sent_total", .help = "Datagrams sent from doors", .type = METER_COUNTER,
+};
 static meter dropped = {
     .name = "naru_datagrams_dropped_total", .help = "Datagrams that a door could not send", .type = METER_COUNTER,
 };

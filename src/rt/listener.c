@@ -50,7 +50,9 @@ typedef struct {
 typedef enum { REFUSED_ALL, REFUSED_ADDRESS, REFUSED_FIBERS } refusal;
 
 static meter conns_open = {.name = "naru_conns_open", .help = "Conversations on doors now", .type = METER_GAUGE};
-static meter conns_accepted = {.name = "naru_conns_accepted_total", .help = "Conversations begun on doors", .type = METER_COUNTER};
+static meter conns_accepted = {
+    .name = "naru_conns_accepted_total", .help = "Conversations begun on doors", .type = METER_COUNTER,
+};
 static meter conns_refused = {
     .name = "naru_conns_refused_total", .help = "Connections turned away at once, by the limit that was reached",
     .type = METER_COUNTER, .label = "limit", .values = {"all", "address", "fibers"},
@@ -230,10 +232,12 @@ static void door_free(void *arg)
     memory_free(d);
 }
 
-static err door_start(scope *s, world *w, sock *listener, const door_options *options, door_serve *serve, void *arg, door **out)
+static err door_start(scope *s, world *w, sock *listener, const door_options *options, door_serve *serve, void *arg,
+                      door **out)
 {
     door *d = memory_zeroed(1, sizeof *d);
-    *d = (door){.world = w, .options = *options, .serve = serve, .arg = arg, .listener = listener, .at = sock_local(listener)};
+    *d = (door){.world = w, .options = *options, .serve = serve, .arg = arg, .listener = listener};
+    d->at = sock_local(listener);
     if (d->options.conns_max == 0)
         d->options.conns_max = DOOR_CONNS_MAX;
     d->visitors = map_make(world_random_u64(w), (size_t)d->options.conns_max);
@@ -254,7 +258,8 @@ err door_open(scope *s, world *w, door_options options, door_serve *serve, void 
     return e ? e : door_start(s, w, listener, &options, serve, arg, out);
 }
 
-err door_open_unix(scope *s, world *w, const char *path, unsigned mode, door_options options, door_serve *serve, void *arg, door **out)
+err door_open_unix(scope *s, world *w, const char *path, unsigned mode, door_options options, door_serve *serve, void *arg,
+                   door **out)
 {
     sock *listener;
     err e = sock_listen_unix(w, path, mode, &listener);

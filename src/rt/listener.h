@@ -8,7 +8,7 @@ typedef struct {
     addr        at;                   // port 0 after mapping: any free port (door_address tells)
     int         conns_max;            // all together; 0: DOOR_CONNS_MAX
     int         conns_per_address_max;  // 0: no limit of its own; loopback and inside are counted like others
-    str         busy;                 // said before closing when a limit refuses (e.g. "421 4.7.0 Too many connections\r\n")
+    str         busy;                 // said before closing when a limit refuses: "421 4.7.0 Too many connections\r\n"
     tls_config *tls;                  // not NULL: TLS from the first byte
     bool        share_port;
     bool        drain;                // door_stop lets running conversations finish
@@ -19,9 +19,10 @@ typedef void door_serve(conn *c, void *arg);     // owns nothing: the door close
 
 enum { DOOR_CONNS_MAX = 20000 };
 
-// Opens and begins to accept; conversations run in the scope. E_IN_USE, E_ACCESS, E_LIMIT: with what and why in the log of the caller.
+// Opens and begins to accept; conversations run in the scope. E_IN_USE, E_ACCESS, E_LIMIT: the caller says what and why.
 err  door_open(scope *s, world *w, door_options options, door_serve *serve, void *arg, door **out);
-err  door_open_unix(scope *s, world *w, const char *path, unsigned mode, door_options options, door_serve *serve, void *arg, door **out);
+err  door_open_unix(scope *s, world *w, const char *path, unsigned mode, door_options options, door_serve *serve, void *arg,
+                    door **out);
 addr door_address(door *d);
 int  door_conns(door *d);
 // Accepts no more and ends the running conversations: with `drain` they may finish first (10 s at most). The door itself is
@@ -35,6 +36,7 @@ void door_stop(door *d);
 typedef struct datagram_door datagram_door;
 typedef size_t datagram_answer(void *arg, datagram_door *d, const datagram *in, unsigned char *out, size_t out_max);
 enum { DATAGRAM_BYTES_MAX = 65535, DATAGRAM_ANSWER_BYTES_MAX = 65535 };
-err  datagram_open(scope *s, world *w, const char *service, addr at, bool share_port, datagram_answer *answer, void *arg, datagram_door **out);
+err  datagram_open(scope *s, world *w, const char *service, addr at, bool share_port, datagram_answer *answer, void *arg,
+                   datagram_door **out);
 bool datagram_send(datagram_door *d, addr to, addr from_local, str bytes);      // false: dropped (buffer full), counted
 addr datagram_address(datagram_door *d);

@@ -41,14 +41,15 @@ struct node {
     room  *rooms;                    // the newest first
     struct inside_door *inside;      // by name
     struct control *control;         // what the control socket serves (talk/control.h)
-    int    loops;                    // how many loops run this node's every_loop rooms; above 1 their doors share ports. 1 at first
+    int    loops;                    // that run this node's every_loop rooms; above 1 their doors share ports. 1 at first
 };
 
 // Starts a node's life in the running fiber's scope; node_stop stops rooms in reverse order and frees everything. The same
 // fiber calls node_start, node_add and node_stop: it owns the scopes.
 err  node_start(node *n, world *w, str name, str directory);
 void node_stop(node *n);
-// Adds a room and starts it. settings: its block (may be NULL: empty). On failure nothing of it stays, and *why lives with the node.
+// Adds a room and starts it. settings: its block (may be NULL: empty). On failure nothing of it stays, and *why lives
+// with the node.
 err  node_add(node *n, const room_kind *kind, const statement *settings, room **out, str *why);
 room *node_room(node *n, const char *name);
 str  room_directory(room *r);                     // made if missing (goes through work()); empty: it cannot be made

@@ -25,7 +25,8 @@ static SSL_CTX *context_new(const SSL_METHOD *method)
     must(x);
     SSL_CTX_set_min_proto_version(x, TLS1_2_VERSION);
     SSL_CTX_set_options(x, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-    SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS);               // an idle conversation holds none
+    SSL_CTX_set_mode(x, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);       // tickets only: nothing is kept here for strangers
     SSL_CTX_set_num_tickets(x, 1);
     SSL_CTX_set_read_ahead(x, 0);
@@ -118,7 +119,8 @@ static int alpn_choose(SSL *ssl, const unsigned char **out, unsigned char *out_l
     unsigned char *chosen;
     if (t->alpn_bytes == 0)
         return SSL_TLSEXT_ERR_NOACK;
-    if (SSL_select_next_proto(&chosen, out_len, t->alpn, t->alpn_bytes, offered, offered_bytes) != OPENSSL_NPN_NEGOTIATED)
+    int found = SSL_select_next_proto(&chosen, out_len, t->alpn, t->alpn_bytes, offered, offered_bytes);
+    if (found != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
@@ -228,7 +230,8 @@ static const char *context_fill(SSL_CTX *x, str chain_pem, str key_pem)
     return NULL;
 }
 
-tls_config *tls_server_new(world *w, const char *service, str chain_pem, str key_pem, const char *const *alpn, arena *a, str *why)
+tls_config *tls_server_new(world *w, const char *service, str chain_pem, str key_pem, const char *const *alpn, arena *a,
+                           str *why)
 {
     world *before = tls_chance_from(w);
     ERR_clear_error();

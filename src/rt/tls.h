@@ -6,11 +6,13 @@
 // A server's side for one service. `service` (e.g. "smtp") goes into the session id context and the ticket's data: a
 // ticket of one service is refused by another. alpn: protocols offered, "" ends; NULL: none (a client that offers ALPN with no
 // match is refused when `alpn` is given: ALPACA). NULL with *why set in `a` when the PEM is not usable.
-tls_config *tls_server_new(world *w, const char *service, str chain_pem, str key_pem, const char *const *alpn, arena *a, str *why);
-// Another name's certificate on the same door, chosen by SNI (exact name, then "*." names).
+tls_config *tls_server_new(world *w, const char *service, str chain_pem, str key_pem, const char *const *alpn, arena *a,
+                           str *why);
+// Another name's certificate on the same door, chosen by SNI (exact name, then "*." names). Before the doors open. false:
+// not usable PEM, not its key, a name that is there already, or too many (1024).
 bool        tls_server_add(tls_config *t, str host, str chain_pem, str key_pem);
-// Tickets made by one become readable to the other (the same service on another loop): both seal with the same keys. A ticket of
-// another service stays refused. false: OpenSSL failed.
+// Tickets made by one become readable to the other (the same service on another loop): both seal with the same keys. A
+// ticket of another service stays refused. false: OpenSSL failed.
 bool        tls_tickets_share(tls_config *t, const tls_config *with);
 // A client's side. ca_pem: trust these roots and verify the name; empty: encrypt without verifying (opportunistic).
 tls_config *tls_client_new(world *w, str ca_pem, const char *const *alpn, arena *a, str *why);
