@@ -1,6 +1,6 @@
-// bench-lmtp [--json] [--dir D], NARU_BENCH_QUICK for fewer rounds: letters of 4 KiB through LMTP into one mailbox, each durable before its
-// answer, from 1, 8 and 32 conversations; interleaved rounds, the median counts. Goal: 1,400 a second (8 times what Dovecot
-// was seen to take on this kind of machine).
+// bench-lmtp [--json] [--dir D], NARU_BENCH_QUICK for fewer rounds: letters of 4 KiB through LMTP into one mailbox,
+// each durable before its answer, from 1, 8 and 32 conversations; interleaved rounds, the median counts. Goal:
+// 1,400 a second (8 times what Dovecot was seen to take on this kind of machine).
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,8 @@
 #include "rt/loop.h"
 #include "talk/smtp_send.h"
 
-enum { LETTER_BYTES = 4096, ROUNDS = 9, ROUNDS_QUICK = 3, ROUND_MS = 300, CLIENTS_MAX = 32, GOAL = 1400, PATH_BYTES = 256 };
+enum { LETTER_BYTES = 4096, ROUNDS = 9, ROUNDS_QUICK = 3, ROUND_MS = 300, CLIENTS_MAX = 32, GOAL = 1400,
+      PATH_BYTES = 256 };
 
 static const int clients[] = {1, 8, 32};
 enum { ROWS = sizeof clients / sizeof clients[0] };
@@ -30,7 +31,7 @@ static double clock_of(clockid_t id)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-// ---- the stand-in for the accounts service ------------------------------------------------------------------------------
+// ---- the stand-in for the accounts service ---------------------------------------------------------------------
 
 static void accounts_answer(conn *c, void *arg)
 {
@@ -51,7 +52,7 @@ static err accounts_start(room *r, str *why)
 
 static const room_kind accounts_stand_in = {.name = "accounts", .start = accounts_start};
 
-// ---- sending ------------------------------------------------------------------------------------------------------------
+// ---- sending ---------------------------------------------------------------------------------------------------
 
 typedef struct { bool given; } one_piece;
 
@@ -73,8 +74,10 @@ static void deliver_many(void *arg)
     must(client);
     while (clock_of(CLOCK_MONOTONIC) < round_.until_ns) {
         one_piece body = {false};
-        smtp_recipient to = {.to = {S("bob"), S("hamburger.edu")}, .delivery_id = str_format(&msg, "%x-0", (unsigned)round_.number++)};
-        smtp_letter l = {.from = {S("alice"), S("crepes.fr")}, .to = &to, .count = 1, .size_bytes = LETTER_BYTES, .body = body_next, .body_arg = &body};
+        smtp_recipient to = {.to = {S("bob"), S("hamburger.edu")},
+                             .delivery_id = str_format(&msg, "%x-0", (unsigned)round_.number++)};
+        smtp_letter l = {.from = {S("alice"), S("crepes.fr")}, .to = &to, .count = 1, .size_bytes = LETTER_BYTES,
+                         .body = body_next, .body_arg = &body};
         must(smtp_client_send(client, &l, &v, &msg) && v.code == 250);
         round_.done++;
         arena_reset(&msg);
@@ -115,7 +118,7 @@ static void run(void *arg)
     node_stop(&n);
 }
 
-// ---- telling ------------------------------------------------------------------------------------------------------------
+// ---- telling ---------------------------------------------------------------------------------------------------
 
 static int ascending(const void *left, const void *right)
 {
@@ -142,7 +145,8 @@ static int report(bool json)
         fprintf(table, "%2d conversations, 4 KiB, one mailbox   %8.0f letters a second %6.1f us of CPU   goal %d: %s\n", clients[i], rate, cpu, goal,
                 rate < goal ? "MISSED" : "met");
         if (json)
-            printf("  {\"name\": \"%d conversations\", \"value\": %.0f, \"cpu_us\": %.1f, \"goal\": %d}%s\n", clients[i], rate, cpu, goal,
+            printf("  {\"name\": \"%d conversations\", \"value\": %.0f, \"cpu_us\": %.1f, \"goal\": %d}%s\n",
+                   clients[i], rate, cpu, goal,
                    i + 1 < ROWS ? "," : "]}");
     }
     return missed;

@@ -23,7 +23,7 @@ typedef struct {
     int    code;
 } asking;
 
-// ---- where ------------------------------------------------------------------------------------------------------------
+// ---- where -----------------------------------------------------------------------------------------------------
 
 // A running naru is one node, or (naru try) a directory of nodes, named after their domains.
 static void nodes_find(asking *q)
@@ -56,7 +56,7 @@ static bool node_of(asking *q, str who, str *node)
     return false;
 }
 
-// ---- the password -----------------------------------------------------------------------------------------------------
+// ---- the password ----------------------------------------------------------------------------------------------
 
 static str line_read(asking *q, FILE *from)
 {
@@ -98,11 +98,12 @@ static bool password_get(asking *q, str *out)
         *out = password_type(q);
     }
     if (!out->len)
-        q->code = command_error("account", COMMAND_USAGE, "no password: --password-file FILE, $NARU_PASSWORD or standard input");
+        q->code = command_error("account", COMMAND_USAGE,
+                                "no password: --password-file FILE, $NARU_PASSWORD or standard input");
     return out->len > 0;
 }
 
-// ---- asking -----------------------------------------------------------------------------------------------------------
+// ---- asking ----------------------------------------------------------------------------------------------------
 
 static str query_put(asking *q, str target, const char *key, str value)
 {
@@ -120,7 +121,8 @@ static json_t *ask(asking *q, str node, const char *method, str target, str body
     json_t *o = r.error ? NULL : json_loadb((const char *)r.body.at, (size_t)r.body.len, 0, NULL);
     const char *why = json_string_value(json_object_get(o, "error"));
     if (r.error)
-        q->code = command_error("account", COMMAND_UNREACHABLE, "the accounts service does not answer: %s", err_text(r.error));
+        q->code = command_error("account", COMMAND_UNREACHABLE, "the accounts service does not answer: %s",
+                                err_text(r.error));
     else if (r.status != 200)
         q->code = command_error("account", COMMAND_FAILED, "%s", why ? why : "the accounts service refused");
     return o;
@@ -152,9 +154,11 @@ static void print_person(const json_t *person)
 {
     json_t *app;
     size_t i;
-    printf("%-32s %s\n", json_string_value(json_object_get(person, "address")), json_string_value(json_object_get(person, "role")));
+    printf("%-32s %s\n", json_string_value(json_object_get(person, "address")),
+           json_string_value(json_object_get(person, "role")));
     json_array_foreach(json_object_get(person, "app_passwords"), i, app)
-        printf("    app password %lld  %s\n", (long long)json_integer_value(json_object_get(app, "id")), json_string_value(json_object_get(app, "label")));
+        printf("    app password %lld  %s\n", (long long)json_integer_value(json_object_get(app, "id")),
+               json_string_value(json_object_get(app, "label")));
 }
 
 static void list(asking *q)
@@ -175,10 +179,12 @@ static void list(asking *q)
     json_decref(all);
 }
 
-// ---- the command ------------------------------------------------------------------------------------------------------
+// ---- the command -----------------------------------------------------------------------------------------------
 
 static const struct { const char *name, *route; bool password; } verbs[] = {
-    {"add", "add", true}, {"passwd", "passwd", true}, {"remove", "remove", false}, {"app-add", "app-add", false}, {"app-remove", "app-remove", false},
+    {"add", "add", true},          {"passwd", "passwd", true},
+    {"remove", "remove", false},   {"app-add", "app-add", false},
+    {"app-remove", "app-remove", false},
 };
 
 static const char more[] =
@@ -196,12 +202,14 @@ int cmd_account(int argc, char **argv)
         {"role", OPTION_TEXT, &q.role, "ROLE", "add: user (default) or admin"},
         {"label", OPTION_TEXT, &q.label, "TEXT", "app-add: what the app password is for"},
         {"id", OPTION_TEXT, &q.id, "N", "app-remove: its number from `naru account list`"},
-        {"password-file", OPTION_TEXT, &q.password_file, "FILE", "the password's file (default: $NARU_PASSWORD, standard input)"},
+        {"password-file", OPTION_TEXT, &q.password_file, "FILE",
+         "the password's file (default: $NARU_PASSWORD, standard input)"},
         {"dir", OPTION_TEXT, &dir, "DIR", "the data directory of the running naru (default: the newest)"},
         {"json", OPTION_FLAG, &q.json, NULL, "print JSON"},
         {0},
     };
-    const command_help help = {"account", "list | add ADDRESS | passwd ADDRESS | remove ADDRESS | app-add ADDRESS | app-remove ADDRESS --id N",
+    const command_help help = {"account", "list | add ADDRESS | passwd ADDRESS | remove ADDRESS | app-add ADDRESS |"
+                                          " app-remove ADDRESS --id N",
                                "People who have mail here, and their passwords.", options, more};
     if (!options_read(argc, argv, &help, words, 2, &count, &q.code))
         return q.code;
@@ -212,7 +220,8 @@ int cmd_account(int argc, char **argv)
     if (!listing && (chosen < 0 || count != 2))
         return usage_error(&help, "say: list, or add, passwd, remove, app-add or app-remove with an address");
     if (!running_find(&memory, dir, &q.dir))
-        q.code = command_error("account", COMMAND_UNREACHABLE, "no running naru found; start one (naru try) or name its directory (--dir DIR)");
+        q.code = command_error("account", COMMAND_UNREACHABLE,
+                               "no running naru found; start one (naru try) or name its directory (--dir DIR)");
     else if (nodes_find(&q), listing)
         list(&q);
     else

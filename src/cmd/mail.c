@@ -22,13 +22,14 @@ bool mail_fail(mail_run *r, int code, str why)
     return false;
 }
 
-// ---- text -------------------------------------------------------------------------------------------------------------
+// ---- text ------------------------------------------------------------------------------------------------------
 
 str mail_charset(void *arg, str charset, str bytes, arena *msg)
 {
     (void)arg;
     // Korean mail calls CP949 by these names, or EUC-KR, whose superset it is.
-    bool korean = str_eq_nocase(charset, S("ks_c_5601-1987")) || str_eq_nocase(charset, S("ksc5601")) || str_eq_nocase(charset, S("euc-kr"));
+    bool korean = str_eq_nocase(charset, S("ks_c_5601-1987")) || str_eq_nocase(charset, S("ksc5601")) ||
+        str_eq_nocase(charset, S("euc-kr"));
     iconv_t cd = iconv_open("UTF-8", korean ? "CP949" : str_to_z(msg, charset));
     size_t room = (size_t)bytes.len * 4 + 16, left = (size_t)bytes.len, space = room;
     char *out = arena_alloc(msg, room, 1, 1), *at = out, *in = str_to_z(msg, bytes);
@@ -54,7 +55,7 @@ void mail_print(str text, bool one_line)
     }
 }
 
-// ---- who and where ----------------------------------------------------------------------------------------------------
+// ---- who and where ---------------------------------------------------------------------------------------------
 
 typedef struct { world *w; const char *path; size_t max; arena *a; str text; err e; } file_job;
 
@@ -69,7 +70,8 @@ static bool file_text(mail_run *r, str path, size_t max, str *out)
     file_job f = {.w = r->world, .path = str_to_z(&r->memory, path), .max = max, .a = &r->memory};
     work(file_job_run, &f);
     *out = f.text;
-    return f.e == E_OK || mail_fail(r, COMMAND_FAILED, str_format(&r->memory, "cannot read %s: %s", f.path, err_text(f.e)));
+    return f.e == E_OK ||
+           mail_fail(r, COMMAND_FAILED, str_format(&r->memory, "cannot read %s: %s", f.path, err_text(f.e)));
 }
 
 static str json_text(mail_run *r, const json_t *object, const char *key)
@@ -108,7 +110,8 @@ static bool password_find(mail_run *r)
     if (!r->password.len)
         r->password = str_copy(&r->memory, str_z(getenv("NARU_PASSWORD")));
     r->password = str_chomp(r->password);
-    return r->password.len || mail_fail(r, COMMAND_USAGE, S("the password is not known: --password-file FILE, or $NARU_PASSWORD"));
+    return r->password.len || mail_fail(r, COMMAND_USAGE,
+                                        S("the password is not known: --password-file FILE, or $NARU_PASSWORD"));
 }
 
 static int name_servers(mail_run *r, addr out[DNS_ASK_SERVERS_MAX])
@@ -133,10 +136,12 @@ static bool resolve(mail_run *r, str host, uint16_t port)
     int count = name_servers(r, servers), found = 0;
     if (count == 0)
         return mail_fail(r, COMMAND_FAILED, S("no name server is known: give the server's address, or --dns ADDRESS"));
-    dns_answer a = dns_ask_addresses(r->world, servers, count, host, &r->to, 1, &found, millis(MAIL_CONNECT_MS), &r->memory);
+    dns_answer a = dns_ask_addresses(r->world, servers, count, host, &r->to, 1, &found, millis(MAIL_CONNECT_MS),
+                                     &r->memory);
     r->to.port = port;
-    return found || mail_fail(r, COMMAND_UNREACHABLE, str_format(&r->memory, STR_FMT " has no address: " STR_FMT, STR_ARG(host),
-                              STR_ARG(a.why.len ? a.why : S("there is no such name"))));
+    str why = a.why.len ? a.why : S("there is no such name");
+    return found || mail_fail(r, COMMAND_UNREACHABLE,
+                              str_format(&r->memory, STR_FMT " has no address: " STR_FMT, STR_ARG(host), STR_ARG(why)));
 }
 
 bool mail_find_server(mail_run *r, const char *service, uint16_t port)
@@ -173,7 +178,8 @@ bool mail_connect(mail_run *r, bool tls_first, conn **c, tls_config **tls)
     *tls = NULL;
     *c = NULL;
     if (!r->plaintext) {
-        if (!file_text(r, r->ca_file.len ? r->ca_file : S("/etc/ssl/certs/ca-certificates.crt"), MAIL_CA_BYTES_MAX, &r->ca_pem))
+        if (!file_text(r, r->ca_file.len ? r->ca_file : S("/etc/ssl/certs/ca-certificates.crt"), MAIL_CA_BYTES_MAX,
+                       &r->ca_pem))
             return false;
         *tls = tls_client_new(r->world, r->ca_pem, NULL, &r->memory, &why);
         if (!*tls)
@@ -185,12 +191,13 @@ bool mail_connect(mail_run *r, bool tls_first, conn **c, tls_config **tls)
                          STR_ARG(addr_text(&r->memory, r->to)), err_text((*c)->error)));
     conn_deadline(*c, millis(MAIL_CONNECT_MS));
     if (tls_first && *tls && !conn_tls_connect(*c, *tls, r->tls_host))
-        return mail_fail(r, COMMAND_FAILED, str_format(&r->memory, "TLS with " STR_FMT ": " STR_FMT "; a server's own authority is named by --ca FILE",
-                         STR_ARG(addr_text(&r->memory, r->to)), STR_ARG(conn_tls_reason(*c, &r->memory))));
+        return mail_fail(r, COMMAND_FAILED,
+                         str_format(&r->memory, "TLS with " STR_FMT ": " STR_FMT "; --ca FILE names a server's own authority",
+                                    STR_ARG(addr_text(&r->memory, r->to)), STR_ARG(conn_tls_reason(*c, &r->memory))));
     return true;
 }
 
-// ---- the command ------------------------------------------------------------------------------------------------------
+// ---- the command -----------------------------------------------------------------------------------------------
 
 static const struct { const char *name; void (*run)(mail_run *); } verbs[] = {
     {"send", mail_send}, {"list", mail_list}, {"read", mail_read}, {"delete", mail_delete},
@@ -237,7 +244,8 @@ int cmd_mail(int argc, char **argv)
         {"json", OPTION_FLAG, &r.json, NULL, "print JSON"},
         {0},
     };
-    const command_help help = {"mail", "send TO... | list | read NUMBER | delete NUMBER...", "Sends, lists, reads and deletes mail.", options, more};
+    const command_help help = {"mail", "send TO... | list | read NUMBER | delete NUMBER...",
+                               "Sends, lists, reads and deletes mail.", options, more};
     if (!options_read(argc, argv, &help, r.words, MAIL_RECIPIENTS_MAX, &r.word_count, &r.code))
         return r.code;
     bool known = false;

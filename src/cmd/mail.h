@@ -14,7 +14,8 @@ enum {
 
 typedef struct {
     // the command line
-    str   verb, account, from, subject, text, text_file, attach, cc, server, ca_file, password, password_file, dir, save, dns;
+    str   verb, account, from, subject, text, text_file, attach, cc, server, ca_file, password, password_file, dir,
+        save, dns;
     bool  json, raw, plaintext, tls;
     str   words[MAIL_RECIPIENTS_MAX + 1];
     int   word_count;
@@ -33,7 +34,8 @@ typedef struct {
 bool mail_fail(mail_run *r, int code, str why);
 // The server from --server, or from the running `naru try` when it has one for the account; the password likewise.
 bool mail_find_server(mail_run *r, const char *service, uint16_t port);
-// A conn to it, under TLS already when the port (or the service's name) says so. *tls: for STARTTLS, NULL with --plaintext.
+// A conn to it, under TLS already when the port (or the service's name) says so. *tls: for STARTTLS, NULL with
+// --plaintext.
 bool mail_connect(mail_run *r, bool tls_first, conn **c, tls_config **tls);
 str  mail_charset(void *arg, str charset, str bytes, arena *msg);     // a charset_convert over iconv
 void mail_print(str text, bool one_line);                             // nothing in it steers the terminal

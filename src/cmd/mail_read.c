@@ -26,9 +26,11 @@ static bool mailbox_open(mailbox *m, mail_run *r)
     *m = (mailbox){.r = r};
     if (!mail_find_server(r, "pop3", 110) || !mail_connect(r, r->tls || r->to.port == 995, &m->c, &m->tls))
         return false;
-    pop3_client_options options = {.tls = m->tls, .tls_required = !r->plaintext, .tls_host = r->tls_host, .user = r->account, .password = r->password};
+    pop3_client_options options = {.tls = m->tls, .tls_required = !r->plaintext, .tls_host = r->tls_host,
+                                   .user = r->account, .password = r->password};
     m->p = pop3_client_start(m->c, options, &r->memory, &e, &why);
-    return m->p || mail_fail(r, e && e != E_TLS ? COMMAND_UNREACHABLE : COMMAND_FAILED, str_format(&r->memory, "the server " STR_FMT " refused: " STR_FMT,
+    return m->p || mail_fail(r, e && e != E_TLS ? COMMAND_UNREACHABLE : COMMAND_FAILED,
+                             str_format(&r->memory, "the server " STR_FMT " refused: " STR_FMT,
                              STR_ARG(addr_text(&r->memory, r->to)), STR_ARG(why)));
 }
 
@@ -66,7 +68,7 @@ static void fields_json(mail_run *r, const header_block *h, buf *out)
     json_pair(out, "subject", field(r, h, S("Subject")), false);
 }
 
-// ---- list -------------------------------------------------------------------------------------------------------------
+// ---- list ------------------------------------------------------------------------------------------------------
 
 static bool list_one(mailbox *m, const pop3_listed *l, bool first, buf *out)
 {
@@ -76,7 +78,8 @@ static bool list_one(mailbox *m, const pop3_listed *l, bool first, buf *out)
     if (good) {
         header_read(buf_str(&top), &m->r->memory, &h);
         if (m->r->json) {
-            buf_format(out, "%s\n  {\"number\":%u,\"size\":%lld", first ? "" : ",", l->number, (long long)l->size_bytes);
+            buf_format(out, "%s\n  {\"number\":%u,\"size\":%lld", first ? "" : ",", l->number,
+                       (long long)l->size_bytes);
             json_pair(out, "uid", l->uid, false);
             fields_json(m->r, &h, out);
             buf_put(out, S("}"));
@@ -109,7 +112,7 @@ void mail_list(mail_run *r)
     buf_free(&out);
 }
 
-// ---- read -------------------------------------------------------------------------------------------------------------
+// ---- read ------------------------------------------------------------------------------------------------------
 
 static bool number_read(mail_run *r, int word, uint32_t *out)
 {
@@ -124,7 +127,8 @@ static str part_text(mail_run *r, const mime_part *p)
 {
     buf plain = buf_make(2 * MAIL_LETTER_BYTES_MAX);
     mime_decode(p, &plain);
-    str charset = mime_parameter(&p->type, S("charset"), &r->memory, NULL, NULL), text = str_copy(&r->memory, buf_str(&plain));
+    str charset = mime_parameter(&p->type, S("charset"), &r->memory, NULL, NULL),
+        text = str_copy(&r->memory, buf_str(&plain));
     bool known = charset.len == 0 || str_eq_nocase(charset, S("utf-8")) || str_eq_nocase(charset, S("us-ascii"));
     str converted = known ? text : mail_charset(NULL, charset, text, &r->memory);
     buf_free(&plain);
@@ -132,8 +136,14 @@ static str part_text(mail_run *r, const mime_part *p)
 }
 
 static bool is_text(const mime_part *p) { return str_eq(p->type.type, S("text")) && !p->attachment; }
-static bool is_leaf(const mime_tree *t, int i) { return i + 1 == t->count || t->parts[i + 1].depth <= t->parts[i].depth; }
-static bool is_file(const mime_tree *t, int i) { return is_leaf(t, i) && (!is_text(&t->parts[i]) || t->parts[i].file_name.len); }
+static bool is_leaf(const mime_tree *t, int i)
+{
+    return i + 1 == t->count || t->parts[i + 1].depth <= t->parts[i].depth;
+}
+static bool is_file(const mime_tree *t, int i)
+{
+    return is_leaf(t, i) && (!is_text(&t->parts[i]) || t->parts[i].file_name.len);
+}
 
 typedef struct { world *w; const char *dir, *path; str bytes; err e; } saving;
 
@@ -157,7 +167,8 @@ static bool save(mail_run *r, const mime_part *p, int number)
     if (!r->json && s.e == E_OK)
         printf("saved %s (%zu bytes)\n", s.path, bytes.len);
     buf_free(&bytes);
-    return s.e == E_OK || mail_fail(r, COMMAND_FAILED, str_format(&r->memory, "cannot write %s: %s", s.path, err_text(s.e)));
+    return s.e == E_OK || mail_fail(r, COMMAND_FAILED, str_format(&r->memory, "cannot write %s: %s", s.path,
+                                                                  err_text(s.e)));
 }
 
 static void print_letter(mail_run *r, const mime_tree *t)
@@ -202,7 +213,8 @@ static void print_letter_json(mail_run *r, const mime_tree *t, uint32_t number)
             mime_decode(&t->parts[i], &bytes);
             buf_put(&out, first ? S("{") : S(",{"));
             json_pair(&out, "name", t->parts[i].file_name, true);
-            json_pair(&out, "type", str_format(&r->memory, STR_FMT "/" STR_FMT, STR_ARG(t->parts[i].type.type), STR_ARG(t->parts[i].type.subtype)), false);
+            json_pair(&out, "type", str_format(&r->memory, STR_FMT "/" STR_FMT, STR_ARG(t->parts[i].type.type),
+                                               STR_ARG(t->parts[i].type.subtype)), false);
             buf_format(&out, ",\"size\":%zu}", bytes.len);
             first = false;
         }
@@ -234,7 +246,7 @@ void mail_read(mail_run *r)
     buf_free(&letter);
 }
 
-// ---- delete -----------------------------------------------------------------------------------------------------------
+// ---- delete ----------------------------------------------------------------------------------------------------
 
 void mail_delete(mail_run *r)
 {

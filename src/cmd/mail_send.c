@@ -21,15 +21,16 @@ typedef struct {
     smtp_verdict    verdicts[2 * MAIL_RECIPIENTS_MAX], login;
 } composing;
 
-// ---- what was typed ---------------------------------------------------------------------------------------------------
+// ---- what was typed --------------------------------------------------------------------------------------------
 
 static bool addresses_read(composing *k, str list, header_address *out, int *count)
 {
     bool bad = false;
     int n = address_list_read(list, &k->r->memory, out + *count, MAIL_RECIPIENTS_MAX - *count, &bad);
     *count += n;
-    return (n > 0 && !bad) || mail_fail(k->r, COMMAND_USAGE, str_format(&k->r->memory, "\"" STR_FMT "\" is no address; one looks like bob@hamburger.edu",
-                                        STR_ARG(list)));
+    return (n > 0 && !bad) ||
+           mail_fail(k->r, COMMAND_USAGE, str_format(&k->r->memory, "\"" STR_FMT "\" is no address; one looks like"
+                                                     " bob@hamburger.edu", STR_ARG(list)));
 }
 
 static bool people_read(composing *k)
@@ -45,7 +46,8 @@ static bool people_read(composing *k)
             return false;
     if (r->cc.len && !addresses_read(k, r->cc, k->cc, &k->cc_count))
         return false;
-    return k->to_count + k->cc_count > 0 || mail_fail(r, COMMAND_USAGE, S("to whom? naru mail send bob@hamburger.edu --account alice@crepes.fr"));
+    return k->to_count + k->cc_count > 0 ||
+           mail_fail(r, COMMAND_USAGE, S("to whom? naru mail send bob@hamburger.edu --account alice@crepes.fr"));
 }
 
 typedef struct { composing *k; err e; str failed; } reading;
@@ -68,7 +70,8 @@ static void files_read(void *arg)
     g->k->text = r->text;
     if (r->text_file.len) {
         g->failed = r->text_file;
-        g->e = file_read_all(r->world, str_to_z(&r->memory, r->text_file), &r->memory, MAIL_LETTER_BYTES_MAX, &g->k->text);
+        g->e = file_read_all(r->world, str_to_z(&r->memory, r->text_file), &r->memory, MAIL_LETTER_BYTES_MAX,
+                             &g->k->text);
     } else if (!r->text.len) {
         standard_input(g->k);
     }
@@ -91,16 +94,20 @@ static bool compose(composing *k)
     reading g = {.k = k};
     work(files_read, &g);
     if (g.e != E_OK)
-        return mail_fail(r, COMMAND_FAILED, str_format(&r->memory, "cannot read " STR_FMT ": %s", STR_ARG(g.failed), err_text(g.e)));
-    k->message_id = message_id_make(&r->memory, world_wall_s(r->world), world_random_u64(r->world), k->from.address.domain);
-    mime_letter l = {.from = &k->from, .from_count = 1, .to = k->to, .to_count = k->to_count, .cc = k->cc, .cc_count = k->cc_count,
+        return mail_fail(r, COMMAND_FAILED, str_format(&r->memory, "cannot read " STR_FMT ": %s", STR_ARG(g.failed),
+                                                       err_text(g.e)));
+    k->message_id = message_id_make(&r->memory, world_wall_s(r->world), world_random_u64(r->world),
+                                    k->from.address.domain);
+    mime_letter l = {.from = &k->from, .from_count = 1, .to = k->to, .to_count = k->to_count, .cc = k->cc,
+                     .cc_count = k->cc_count,
                      .subject = r->subject, .text = k->text, .attachments = k->files, .attachment_count = k->file_count,
-                     .message_id = k->message_id, .time_s = world_wall_s(r->world), .chance = world_random_u64(r->world)};
+                     .message_id = k->message_id, .time_s = world_wall_s(r->world),
+                         .chance = world_random_u64(r->world)};
     k->letter = buf_make(2 * MAIL_LETTER_BYTES_MAX);
     return mime_compose(&l, &k->letter) || mail_fail(r, COMMAND_FAILED, S("the letter is too large"));
 }
 
-// ---- handing it over --------------------------------------------------------------------------------------------------
+// ---- handing it over -------------------------------------------------------------------------------------------
 
 typedef struct { str text; bool given; } whole;
 
@@ -121,12 +128,14 @@ static bool submit(composing *k, conn *c, tls_config *tls)
         to[count++] = (smtp_recipient){.to = k->to[i].address};
     for (int i = 0; i < k->cc_count; i++)
         to[count++] = (smtp_recipient){.to = k->cc[i].address};
-    smtp_client_options options = {.helo = S("localhost"), .tls = tls, .tls_required = true, .tls_host = r->tls_host, .user = r->account,
+    smtp_client_options options = {.helo = S("localhost"), .tls = tls, .tls_required = true, .tls_host = r->tls_host,
+                                   .user = r->account,
                                    .password = r->password};
     smtp_client *client = smtp_client_start(c, options, &r->memory, &k->login);
     if (!client)
         return mail_fail(r, k->login.error && k->login.error != E_TLS ? COMMAND_UNREACHABLE : COMMAND_FAILED,
-                         str_format(&r->memory, "the server " STR_FMT " refused: " STR_FMT, STR_ARG(addr_text(&r->memory, r->to)), STR_ARG(k->login.text)));
+                         str_format(&r->memory, "the server " STR_FMT " refused: " STR_FMT,
+                                    STR_ARG(addr_text(&r->memory, r->to)), STR_ARG(k->login.text)));
     whole body = {buf_str(&k->letter), false};
     smtp_letter l = {.from = k->from.address, .to = to, .count = count, .size_bytes = (int64_t)k->letter.len,
                      .body_8bit = mime_has_8bit(buf_str(&k->letter)), .body = whole_next, .body_arg = &body};
@@ -137,9 +146,12 @@ static bool submit(composing *k, conn *c, tls_config *tls)
     return true;
 }
 
-// ---- telling ----------------------------------------------------------------------------------------------------------
+// ---- telling ---------------------------------------------------------------------------------------------------
 
-static address recipient_of(const composing *k, int i) { return i < k->to_count ? k->to[i].address : k->cc[i - k->to_count].address; }
+static address recipient_of(const composing *k, int i)
+{
+    return i < k->to_count ? k->to[i].address : k->cc[i - k->to_count].address;
+}
 
 static void tell_json(composing *k)
 {
@@ -169,12 +181,15 @@ static void tell(composing *k)
         if (good && !k->r->json)
             printf("accepted for " STR_FMT ": %d " STR_FMT "\n", STR_ARG(who), v->code, STR_ARG(v->text));
         else if (!good)
-            mail_fail(k->r, COMMAND_FAILED, str_format(&k->r->memory, "not accepted for " STR_FMT ": %d " STR_FMT, STR_ARG(who), v->code, STR_ARG(v->text)));
+            mail_fail(k->r, COMMAND_FAILED, str_format(&k->r->memory, "not accepted for " STR_FMT ": %d " STR_FMT,
+                                                       STR_ARG(who), v->code, STR_ARG(v->text)));
     }
     if (k->r->json)
         tell_json(k);
     if (refused > 1)
-        mail_fail(k->r, COMMAND_FAILED, str_format(&k->r->memory, "%d of %d recipients were refused; the last: " STR_FMT, refused, count, STR_ARG(k->r->trouble)));
+        mail_fail(k->r, COMMAND_FAILED, str_format(&k->r->memory,
+                                                   "%d of %d recipients were refused; the last: " STR_FMT, refused,
+                                                   count, STR_ARG(k->r->trouble)));
 }
 
 void mail_send(mail_run *r)
@@ -187,7 +202,8 @@ void mail_send(mail_run *r)
         mail_fail(r, COMMAND_USAGE, S("letters are submitted under TLS; --plaintext is for reading"));
         return;
     }
-    if (mail_find_server(r, "submission", 587) && people_read(k) && compose(k) && mail_connect(r, r->tls || r->to.port == 465, &c, &tls) && submit(k, c, tls))
+    if (mail_find_server(r, "submission", 587) && people_read(k) && compose(k) &&
+        mail_connect(r, r->tls || r->to.port == 465, &c, &tls) && submit(k, c, tls))
         tell(k);
     conn_close(c);
     tls_free(tls);

@@ -8,7 +8,7 @@ enum {
 };
 #define LOGIN_WAIT_NS minutes(1)
 
-// ---- the line protocol (docs/accounts.md) -----------------------------------------------------------------------------
+// ---- the line protocol (docs/accounts.md) ----------------------------------------------------------------------
 
 // " key=value" with the value as xtext: nothing in it can end the line or begin another key.
 static bool word_put(buf *line, const char *key, str value)
@@ -45,7 +45,8 @@ login_verdict login_check(room *r, const char *service, addr client, str user, s
     buf line = buf_make(LOGIN_LINE_BYTES_MAX);
     *account = (str){0};
     bool sound = buf_put(&line, S("CHECK")) && word_put(&line, "service", str_z(service)) &&
-                 (client.family == 0 || word_put(&line, "client", addr_ip_text(a, client))) && word_put(&line, "user", user) &&
+                 (client.family == 0 || word_put(&line, "client", addr_ip_text(a, client))) &&
+                     word_put(&line, "user", user) &&
                  word_put(&line, "password", password);
     str answer = sound ? ask(r, &line, a) : S("NO wrong");       // nobody's name or password is that long
     buf_free(&line);

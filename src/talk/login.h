@@ -1,11 +1,12 @@
-// Asking the accounts service for verdicts, over its line protocol (docs/accounts.md), through room_dial(r, "accounts.login").
+// Asking the accounts service for verdicts, over its line protocol (docs/accounts.md), through room_dial(r,
+// "accounts.login").
 #pragma once
 #include "rt/room.h"
 
 typedef enum { LOGIN_OK, LOGIN_WRONG, LOGIN_TOO_MANY, LOGIN_LOCKED, LOGIN_TROUBLE } login_verdict;
 
-// Name and password of a person from a client address (for back-off and the log). *account: its canonical address, in `a`.
-// Wrong names and wrong passwords take the same time.
+// Name and password of a person from a client address (for back-off and the log). *account: its canonical address,
+// in `a`. Wrong names and wrong passwords take the same time.
 login_verdict login_check(room *r, const char *service, addr client, str user, str password, arena *a, str *account);
 
 // May mail for this address be accepted here? account: whose mailbox it is (aliases later).

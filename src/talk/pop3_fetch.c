@@ -52,13 +52,14 @@ static bool ask_number(pop3_client *p, const char *format, uint32_t number, int 
     return ask(p, command, command, &text);
 }
 
-// ---- beginning --------------------------------------------------------------------------------------------------------
+// ---- beginning -------------------------------------------------------------------------------------------------
 
 static bool secure(pop3_client *p, const pop3_client_options *o)
 {
     str text;
     if (p->c->is_tls || p->c->is_inside || !o->tls)
-        return p->c->is_tls || p->c->is_inside || !o->tls_required || trouble(p, S("the password is not sent without TLS"));
+        return p->c->is_tls || p->c->is_inside || !o->tls_required ||
+               trouble(p, S("the password is not sent without TLS"));
     if (!ask(p, S("STLS"), S("STLS"), &text))
         return !o->tls_required;
     conn_deadline(p->c, POP3_ANSWER_NS);
@@ -95,7 +96,7 @@ pop3_client *pop3_client_start(conn *c, pop3_client_options options, arena *a, e
     return NULL;
 }
 
-// ---- with a maildrop --------------------------------------------------------------------------------------------------
+// ---- with a maildrop -------------------------------------------------------------------------------------------
 
 // Lines up to the lone dot. False: the conversation broke or `out` is full (then the rest is read all the same).
 static bool multi_line(pop3_client *p, buf *out)
@@ -126,7 +127,8 @@ static bool list_read(pop3_client *p, str lines, arena *a, pop3_listed **out, in
     while (lines.len && *out && n < room) {
         str line = str_chomp(str_cut(&lines, '\n'));
         uint64_t number, size;
-        if (!str_to_u64(str_word(&line), &number) || !str_to_u64(str_word(&line), &size) || number > UINT32_MAX || size > INT64_MAX)
+        if (!str_to_u64(str_word(&line), &number) || !str_to_u64(str_word(&line), &size) || number > UINT32_MAX ||
+            size > INT64_MAX)
             return trouble(p, S("the server's list makes no sense"));
         (*out)[n++] = (pop3_listed){.number = (uint32_t)number, .size_bytes = (int64_t)size};
     }
@@ -153,7 +155,8 @@ bool pop3_client_list(pop3_client *p, arena *a, pop3_listed **out, int *count)
     str text;
     buf lines = buf_make(64 * POP3_LIST_MAX);
     *count = 0;
-    bool good = ask(p, S("LIST"), S("LIST"), &text) && multi_line(p, &lines) && list_read(p, buf_str(&lines), a, out, count);
+    bool good = ask(p, S("LIST"), S("LIST"), &text) && multi_line(p, &lines) &&
+        list_read(p, buf_str(&lines), a, out, count);
     buf_clear(&lines);
     if (good && ask(p, S("UIDL"), S("UIDL"), &text))          // optional (RFC 1939 7)
         good = multi_line(p, &lines);

@@ -20,8 +20,8 @@ typedef struct {
 
 enum { POP3_LIST_MAX = 100000 };
 
-// Greeting, STLS, USER and PASS. NULL with *why (a sentence) on failure; *e is E_OK when the server answered and refused. The
-// conn stays the caller's.
+// Greeting, STLS, USER and PASS. NULL with *why (a sentence) on failure; *e is E_OK when the server answered and
+// refused. The conn stays the caller's.
 pop3_client *pop3_client_start(conn *c, pop3_client_options options, arena *a, err *e, str *why);
 
 // Each false on failure; then pop3_client_trouble says why.

@@ -75,7 +75,8 @@ static bool convert(sending *g)
     if (trouble)
         verdict_all(g, (smtp_verdict){.error = trouble, .text = S("the letter could not be read from the disk")});
     else if (!good)
-        verdict_all(g, smtp_verdict_of(554, "5.6.3", S("the server takes 7-bit letters only and this one could not be converted")));
+        verdict_all(g, smtp_verdict_of(554, "5.6.3",
+                                       S("the server takes 7-bit letters only and this one could not be converted")));
     g->is_converted = good;
     buf_free(&all);
     buf_free(&k.out);
@@ -280,7 +281,8 @@ static bool fits(sending *g)
 {
     const smtp_capabilities *k = &g->s->capabilities;
     if (k->size_bytes_max && (uint64_t)g->letter->size_bytes > k->size_bytes_max) {
-        verdict_all(g, smtp_verdict_of(552, "5.3.4", str_format(g->a, "the server takes letters of up to %llu bytes, this one has %lld",
+        verdict_all(g, smtp_verdict_of(552, "5.3.4",
+                                       str_format(g->a, "the server takes letters of up to %llu bytes, this one has %lld",
                                        (unsigned long long)k->size_bytes_max, (long long)g->letter->size_bytes)));
         return false;
     }
@@ -309,6 +311,7 @@ bool smtp_client_send(smtp_client *s, const smtp_letter *letter, smtp_verdict *v
         return false;
     }
     s->open_transaction = false;
-    story_note(s->options.lmtp ? "lmtp" : "smtp", str_format(a, "sent the letter, %lld bytes", (long long)letter->size_bytes));
+    story_note(s->options.lmtp ? "lmtp" : "smtp",
+               str_format(a, "sent the letter, %lld bytes", (long long)letter->size_bytes));
     return hear_end(&g) && !s->over;
 }

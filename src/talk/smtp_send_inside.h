@@ -4,11 +4,13 @@
 
 enum {
     SMTP_MESSAGE_BYTES_MAX = 256 * 1024,     // memory of one command and its reply
-    SMTP_PIPELINE_MAX = 100,                 // commands under way: their replies fit into the conn's buffer (RFC 2920 3.1)
+    SMTP_PIPELINE_MAX = 100,                 // commands under way: their replies fit into the conn's buffer (RFC
+                                             // 2920 3.1)
 };
 
 // RFC 5321 4.5.3.2, in minutes; a chunk of the letter is given its own 3.
-enum { GREETING_MINUTES = 5, COMMAND_MINUTES = 5, DATA_MINUTES = 2, CHUNK_MINUTES = 3, DOT_MINUTES = 10, QUIT_SECONDS = 5 };
+enum { GREETING_MINUTES = 5, COMMAND_MINUTES = 5, DATA_MINUTES = 2, CHUNK_MINUTES = 3, DOT_MINUTES = 10,
+      QUIT_SECONDS = 5 };
 
 struct smtp_client {
     conn               *c;

@@ -4,8 +4,8 @@
 #include "rt/sim.h"
 #include "test.h"
 
-// "C: " what the client's next line must begin with; "S: " what the server says; "D: " a line of the letter, exactly, up to the dot;
-// "X" the server hangs up.
+// "C: " what the client's next line must begin with; "S: " what the server says; "D: " a line of the letter,
+// exactly, up to the dot; "X" the server hangs up.
 typedef struct {
     const char *const *script;
     conn *c;
@@ -26,7 +26,8 @@ static void serve(void *arg)
             break;
         } else {
             str got = conn_line(s->c, &msg, 4096);
-            bool kept = line[0] == 'C' ? str_starts(got, rest) : str_eq(str_chomp(got), rest) && str_ends(got, S("\r\n"));
+            bool kept = line[0] == 'C' ? str_starts(got, rest) : str_eq(str_chomp(got), rest) &&
+                str_ends(got, S("\r\n"));
             if (!kept) {
                 s->wrong = i + 1;
                 printf("  script line %d: wanted '%s', got '" STR_FMT "'\n", i + 1, line, STR_ARG(got));
@@ -74,9 +75,11 @@ static void play_run(void *arg)
     p->started = p->alive = client != NULL;
     for (int i = 0; i < p->letters && p->alive; i++) {
         one_piece body = {p->body, false};
-        smtp_recipient to[4] = {{.to = {S("bob"), S("hamburger.edu")}, .delivery_id = S("1-0")}, {.to = {S("eve"), S("x.org")}, .mailbox = S("Sent")},
+        smtp_recipient to[4] = {{.to = {S("bob"), S("hamburger.edu")}, .delivery_id = S("1-0")},
+                                {.to = {S("eve"), S("x.org")}, .mailbox = S("Sent")},
                                 {.to = {S("joe"), S("x.org")}}, {.to = {S("ann"), S("x.org")}}};
-        smtp_letter l = {.from = {S("alice"), S("crepes.fr")}, .to = to, .count = p->recipients, .body = body_next, .body_arg = &body,
+        smtp_letter l = {.from = {S("alice"), S("crepes.fr")}, .to = to, .count = p->recipients, .body = body_next,
+                         .body_arg = &body,
                          .body_8bit = p->body_8bit, .size_bytes = p->size_bytes ? p->size_bytes : p->body.len};
         p->alive = smtp_client_send(client, &l, p->verdicts, &p->memory);
     }
@@ -106,8 +109,10 @@ TEST(smtp_client_plays_the_textbook_one_step_at_a_time)
 {
     static const char *const script[] = {
         "S: 220 hamburger.edu", "C: EHLO crepes.fr", "S: 500 what?", "C: HELO crepes.fr", "S: 250 Hello crepes.fr",
-        "C: MAIL FROM:<alice@crepes.fr>\r\n", "S: 250 ok", "C: RCPT TO:<bob@hamburger.edu>\r\n", "S: 250 ok", "C: DATA", "S: 354 go",
-        "D: Subject: x", "D: ", "D: Do you like ketchup?", "D: ..", "D: .", "S: 250 2.0.0 accepted as 17", "C: QUIT", "S: 221 bye", NULL};
+        "C: MAIL FROM:<alice@crepes.fr>\r\n", "S: 250 ok", "C: RCPT TO:<bob@hamburger.edu>\r\n", "S: 250 ok",
+        "C: DATA", "S: 354 go",
+        "D: Subject: x", "D: ", "D: Do you like ketchup?", "D: ..", "D: .", "S: 250 2.0.0 accepted as 17", "C: QUIT",
+        "S: 221 bye", NULL};
     play p = {.script = script, .letters = 1, .recipients = 1, .body = KETCHUP};
     played(&p);
     CHECK(p.started && p.alive);
@@ -124,7 +129,8 @@ TEST(smtp_client_pipelines_and_tells_each_recipient_apart)
         "C: MAIL FROM:<alice@crepes.fr> SIZE=39", "C: RCPT TO:<bob@", "C: RCPT TO:<eve@", "C: RCPT TO:<joe@", "C: DATA",
         "S: 250 ok", "S: 250 ok", "S: 550-5.1.1 nobody", "S: 550 5.1.1 here", "S: 450 4.2.1 later", "S: 354 go",
         "D: Subject: x", "D: ", "D: Do you like ketchup?", "D: ..", "D: .", "S: 250 done",
-        "C: MAIL", "C: RCPT", "C: RCPT", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 no", "S: 550 no", "S: 550 no", "S: 503 no recipients",
+        "C: MAIL", "C: RCPT", "C: RCPT", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 no", "S: 550 no", "S: 550 no",
+        "S: 503 no recipients",
         "C: QUIT", "S: 221 bye", NULL};
     play p = {.script = script, .letters = 2, .recipients = 3, .body = KETCHUP};
     played(&p);
@@ -137,8 +143,10 @@ TEST(smtp_client_pipelines_and_tells_each_recipient_apart)
 TEST(smtp_client_ends_a_data_that_nobody_gets)
 {
     static const char *const script[] = {
-        "S: 220 hello", "C: EHLO", "S: 250-mx", "S: 250 PIPELINING", "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 5.1.1 no",
-        "S: 354 go", "D: .", "S: 554 no recipients", "C: RSET", "S: 250 ok", "C: MAIL", "C: RCPT", "C: DATA", "S: 421 4.3.2 closing", "X", NULL};
+        "S: 220 hello", "C: EHLO", "S: 250-mx", "S: 250 PIPELINING", "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok",
+        "S: 550 5.1.1 no",
+        "S: 354 go", "D: .", "S: 554 no recipients", "C: RSET", "S: 250 ok", "C: MAIL", "C: RCPT", "C: DATA",
+        "S: 421 4.3.2 closing", "X", NULL};
     play p = {.script = script, .letters = 2, .recipients = 1, .body = KETCHUP};
     played(&p);
     CHECK(!p.alive);
@@ -149,7 +157,8 @@ TEST(smtp_client_ends_a_data_that_nobody_gets)
 TEST(smtp_client_knows_that_the_letter_may_have_arrived)
 {
     static const char *const script[] = {
-        "S: 220 hello", "C: EHLO", "S: 250 mx", "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go", "D: Subject: x",
+        "S: 220 hello", "C: EHLO", "S: 250 mx", "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA",
+        "S: 354 go", "D: Subject: x",
         "D: ", "D: Do you like ketchup?", "D: ..", "D: .", "X", NULL};
     play p = {.script = script, .letters = 1, .recipients = 1, .body = KETCHUP};
     played(&p);
@@ -160,10 +169,13 @@ TEST(smtp_client_knows_that_the_letter_may_have_arrived)
 TEST(smtp_client_converts_for_servers_of_seven_bits)
 {
     static const char *const script[] = {
-        "S: 220 hello", "C: EHLO", "S: 250 mx", "C: MAIL FROM:<alice@crepes.fr>\r\n", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go",
-        "D: Subject: x", "D: Content-Transfer-Encoding: quoted-printable", "D: MIME-Version: 1.0", "D: Content-Type: text/plain; charset=utf-8", "D: ",
+        "S: 220 hello", "C: EHLO", "S: 250 mx", "C: MAIL FROM:<alice@crepes.fr>\r\n", "S: 250 ok", "C: RCPT",
+        "S: 250 ok", "C: DATA", "S: 354 go",
+        "D: Subject: x", "D: Content-Transfer-Encoding: quoted-printable", "D: MIME-Version: 1.0",
+        "D: Content-Type: text/plain; charset=utf-8", "D: ",
         "D: caf=C3=A9 au lait and nothing else", "D: .", "S: 250 ok", "C: QUIT", "S: 221 bye", NULL};
-    play p = {.script = script, .letters = 1, .recipients = 1, .body = S("Subject: x\r\n\r\ncaf\xc3\xa9 au lait and nothing else\r\n"), .body_8bit = true};
+    play p = {.script = script, .letters = 1, .recipients = 1,
+              .body = S("Subject: x\r\n\r\ncaf\xc3\xa9 au lait and nothing else\r\n"), .body_8bit = true};
     played(&p);
     CHECK_INT(p.verdicts[0].code, 250);
     arena_free(&p.memory);
@@ -171,7 +183,8 @@ TEST(smtp_client_converts_for_servers_of_seven_bits)
 
 TEST(smtp_client_says_nothing_about_a_letter_that_is_too_large)
 {
-    static const char *const script[] = {"S: 220 hello", "C: EHLO", "S: 250-mx", "S: 250 SIZE 1000", "C: QUIT", "S: 221 bye", NULL};
+    static const char *const script[] = {"S: 220 hello", "C: EHLO", "S: 250-mx", "S: 250 SIZE 1000", "C: QUIT",
+                                         "S: 221 bye", NULL};
     play p = {.script = script, .letters = 1, .recipients = 2, .body = KETCHUP, .size_bytes = 1001};
     played(&p);
     CHECK(p.alive);
@@ -182,9 +195,12 @@ TEST(smtp_client_says_nothing_about_a_letter_that_is_too_large)
 TEST(lmtp_client_hears_each_recipient)
 {
     static const char *const script[] = {
-        "S: 220 hello", "C: LHLO crepes.fr", "S: 250-mx", "S: 250-XDELIVERYID", "S: 250-XMAILBOX", "S: 250 PIPELINING", "C: MAIL",
-        "C: RCPT TO:<bob@hamburger.edu> XDELIVERYID=1-0\r\n", "C: RCPT TO:<eve@x.org> XMAILBOX=Sent\r\n", "C: RCPT TO:<joe@", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 250 ok",
-        "S: 550 5.1.1 no", "S: 354 go", "D: Subject: x", "D: ", "D: Do you like ketchup?", "D: ..", "D: .", "S: 250 stored", "S: 452 4.3.1 full", "C: QUIT", "S: 221 bye", NULL};
+        "S: 220 hello", "C: LHLO crepes.fr", "S: 250-mx", "S: 250-XDELIVERYID", "S: 250-XMAILBOX",
+        "S: 250 PIPELINING", "C: MAIL",
+        "C: RCPT TO:<bob@hamburger.edu> XDELIVERYID=1-0\r\n", "C: RCPT TO:<eve@x.org> XMAILBOX=Sent\r\n",
+        "C: RCPT TO:<joe@", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 250 ok",
+        "S: 550 5.1.1 no", "S: 354 go", "D: Subject: x", "D: ", "D: Do you like ketchup?", "D: ..", "D: .",
+        "S: 250 stored", "S: 452 4.3.1 full", "C: QUIT", "S: 221 bye", NULL};
     play p = {.script = script, .options = {.lmtp = true}, .letters = 1, .recipients = 3, .body = KETCHUP};
     played(&p);
     CHECK_INT(p.verdicts[0].code, 250);

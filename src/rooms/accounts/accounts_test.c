@@ -122,7 +122,8 @@ static void mailboxes(stage *t)
 {
     str why;
     CHECK_INT(add(t, "bob@hamburger.edu", "ketchup and pickles"), E_OK);
-    CHECK_INT(accounts_add(t->r, S("chef@hamburger.edu"), S("ketchup and pickles"), S("admin"), &t->memory, &why), E_OK);
+    CHECK_INT(accounts_add(t->r, S("chef@hamburger.edu"), S("ketchup and pickles"), S("admin"), &t->memory, &why),
+              E_OK);
     CHECK_STR(mailbox(t, "bob@hamburger.edu"), S("bob@hamburger.edu"));
     CHECK_STR(mailbox(t, "BOB+lists@HAMBURGER.edu"), S("bob@hamburger.edu"));
     CHECK_STR(mailbox(t, "postmaster@hamburger.edu"), S("chef@hamburger.edu"));
@@ -165,9 +166,14 @@ TEST(accounts_give_and_take_app_passwords) { on_stage(app_passwords); }
 static void lines(stage *t)
 {
     static const struct { const char *in, *out; } rows[] = {
-        {"HELLO\n", "TROUBLE unknown request\n"}, {"CHECK nonsense\n", "TROUBLE malformed\n"}, {"\n", "TROUBLE unknown request\n"},
-        {"CHECK user=+0a password=x\n", "TROUBLE malformed\n"}, {"MAILBOX address=bob+40x\n", "UNKNOWN\n"},
-        {"MAILBOX\n", "UNKNOWN\n"}, {"SENDAS account=a+40b address=a+40b\n", "NO\n"}, {"CHECK user=a+40b.c password=x\n", "NO wrong\n"},
+        {"HELLO\n", "TROUBLE unknown request\n"},
+        {"CHECK nonsense\n", "TROUBLE malformed\n"},
+        {"\n", "TROUBLE unknown request\n"},
+        {"CHECK user=+0a password=x\n", "TROUBLE malformed\n"},
+        {"MAILBOX address=bob+40x\n", "UNKNOWN\n"},
+        {"MAILBOX\n", "UNKNOWN\n"},
+        {"SENDAS account=a+40b address=a+40b\n", "NO\n"},
+        {"CHECK user=a+40b.c password=x\n", "NO wrong\n"},
     };
     conn *c = room_dial(t->r, "accounts.login");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -18,7 +18,10 @@ static int find(const backoff *b, uint64_t key)
     return -1;
 }
 
-static bool forgotten(const backoff *b, const backoff_slot *s, int64_t now_ns) { return now_ns - s->last_ns >= b->forget_ns; }
+static bool forgotten(const backoff *b, const backoff_slot *s, int64_t now_ns)
+{
+    return now_ns - s->last_ns >= b->forget_ns;
+}
 
 int64_t backoff_wait_ns(const backoff *b, str key, int64_t now_ns)
 {

@@ -73,7 +73,8 @@ static void route_list(void *arg, const http_request *q, http_reply *reply, aren
         person_put(&out, who);
     }
     buf_put(&out, S("]}\n"));
-    http_answer(reply, out.full ? 500 : 200, S("application/json"), out.full ? S("{\"error\":\"too many\"}") : buf_str(&out));
+    http_answer(reply, out.full ? 500 : 200, S("application/json"),
+                out.full ? S("{\"error\":\"too many\"}") : buf_str(&out));
     buf_free(&out);
 }
 
@@ -164,7 +165,8 @@ static void route_app_remove(void *arg, const http_request *q, http_reply *reply
     if (!who)
         return;
     str key = str_copy(msg, who->address);
-    err e = str_to_u64(http_query_get(q, S("id"), msg), &id) ? people_app_remove(s->people, who, (int64_t)id) : E_NO_ENTRY;
+    bool sound = str_to_u64(http_query_get(q, S("id"), msg), &id);
+    err e = sound ? people_app_remove(s->people, who, (int64_t)id) : E_NO_ENTRY;
     if (e != E_OK)
         return answer_err(reply, e, e == E_NO_ENTRY ? S("there is no such app password") : (str){0});
     answer_ok(reply, key);

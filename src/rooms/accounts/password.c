@@ -13,7 +13,8 @@ bool password_hash(world *w, str password, password_cost cost, char out[PASSWORD
     unsigned char salt[SALT_BYTES];
     world_random(w, salt, sizeof salt);
     work_charge(cost.memory_kib * cost.passes * COST_OF_A_KIB_NS);
-    return argon2id_hash_encoded(cost.passes, cost.memory_kib, LANES, password.at, (size_t)password.len, salt, sizeof salt,
+    return argon2id_hash_encoded(cost.passes, cost.memory_kib, LANES, password.at, (size_t)password.len, salt,
+                                 sizeof salt,
                                  HASH_BYTES, out, PASSWORD_HASH_MAX) == ARGON2_OK;
 }
 

@@ -1,5 +1,5 @@
-// Password hashes: argon2id (RFC 9106) in its text form, which carries its own costs and salt. Slow on purpose: everything
-// here runs inside work().
+// Password hashes: argon2id (RFC 9106) in its text form, which carries its own costs and salt. Slow on purpose:
+// everything here runs inside work().
 #pragma once
 #include "base/text.h"
 #include "rt/world.h"

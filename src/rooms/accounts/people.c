@@ -29,7 +29,7 @@ static void text_keep(char *out, size_t size, str text)
     out[text.len] = 0;
 }
 
-// ---- in memory --------------------------------------------------------------------------------------------------------
+// ---- in memory -------------------------------------------------------------------------------------------------
 
 static person *person_new(int64_t id, str address_key, str role, str hash, int64_t created_s)
 {
@@ -107,7 +107,7 @@ person *people_mailbox(const people *p, str key)
     return who;
 }
 
-// ---- the database: each change is one work ----------------------------------------------------------------------------
+// ---- the database: each change is one work ---------------------------------------------------------------------
 
 typedef struct {
     people     *p;
@@ -126,7 +126,8 @@ static void people_load(people *p, arena *a)
     query *q = query_of(p->d, "SELECT id, address, role, hash, created_s FROM person");
     while (query_row(q)) {
         arena_reset(a);
-        person *who = person_new(query_get_int(q, 0), query_get_text(q, 1, a), query_get_text(q, 2, a), query_get_text(q, 3, a),
+        person *who = person_new(query_get_int(q, 0), query_get_text(q, 1, a), query_get_text(q, 2, a),
+                                 query_get_text(q, 3, a),
                                  query_get_int(q, 4));
         if (!map_put(&p->by_address, who->address, who))
             person_free(who);

@@ -8,7 +8,8 @@
 
 enum { LINE_BYTES_MAX = 4096, PROTOCOL_ARENA_BYTES = 64 * 1024 };
 
-static meter checks = {.name = "naru_accounts_logins_total", .help = "Login verdicts", .type = METER_COUNTER, .label = "verdict",
+static meter checks = {.name = "naru_accounts_logins_total", .help = "Login verdicts", .type = METER_COUNTER,
+                       .label = "verdict",
                        .values = {"ok", "wrong", "too-many", "trouble"}};
 typedef enum { CHECK_OK, CHECK_WRONG, CHECK_TOO_MANY, CHECK_TROUBLE } check_verdict;
 
@@ -32,7 +33,7 @@ static bool request_read(str line, arena *a, request *q)
     return true;
 }
 
-// ---- CHECK ------------------------------------------------------------------------------------------------------------
+// ---- CHECK -----------------------------------------------------------------------------------------------------
 
 // "bob" is bob@ our domain: mail programs send either.
 static str user_key(accounts *s, str user, arena *a)
@@ -103,7 +104,8 @@ static void answer_check(accounts *s, const request *q, arena *a, buf *out)
     if (v == CHECK_OK)
         return account_put(out, "OK", account);
     if (v == CHECK_WRONG || v == CHECK_TOO_MANY)
-        log_line("accounts", LOG_NOTICE, v == CHECK_WRONG ? "login-failed" : "login-refused", F_STR("service_asking", q->service),
+        log_line("accounts", LOG_NOTICE, v == CHECK_WRONG ? "login-failed" : "login-refused",
+                 F_STR("service_asking", q->service),
                  F_STR("client", q->client), F_STR("user", q->user));
     if (v == CHECK_TOO_MANY)
         buf_format(out, "NO too-many wait=%lld\n", (long long)(wait_ns / NS_PER_S + 1));
@@ -111,7 +113,7 @@ static void answer_check(accounts *s, const request *q, arena *a, buf *out)
         buf_put(out, v == CHECK_WRONG ? S("NO wrong\n") : S("TROUBLE\n"));
 }
 
-// ---- MAILBOX and SENDAS -----------------------------------------------------------------------------------------------
+// ---- MAILBOX and SENDAS ----------------------------------------------------------------------------------------
 
 static person *mailbox_of(accounts *s, const request *q, arena *a)
 {

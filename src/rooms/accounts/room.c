@@ -6,7 +6,9 @@
 #include "wire/mail/address.h"
 
 static const setting settings[] = {
-    {.key = "domain", .type = SETTING_TEXT, .help_en = "added to user names that have no domain (default: the node's name)", .help_ko = "도메인 없는 사용자 이름에 붙이는 도메인"},
+    {.key = "domain", .type = SETTING_TEXT,
+     .help_en = "added to user names that have no domain (default: the node's name)",
+     .help_ko = "도메인 없는 사용자 이름에 붙이는 도메인"},
     {.key = "hash-memory", .type = SETTING_SIZE, .fallback = "19MiB", .min = 64 * 1024, .max = 1 << 30,
      .help_en = "memory of one password hash (argon2id)", .help_ko = "암호 해시 하나에 쓰는 메모리 (argon2id)"},
     {.key = "hash-passes", .type = SETTING_INT, .fallback = "2", .min = 1, .max = 20,
@@ -18,7 +20,7 @@ static const setting settings[] = {
 
 #define HASH_WAIT_NS seconds(30)
 
-// ---- hashing ----------------------------------------------------------------------------------------------------------
+// ---- hashing ---------------------------------------------------------------------------------------------------
 
 typedef struct {
     world        *w;
@@ -66,7 +68,7 @@ err accounts_verify(accounts *s, const char *hash, str password, bool *good)
     return e;
 }
 
-// ---- people -----------------------------------------------------------------------------------------------------------
+// ---- people ----------------------------------------------------------------------------------------------------
 
 str accounts_key(str who, arena *a, str *why)
 {
@@ -98,7 +100,8 @@ err accounts_add(room *r, str who, str password, str role, arena *a, str *why)
     if (key.len == 0 || !accounts_password_usable(password, why))
         return E_PROTOCOL;
     if (people_find(s->people, key)) {
-        *why = str_format(a, "there is an account " STR_FMT " already; `naru account passwd` changes its password", STR_ARG(key));
+        *why = str_format(a, "there is an account " STR_FMT " already; `naru account passwd` changes its password",
+                          STR_ARG(key));
         return E_EXISTS;
     }
     err e = accounts_hash(s, password, s->cost, hash);
@@ -127,7 +130,7 @@ err accounts_put(room *r, str who, str password)
     return e;
 }
 
-// ---- life -------------------------------------------------------------------------------------------------------------
+// ---- life ------------------------------------------------------------------------------------------------------
 
 static void settings_take(accounts *s)
 {

@@ -25,7 +25,7 @@ static const char *const SCHEMA[] = {
 
 enum { KEY_BYTES_MAX = 3 * (ADDRESS_LOCAL_MAX + ADDRESS_DOMAIN_MAX) + 8, PATH_BYTES_MAX = 4096 };
 
-// ---- opening and closing ----------------------------------------------------------------------------------------------
+// ---- opening and closing ---------------------------------------------------------------------------------------
 
 typedef struct {
     account    *a;
@@ -68,7 +68,8 @@ static err open_parts(account *a)
     if (o.e == E_OK)
         o.e = blobs_open(a->all->w, str_format(&o.memory, "%s/blobs", o.directory), &o.memory, &a->b, &o.why);
     if (o.e != E_OK && o.e != E_CRASHED)
-        log_line("mailstore", LOG_ERROR, "cannot-open", F_STR("account", a->key), F_STR("why", o.why.len ? o.why : str_z(err_text(o.e))));
+        log_line("mailstore", LOG_ERROR, "cannot-open", F_STR("account", a->key),
+                 F_STR("why", o.why.len ? o.why : str_z(err_text(o.e))));
     buf_free(&name);
     arena_free(&o.memory);
     return o.e;
@@ -164,7 +165,7 @@ void accounts_close(accounts_open *all)
     map_free(&all->by_key);
 }
 
-// ---- one work at a time -----------------------------------------------------------------------------------------------
+// ---- one work at a time ----------------------------------------------------------------------------------------
 
 static err account_work(account *a, void (*step)(void *), void *arg)
 {
@@ -177,7 +178,7 @@ static err account_work(account *a, void (*step)(void *), void *arg)
     return E_OK;
 }
 
-// ---- delivering: those that wait share a transaction ------------------------------------------------------------------
+// ---- delivering: those that wait share a transaction -----------------------------------------------------------
 
 typedef struct {
     account  *a;
@@ -312,7 +313,8 @@ static void group_lead(account *a)
     if (e == E_OK)
         e = g.e;
     if (e != E_OK && e != E_CRASHED)
-        log_line("mailstore", LOG_ERROR, "not-stored", F_STR("account", a->key), F_INT("letters", g.count), F_STR("error", str_z(err_text(e))));
+        log_line("mailstore", LOG_ERROR, "not-stored", F_STR("account", a->key), F_INT("letters", g.count),
+                 F_STR("error", str_z(err_text(e))));
     a->committing = false;
     for (int i = 0; i < g.count; i++) {
         g.members[i]->error = e;
@@ -337,7 +339,7 @@ void account_deliver(account *a, delivery *d)
             group_lead(a);
 }
 
-// ---- the maildrop -----------------------------------------------------------------------------------------------------
+// ---- the maildrop ----------------------------------------------------------------------------------------------
 
 typedef struct { account *a; str mailbox; maildrop *out; err e; } listing;
 
@@ -402,7 +404,7 @@ err account_letter(account *a, int64_t id, arena *msg, letter_found *out)
     return e == E_OK ? f.e : e;
 }
 
-// ---- removing ---------------------------------------------------------------------------------------------------------
+// ---- removing --------------------------------------------------------------------------------------------------
 
 typedef struct { account *a; const maildrop *m; err e; } removing;
 

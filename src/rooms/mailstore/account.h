@@ -45,7 +45,7 @@ account *account_hold(accounts_open *all, str key, err *e);
 void     account_release(account *a);        // NULL is fine
 void     accounts_close(accounts_open *all); // at the end, when nobody holds any
 
-// ---- delivering -------------------------------------------------------------------------------------------------------
+// ---- delivering ------------------------------------------------------------------------------------------------
 
 // One letter for one account. Fill in, account_deliver; the texts must stay until it is done.
 typedef struct {
@@ -69,7 +69,7 @@ typedef struct {
 
 void account_deliver(account *a, delivery *d);       // parks until it is done, deaf to cancelling
 
-// ---- the maildrop -----------------------------------------------------------------------------------------------------
+// ---- the maildrop ----------------------------------------------------------------------------------------------
 
 typedef struct {
     int64_t  id, size_bytes;
@@ -93,4 +93,5 @@ typedef struct {
 
 err account_maildrop(account *a, str mailbox, maildrop *out);
 err account_letter(account *a, int64_t id, arena *msg, letter_found *out);      // E_NO_ENTRY
-err account_remove(account *a, const maildrop *m);           // all that are marked, in one transaction, then their blobs
+err account_remove(account *a, const maildrop *m);           // all that are marked, in one transaction, then their
+                                                             // blobs

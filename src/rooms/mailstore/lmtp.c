@@ -1,5 +1,5 @@
-// LMTP (RFC 2033): letters from the mta. One answer for each recipient, after its letter is durable. Three extensions of
-// naru's own, announced in LHLO: XDELIVERYID, XMAILBOX, XTRACE (docs/mailstore.md).
+// LMTP (RFC 2033): letters from the mta. One answer for each recipient, after its letter is durable. Three
+// extensions of naru's own, announced in LHLO: XDELIVERYID, XMAILBOX, XTRACE (docs/mailstore.md).
 #include "base/heap_memory.h"
 #include "rooms/mailstore/mailstore_inside.h"
 #include "rt/log.h"
@@ -43,7 +43,7 @@ static void reply(lmtp_session *s, int code, const char *enhanced, str text)
     conn_put(s->c, buf_str(&s->reply));
 }
 
-// ---- the envelope -----------------------------------------------------------------------------------------------------
+// ---- the envelope ----------------------------------------------------------------------------------------------
 
 static void transaction_end(lmtp_session *s)
 {
@@ -63,8 +63,8 @@ static void transaction_end(lmtp_session *s)
 static void hello(lmtp_session *s)
 {
     transaction_end(s);
-    reply(s, 250, "", str_format(&s->msg, STR_FMT "\nPIPELINING\nENHANCEDSTATUSCODES\n8BITMIME\nSIZE %lld\nXDELIVERYID\nXMAILBOX\nXTRACE",
-                                 STR_ARG(s->m->host), (long long)s->m->size_bytes_max));
+    reply(s, 250, "", str_format(&s->msg, STR_FMT "\nPIPELINING\nENHANCEDSTATUSCODES\n8BITMIME\nSIZE %lld\n"
+                                 "XDELIVERYID\nXMAILBOX\nXTRACE", STR_ARG(s->m->host), (long long)s->m->size_bytes_max));
 }
 
 static void mail(lmtp_session *s, const smtp_command *q)
@@ -112,7 +112,7 @@ static void recipient(lmtp_session *s, const smtp_command *q)
     reply(s, 250, "2.1.5", S("recipient ok"));
 }
 
-// ---- the letter -------------------------------------------------------------------------------------------------------
+// ---- the letter ------------------------------------------------------------------------------------------------
 
 // RFC 5321 4.4: final delivery writes Return-Path. What goes into another mailbox than the inbox is no delivery.
 static void prefix_put(lmtp_session *s)
@@ -193,12 +193,13 @@ static void deliver_one(lmtp_session *s, lmtp_recipient *to, str sender)
     mailstore_count_stored(d->duplicate);
     if (d->in_blob && d->duplicate)
         blob_remove(to->account->b, d->blob);
-    story_note("disk", str_format(&s->msg, d->duplicate ? STR_FMT ": was stored already" : STR_FMT ": stored in " STR_FMT " as number %lld",
-               STR_ARG(to->account->key), STR_ARG(d->mailbox), (long long)d->uid));
-    log_line("mailstore", LOG_INFO, d->duplicate ? "duplicate" : "stored", F_STR("account", to->account->key), F_STR("mailbox", d->mailbox),
+    str where = d->duplicate ? S("stored already")
+                             : str_format(&s->msg, "stored in " STR_FMT " as number %lld", STR_ARG(d->mailbox), (long long)d->uid);
+    story_note("disk", str_format(&s->msg, STR_FMT ": " STR_FMT, STR_ARG(to->account->key), STR_ARG(where)));
+    log_line("mailstore", LOG_INFO, d->duplicate ? "duplicate" : "stored", F_STR("account", to->account->key),
+             F_STR("mailbox", d->mailbox),
              F_STR("id", d->delivery_id), F_INT("uid", d->uid), F_INT("size", d->size_bytes));
-    reply(s, 250, "2.0.0", str_format(&s->msg, d->duplicate ? "stored already" : "stored in " STR_FMT " as number %lld",
-                                      STR_ARG(d->mailbox), (long long)d->uid));
+    reply(s, 250, "2.0.0", where);
 }
 
 static void data(lmtp_session *s)
@@ -227,7 +228,7 @@ static void data(lmtp_session *s)
     transaction_end(s);
 }
 
-// ---- the conversation -------------------------------------------------------------------------------------------------
+// ---- the conversation ------------------------------------------------------------------------------------------
 
 static void obey(lmtp_session *s, const smtp_command *q)
 {

@@ -8,7 +8,7 @@
 #include "talk/smtp_send.h"
 #include "test.h"
 
-// ---- the stage --------------------------------------------------------------------------------------------------------
+// ---- the stage -------------------------------------------------------------------------------------------------
 
 // Everybody at hamburger.edu has an account, the password is "ketchup1"; *@other.org is unknown.
 static void accounts_answer(conn *c, void *arg)
@@ -84,7 +84,7 @@ static void on_stage(uint64_t seed, sim_disk disk, void (*body)(stage *))
     sim_free(t.sim);
 }
 
-// ---- the two ends -----------------------------------------------------------------------------------------------------
+// ---- the two ends ----------------------------------------------------------------------------------------------
 
 typedef struct { str text; bool given; } one_piece;
 
@@ -106,7 +106,8 @@ static smtp_verdict hand_over(room *r, const char *to, const char *id, const cha
         one_piece body = {text, false};
         smtp_recipient whom = {.delivery_id = str_z(id), .mailbox = str_z(mailbox)};
         address_read(str_z(to), a, &whom.to);
-        smtp_letter l = {.from = {S("alice"), S("crepes.fr")}, .to = &whom, .count = 1, .size_bytes = text.len, .body = body_next, .body_arg = &body};
+        smtp_letter l = {.from = {S("alice"), S("crepes.fr")}, .to = &whom, .count = 1, .size_bytes = text.len,
+                         .body = body_next, .body_arg = &body};
         smtp_client_send(client, &l, &v, a);
         smtp_client_quit(client);
     }
@@ -139,7 +140,8 @@ static str multi(conn *c, const char *command, arena *a)
     buf all = buf_make(1 << 22);
     arena line_memory = arena_make(1 << 20);
     CHECK(str_starts(ask(c, command, a), S("+OK")));
-    for (str line; (line = conn_line(c, &line_memory, 65536)).len && !str_eq(line, S(".\r\n")); arena_reset(&line_memory))
+    for (str line; (line = conn_line(c, &line_memory, 65536)).len &&
+         !str_eq(line, S(".\r\n")); arena_reset(&line_memory))
         buf_put(&all, str_starts(line, S(".")) ? str_from(line, 1) : line);
     str s = str_copy(a, buf_str(&all));
     buf_free(&all);
@@ -147,7 +149,7 @@ static str multi(conn *c, const char *command, arena *a)
     return s;
 }
 
-// ---- scenes -----------------------------------------------------------------------------------------------------------
+// ---- scenes ----------------------------------------------------------------------------------------------------
 
 static const char KETCHUP[] = "Subject: dinner\r\n\r\nDo you like ketchup?\r\n.hidden\r\n.\r\nHow about pickles?\r\n";
 
@@ -204,7 +206,8 @@ static void once(stage *t)
     ask(c, "DELE 1", &a);
     ask(c, "QUIT", &a);
     conn_close(c);
-    CHECK_INT(hand_over(t->r, "bob@hamburger.edu", "7-0", "", str_z(KETCHUP), &a).code, 250);    // also after it was read
+    // also after it was read
+    CHECK_INT(hand_over(t->r, "bob@hamburger.edu", "7-0", "", str_z(KETCHUP), &a).code, 250);
     c = pop3_login(t, "bob@hamburger.edu");
     CHECK(str_starts(ask(c, "STAT", &a), S("+OK 0 ")));
     conn_close(c);
@@ -236,7 +239,7 @@ static void large(stage *t)
 
 TEST(lmtp_takes_large_letters_as_blobs) { on_stage(3, quick, large); }
 
-// ---- many at once, and crashes ----------------------------------------------------------------------------------------
+// ---- many at once, and crashes ---------------------------------------------------------------------------------
 
 enum { SENDERS = 40, LETTERS_EACH = 5 };
 

@@ -10,7 +10,7 @@
 #define POP3_LOGIN_NS minutes(2)
 #define POP3_IDLE_NS  minutes(10)            // RFC 1939 3: at least that
 
-// ---- saying and hearing -----------------------------------------------------------------------------------------------
+// ---- saying and hearing ----------------------------------------------------------------------------------------
 
 static void send(pop3_session *s)
 {
@@ -60,9 +60,10 @@ bool pop3_next(pop3_session *s, pop3_command *q)
     return false;
 }
 
-// ---- what is offered --------------------------------------------------------------------------------------------------
+// ---- what is offered -------------------------------------------------------------------------------------------
 
-// From this machine: a loopback address, or an address of ours talking to itself (a network of one's own, naru try --shell).
+// From this machine: a loopback address, or an address of ours talking to itself (a network of one's own, naru try
+// --shell).
 static bool is_near(const conn *c)
 {
     return c->is_inside || addr_is_loopback(c->peer) || (c->peer.family && addr_eq_ip(c->peer, c->local));
@@ -99,7 +100,7 @@ static void start_tls(pop3_session *s)
     story_note("pop3", S("from here on under TLS"));
 }
 
-// ---- logging in -------------------------------------------------------------------------------------------------------
+// ---- logging in ------------------------------------------------------------------------------------------------
 
 static void refuse(pop3_session *s, login_verdict v)
 {
@@ -181,7 +182,8 @@ static void authenticate(pop3_session *s, const pop3_command *q)
     if (str_eq_nocase(q->argument, S("PLAIN")))
         good = sasl_plain_read(q->has_initial ? q->initial : auth_answer(s, S("")), &s->msg, &plain);
     else if (str_eq_nocase(q->argument, S("LOGIN")))
-        good = sasl_login_read(q->has_initial ? q->initial : auth_answer(s, S(SASL_LOGIN_USERNAME)), &s->msg, &plain.name) &&
+        good = sasl_login_read(q->has_initial ? q->initial : auth_answer(s, S(SASL_LOGIN_USERNAME)), &s->msg,
+                               &plain.name) &&
                sasl_login_read(auth_answer(s, S(SASL_LOGIN_PASSWORD)), &s->msg, &plain.password);
     else
         return pop3_say_err(s, "", S("this mechanism is not offered; PLAIN and LOGIN are"));
@@ -215,12 +217,14 @@ static void obey(pop3_session *s, const pop3_command *q)
     case POP3_AUTH: authenticate(s, q); break;
     case POP3_CAPA: pop3_capabilities(s); break;
     case POP3_STLS: start_tls(s); break;
-    case POP3_UTF8: pop3_say_ok(s, S("letters and names may be UTF-8")); break;      // RFC 6856: they are stored as they came
+    // RFC 6856: they are stored as they came
+    case POP3_UTF8: pop3_say_ok(s, S("letters and names may be UTF-8")); break;
     case POP3_NOOP: pop3_say_ok(s, S("")); break;
     case POP3_QUIT: pop3_say_ok(s, S("goodbye")); s->quitting = true; break;
     default:
         s->mistakes++;
-        pop3_say_err(s, "", q->verb == POP3_APOP || q->verb == POP3_LANG ? S("not offered here") : S("log in first: USER and PASS, or AUTH"));
+        pop3_say_err(s, "", q->verb == POP3_APOP || q->verb == POP3_LANG ? S("not offered here")
+                                                                      : S("log in first: USER and PASS, or AUTH"));
     }
 }
 
@@ -239,7 +243,8 @@ void pop3_converse(conn *c, void *arg)
     while (pop3_next(s, &q))
         obey(s, &q);
     if (s->user.len || s->logins_failed)
-        log_line("mailstore", LOG_INFO, "pop3", F_ADDR("peer", &c->peer), F_STR("user", s->user), F_INT("retrieved", s->retrieved),
+        log_line("mailstore", LOG_INFO, "pop3", F_ADDR("peer", &c->peer), F_STR("user", s->user),
+                 F_INT("retrieved", s->retrieved),
                  F_INT("removed", s->removed), F_INT("logins_failed", s->logins_failed), F_INT("tls", c->is_tls));
     buf_free(&s->out);
     arena_free(&s->msg);

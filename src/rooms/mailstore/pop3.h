@@ -25,7 +25,8 @@ typedef struct {
 
 void pop3_say_ok(pop3_session *s, str text);
 void pop3_say_err(pop3_session *s, const char *code, str text);
-// The TRANSACTION state, from the greeting after the login to QUIT or the end of the conversation; then the lock is gone.
+// The TRANSACTION state, from the greeting after the login to QUIT or the end of the conversation; then the lock is
+// gone.
 void pop3_maildrop_serve(pop3_session *s);
 void pop3_capabilities(pop3_session *s);
 // The next command; false: the conversation ends.

@@ -6,7 +6,7 @@
 
 enum { CHUNK_BYTES = 32 * 1024, RATE_BYTES_PER_S_MIN = 1000 };
 
-// ---- the list ---------------------------------------------------------------------------------------------------------
+// ---- the list --------------------------------------------------------------------------------------------------
 
 static void count(const maildrop *d, int *letters, int64_t *bytes)
 {
@@ -72,7 +72,7 @@ static void list_some(pop3_session *s, const pop3_command *q)
         pop3_say_ok(s, list_line(s, (int)q->number - 1, uidl));
 }
 
-// ---- the letters ------------------------------------------------------------------------------------------------------
+// ---- the letters -----------------------------------------------------------------------------------------------
 
 // What goes out: the whole letter, or its header and so many lines.
 typedef struct {
@@ -123,7 +123,8 @@ static bool put_blob(outgoing *o, const letter_found *found)
     unsigned char *chunk = memory_new(CHUNK_BYTES);
     size_t got = 1;
     err e = E_OK;
-    for (int64_t at = 0; e == E_OK && got && at < found->size_bytes && !o->done && !o->s->c->error; at += (int64_t)got) {
+    for (int64_t at = 0; e == E_OK && got && at < found->size_bytes && !o->done &&
+         !o->s->c->error; at += (int64_t)got) {
         e = blob_read(o->s->account->b, found->blob, at, chunk, CHUNK_BYTES, &got);
         if (e == E_OK)
             put(o, str_of(chunk, got));
@@ -144,9 +145,11 @@ static void retrieve(pop3_session *s, const pop3_command *q)
     uint64_t session_trace = fiber_trace();
     if (found.trace) {                             // this is the end of the letter's journey
         fiber_set_trace(found.trace);
-        story_tell("pop3", STORY_IN, s->c->local, s->c->peer, str_format(&s->msg, "%s %u", q->verb == POP3_TOP ? "TOP" : "RETR", q->number));
+        story_tell("pop3", STORY_IN, s->c->local, s->c->peer,
+                   str_format(&s->msg, "%s %u", q->verb == POP3_TOP ? "TOP" : "RETR", q->number));
     }
-    outgoing o = {.s = s, .top = q->verb == POP3_TOP, .line_empty = true, .lines_left = q->lines, .wire = buf_make(2 * CHUNK_BYTES + 64)};
+    outgoing o = {.s = s, .top = q->verb == POP3_TOP, .line_empty = true, .lines_left = q->lines,
+                  .wire = buf_make(2 * CHUNK_BYTES + 64)};
     pop3_say_ok(s, str_format(&s->msg, "%lld octets", (long long)found.size_bytes));
     bool whole = true;
     conn_rate_min(s->c, RATE_BYTES_PER_S_MIN, minutes(1));
@@ -197,7 +200,7 @@ static void update(pop3_session *s)
     pop3_say_ok(s, marked ? str_format(&s->msg, "goodbye; %d deleted", marked) : S("goodbye"));
 }
 
-// ---- the state --------------------------------------------------------------------------------------------------------
+// ---- the state -------------------------------------------------------------------------------------------------
 
 static void obey(pop3_session *s, const pop3_command *q)
 {

@@ -7,17 +7,24 @@
 
 static const setting settings[] = {
     {.key = "host", .type = SETTING_TEXT, .help_en = "the name this server calls itself", .help_ko = "서버가 스스로를 부르는 이름"},
-    {.key = "listen", .type = SETTING_LIST, .repeated = true, .help_en = "addresses to listen on (default: the node's)", .help_ko = "듣는 주소"},
-    {.key = "certificate", .type = SETTING_TEXT, .help_en = "PEM file with the certificate chain", .help_ko = "인증서 체인 PEM 파일"},
+    {.key = "listen", .type = SETTING_LIST, .repeated = true,
+     .help_en = "addresses to listen on (default: the node's)", .help_ko = "듣는 주소"},
+    {.key = "certificate", .type = SETTING_TEXT, .help_en = "PEM file with the certificate chain",
+     .help_ko = "인증서 체인 PEM 파일"},
     {.key = "key", .type = SETTING_TEXT, .help_en = "PEM file with the private key", .help_ko = "개인 키 PEM 파일"},
-    {.key = "plaintext", .type = SETTING_TEXT, .help_en = "`plaintext loopback`: logging in without TLS is allowed from this machine", .help_ko = "`plaintext loopback`: 이 컴퓨터에서는 TLS 없이 로그인 허용"},
+    {.key = "plaintext", .type = SETTING_TEXT,
+     .help_en = "`plaintext loopback`: logging in without TLS is allowed from this machine",
+     .help_ko = "`plaintext loopback`: 이 컴퓨터에서는 TLS 없이 로그인 허용"},
     {.key = "size", .type = SETTING_SIZE, .fallback = "64MiB", .min = 1024, .max = BLOB_BYTES_MAX,
      .help_en = "the largest letter stored", .help_ko = "보관하는 편지의 최대 크기"},
-    {.key = "delivery-ids", .type = SETTING_DURATION, .fallback = "6d", .min = 60 * NS_PER_S, .max = 60ll * 24 * 3600 * NS_PER_S,
-     .help_en = "how long ids of deliveries are remembered; longer than any queue keeps a letter", .help_ko = "배달 번호를 기억하는 기간"},
+    {.key = "delivery-ids", .type = SETTING_DURATION, .fallback = "6d", .min = 60 * NS_PER_S,
+     .max = 60ll * 24 * 3600 * NS_PER_S,
+     .help_en = "how long ids of deliveries are remembered; longer than any queue keeps a letter",
+     .help_ko = "배달 번호를 기억하는 기간"},
     {.key = "login-delay", .type = SETTING_DURATION, .fallback = "0s", .max = 3600 * NS_PER_S,
      .help_en = "least time between two POP3 logins of one account", .help_ko = "한 계정의 POP3 로그인 사이 최소 간격"},
-    {.key = "connections", .type = SETTING_INT, .fallback = "10000", .min = 1, .max = DOOR_CONNS_MAX, .help_en = "POP3 connections at once, each door", .help_ko = "동시 POP3 연결 수"},
+    {.key = "connections", .type = SETTING_INT, .fallback = "10000", .min = 1, .max = DOOR_CONNS_MAX,
+     .help_en = "POP3 connections at once, each door", .help_ko = "동시 POP3 연결 수"},
     {.key = "connections-per-address", .type = SETTING_INT, .fallback = "50", .min = 1, .max = DOOR_CONNS_MAX,
      .help_en = "POP3 connections at once from one address", .help_ko = "한 주소에서의 동시 POP3 연결 수"},
     {0},
@@ -25,14 +32,16 @@ static const setting settings[] = {
 
 enum { PEM_BYTES_MAX = 64 * 1024 };
 
-static meter stored = {.name = "naru_mailstore_letters_total", .help = "Letters handed over by LMTP", .type = METER_COUNTER,
+static meter stored = {.name = "naru_mailstore_letters_total", .help = "Letters handed over by LMTP",
+                       .type = METER_COUNTER,
                        .label = "result", .values = {"stored", "duplicate"}};
-static meter retrieved = {.name = "naru_mailstore_pop3_letters_total", .help = "Letters read by POP3", .type = METER_COUNTER};
+static meter retrieved = {.name = "naru_mailstore_pop3_letters_total", .help = "Letters read by POP3",
+                          .type = METER_COUNTER};
 
 void mailstore_count_stored(bool duplicate) { meter_add_at(&stored, duplicate, 1); }
 void mailstore_count_retrieved(void) { meter_add(&retrieved, 1); }
 
-// ---- TLS --------------------------------------------------------------------------------------------------------------
+// ---- TLS -------------------------------------------------------------------------------------------------------
 
 typedef struct { mailstore *m; const char *path; str text; err e; } pem_file;
 
@@ -48,7 +57,8 @@ static bool pem(mailstore *m, const char *key, str *text, str *why)
     work(pem_read, &f);
     *text = f.text;
     if (f.e != E_OK)
-        *why = str_format(m->r->memory, "mailstore: cannot read %s \"%s\": %s; check the path and its permissions", key, f.path, err_text(f.e));
+        *why = str_format(m->r->memory, "mailstore: cannot read %s \"%s\": %s; check the path and its permissions",
+                          key, f.path, err_text(f.e));
     return f.e == E_OK;
 }
 
@@ -64,7 +74,7 @@ static bool tls_start(mailstore *m, str *why)
     return m->tls != NULL;
 }
 
-// ---- doors ------------------------------------------------------------------------------------------------------------
+// ---- doors -----------------------------------------------------------------------------------------------------
 
 static err door_at(mailstore *m, addr at, uint16_t port, str *why)
 {
@@ -81,7 +91,8 @@ static err door_at(mailstore *m, addr at, uint16_t port, str *why)
     door *opened;
     err e = door_open(m->r->scope, m->w, options, pop3_converse, m, &opened);
     if (e != E_OK)
-        *why = str_format(m->r->memory, "mailstore: cannot listen on " STR_FMT ": %s", STR_ARG(addr_text(m->r->memory, options.at)), err_text(e));
+        *why = str_format(m->r->memory, "mailstore: cannot listen on " STR_FMT ": %s",
+                          STR_ARG(addr_text(m->r->memory, options.at)), err_text(e));
     return e;
 }
 
@@ -112,7 +123,7 @@ static err doors_open(mailstore *m, str *why)
     return E_OK;
 }
 
-// ---- life -------------------------------------------------------------------------------------------------------------
+// ---- life ------------------------------------------------------------------------------------------------------
 
 static void gone(room *r)
 {
@@ -134,7 +145,8 @@ static void settings_take(mailstore *m)
     m->size_bytes_max = config_int(block, settings, "size");
     m->login_delay_ns = config_int(block, settings, "login-delay");
     m->plaintext_loopback = str_eq(config_text(block, settings, "plaintext"), S("loopback"));
-    m->accounts = (accounts_open){.w = m->w, .directory = room_directory(m->r), .by_key = map_make(world_random_u64(m->w), ACCOUNTS_OPEN_MAX),
+    m->accounts = (accounts_open){.w = m->w, .directory = room_directory(m->r),
+                                  .by_key = map_make(world_random_u64(m->w), ACCOUNTS_OPEN_MAX),
                                   .delivery_ids_kept_s = config_int(block, settings, "delivery-ids") / NS_PER_S};
 }
 

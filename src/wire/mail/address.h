@@ -50,8 +50,8 @@ bool address_eq(address a, address b);
 // The form in which naru's own mailboxes are looked up: local@domain, all of it in lower case.
 str  address_key(arena *a, address who);
 
-// One address of From, To, Cc, ... `name` is the display name (quotes gone, encoded words still encoded), or the comment
-// that followed a bare address; `group` is the name of the group it stood in. Empty where absent.
+// One address of From, To, Cc, ... `name` is the display name (quotes gone, encoded words still encoded), or the
+// comment that followed a bare address; `group` is the name of the group it stood in. Empty where absent.
 typedef struct {
     str     name, group;
     address address;

@@ -26,7 +26,8 @@ static bool header_write(const bounce *b, str boundary, buf *out)
     header_address from = {.name = S("Mail Delivery System"), .address = {S("MAILER-DAEMON"), b->host}};
     header_address to = {.address = b->to};
     bool failed = b->kind == BOUNCE_FAILED;
-    return header_put_date(out, S("Date"), b->time_s, b->zone_minutes) && header_put_addresses(out, S("From"), &from, 1) &&
+    return header_put_date(out, S("Date"), b->time_s, b->zone_minutes) &&
+           header_put_addresses(out, S("From"), &from, 1) &&
            header_put_addresses(out, S("To"), &to, 1) &&
            field_put(out, "Subject", failed ? S("Your letter could not be delivered") : S("Your letter is delayed")) &&
            field_put(out, "Message-ID", b->message_id) && field_put(out, "Auto-Submitted", S("auto-replied")) &&
@@ -75,7 +76,8 @@ static bool people_write(const bounce *b, buf *out)
 // "5.1.1" and nothing else (RFC 3464 2.3.4), or a general one.
 static str status_of(const bounce *b, str status)
 {
-    bool good = status.len >= 5 && (status.at[0] == '5' || status.at[0] == '4' || status.at[0] == '2') && status.at[1] == '.';
+    bool good = status.len >= 5 && (status.at[0] == '5' || status.at[0] == '4' || status.at[0] == '2') &&
+        status.at[1] == '.';
     for (ptrdiff_t i = 0; i < status.len; i++)
         good &= is_digit(status.at[i]) || status.at[i] == '.';
     return good ? status : b->kind == BOUNCE_FAILED ? S("5.0.0") : S("4.0.0");

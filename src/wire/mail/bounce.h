@@ -31,5 +31,6 @@ typedef struct {
 
 enum { BOUNCE_HEADER_BYTES_MAX = 16384 };      // more of the letter's header is not returned
 
-// The whole letter, header and body, in CR LF lines of 7 bits; its envelope sender is the null path. False: `out` is full.
+// The whole letter, header and body, in CR LF lines of 7 bits; its envelope sender is the null path. False: `out`
+// is full.
 bool bounce_compose(const bounce *b, buf *out);

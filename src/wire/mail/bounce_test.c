@@ -8,10 +8,12 @@ TEST(bounce_says_why_to_people_and_programs)
     arena a = arena_make(1 << 20);
     buf out = buf_make(1 << 16);
     bounce_recipient r[2] = {
-        {.recipient = {S("bob"), S("hamburger.edu")}, .status = S("5.1.1"), .remote = S("mail.hamburger.edu"), .is_reply = true,
+        {.recipient = {S("bob"), S("hamburger.edu")}, .status = S("5.1.1"), .remote = S("mail.hamburger.edu"),
+         .is_reply = true,
          .said = S("550 5.1.1 no such mailbox\r\nFinal-Recipient: evil")},
         {.recipient = {S("eve"), S("x.org")}, .status = S("5.4.4\r\nX: y"), .said = S("no such domain: x.org")}};
-    bounce b = {.kind = BOUNCE_FAILED, .host = S("crepes.fr"), .to = {S("alice"), S("crepes.fr")}, .message_id = S("<9@crepes.fr>"),
+    bounce b = {.kind = BOUNCE_FAILED, .host = S("crepes.fr"), .to = {S("alice"), S("crepes.fr")},
+                .message_id = S("<9@crepes.fr>"),
                 .time_s = 1795298007, .arrived_s = 1795290000, .chance = 77, .recipients = r, .count = 2,
                 .letter_header = S("From: alice@crepes.fr\r\nSubject: caf\xc3\xa9\r\n")};
     CHECK(bounce_compose(&b, &out));

@@ -270,7 +270,8 @@ bool received_put(buf *out, const received_line *r, arena *msg)
     tame_put(out, r->helo);
     if (r->peer.family)
         buf_format(out, " ([%s" STR_FMT "])", r->peer.family == 6 ? "IPv6:" : "", STR_ARG(addr_ip_text(msg, r->peer)));
-    buf_format(out, "\r\n\tby " STR_FMT " with " STR_FMT " id " STR_FMT, STR_ARG(r->by), STR_ARG(r->with), STR_ARG(r->id));
+    buf_format(out, "\r\n\tby " STR_FMT " with " STR_FMT " id " STR_FMT, STR_ARG(r->by), STR_ARG(r->with),
+               STR_ARG(r->id));
     if (r->tls.len) {
         buf_put(out, S("\r\n\t("));
         tame_put(out, r->tls);
@@ -288,6 +289,7 @@ bool received_put(buf *out, const received_line *r, arena *msg)
 str message_id_make(arena *a, int64_t time_s, uint64_t chance, str host)
 {
     date d = date_of(time_s);
-    return str_format(a, "<%04d%02d%02d%02d%02d%02d.%016llx@" STR_FMT ">", d.year, d.month, d.day, d.hour, d.minute, d.second,
+    return str_format(a, "<%04d%02d%02d%02d%02d%02d.%016llx@" STR_FMT ">", d.year, d.month, d.day, d.hour, d.minute,
+                      d.second,
                       (unsigned long long)chance, STR_ARG(host));
 }

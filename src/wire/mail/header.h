@@ -28,9 +28,9 @@ typedef struct {
     bool has_blank;                  // was there an empty line?
 } header_block;
 
-// Reads the block at the start of a message (lines end with CR LF or LF). The block ends at an empty line or at the first
-// line that is no field, as when a person forgets the empty line. False: above HEADER_BYTES_MAX or HEADER_FIELDS_MAX, or
-// the arena is full; *out then holds what came before the limit. Views live in `message`.
+// Reads the block at the start of a message (lines end with CR LF or LF). The block ends at an empty line or at the
+// first line that is no field, as when a person forgets the empty line. False: above HEADER_BYTES_MAX or
+// HEADER_FIELDS_MAX, or the arena is full; *out then holds what came before the limit. Views live in `message`.
 bool header_read(str message, arena *msg, header_block *out);
 
 const header_field *header_find(const header_block *h, str name);                              // the first, NULL
@@ -40,16 +40,16 @@ int header_count(const header_block *h, str name);                // "Received":
 // A value on one line: folds become one blank, blanks at both ends go. Stray CR, LF and NUL become blanks.
 str header_unfold(str value, arena *msg);
 
-// ---- encoded words (RFC 2047) -----------------------------------------------------------------------------------------
+// ---- encoded words (RFC 2047) ----------------------------------------------------------------------------------
 
 // Converts text of a charset that is not built in (UTF-8, US-ASCII and ISO-8859-1 are); the empty text: not known.
 typedef str charset_convert(void *arg, str charset, str bytes, arena *msg);
 
-// A field's value as UTF-8 for people: unfolded, encoded words decoded, control characters and malformed UTF-8 replaced,
-// so the result is one line. Words in unknown charsets stay as they are. convert may be NULL.
+// A field's value as UTF-8 for people: unfolded, encoded words decoded, control characters and malformed UTF-8
+// replaced, so the result is one line. Words in unknown charsets stay as they are. convert may be NULL.
 str header_text(str value, arena *msg, charset_convert *convert, void *arg);
 
-// ---- writing ----------------------------------------------------------------------------------------------------------
+// ---- writing ---------------------------------------------------------------------------------------------------
 // All of these fold at HEADER_COLUMNS where there is a blank and break lines by force before HEADER_LINE_MAX; CR, LF,
 // NUL and other control characters in values become blanks: what they are given can never start another field.
 // They return false when `out` is full or the name is no field name.

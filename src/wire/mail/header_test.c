@@ -129,7 +129,8 @@ TEST(received_line_is_one_field_whatever_the_peer_says)
     header_block h;
     addr peer;
     addr_parse_ip(S("127.0.0.11"), 0, &peer);
-    received_line r = {.helo = S("crepes.fr"), .peer = peer, .by = S("hamburger.edu"), .with = S("SMTP"), .id = S("8A3F"),
+    received_line r = {.helo = S("crepes.fr"), .peer = peer, .by = S("hamburger.edu"), .with = S("SMTP"),
+                       .id = S("8A3F"),
                        .recipient = {S("bob"), S("hamburger.edu")}, .time_s = 1795298007, .zone_minutes = 540};
     CHECK(received_put(&out, &r, &a));
     CHECK_STR(buf_str(&out), S("Received: from crepes.fr ([127.0.0.11])\r\n\tby hamburger.edu with SMTP id 8A3F\r\n"

@@ -11,7 +11,8 @@ enum {
     MIME_LINE_MAX = 998,
 };
 
-typedef enum { MIME_7BIT, MIME_8BIT, MIME_BINARY, MIME_BASE64, MIME_QUOTED_PRINTABLE, MIME_ENCODING_UNKNOWN } mime_encoding;
+typedef enum { MIME_7BIT, MIME_8BIT, MIME_BINARY, MIME_BASE64, MIME_QUOTED_PRINTABLE,
+              MIME_ENCODING_UNKNOWN } mime_encoding;
 
 typedef struct {
     str name, value;                 // name in lower case, value without quotes
@@ -23,11 +24,11 @@ typedef struct {
     int parameter_count;
 } mime_type;
 
-// Reads a Content-Type or Content-Disposition value (then `type` is "attachment" and `subtype` empty). False: malformed;
-// *out is then text/plain.
+// Reads a Content-Type or Content-Disposition value (then `type` is "attachment" and `subtype` empty). False:
+// malformed; *out is then text/plain.
 bool mime_type_read(str value, arena *msg, mime_type *out);
-// A parameter by its lower-case name, RFC 2231 sections put together and percent-decoded; its charset, when one was given
-// and is not UTF-8, is converted. Empty when absent. Controls become blanks.
+// A parameter by its lower-case name, RFC 2231 sections put together and percent-decoded; its charset, when one was
+// given and is not UTF-8, is converted. Empty when absent. Controls become blanks.
 str  mime_parameter(const mime_type *t, str name, arena *msg, charset_convert *convert, void *arg);
 
 typedef struct {
@@ -51,7 +52,7 @@ mime_tree mime_read(str message, arena *msg);
 // A leaf's content decoded. Text parts keep CR LF lines. False when `out` is full.
 bool mime_decode(const mime_part *p, buf *out);
 
-// ---- composing --------------------------------------------------------------------------------------------------------
+// ---- composing -------------------------------------------------------------------------------------------------
 
 typedef struct {
     str file_name;                   // UTF-8
@@ -73,9 +74,9 @@ typedef struct {
 } mime_letter;
 bool mime_compose(const mime_letter *l, buf *out);                // false: `out` is full
 
-// A letter for a next hop without 8BITMIME: every leaf that holds bytes above 127 is re-encoded as quoted-printable (text)
-// or base64, multiparts are declared 7bit, a letter without MIME is given its fields. Bytes above 127 in header fields
-// become '?'. False: `out` is full or the letter was too deep to convert.
+// A letter for a next hop without 8BITMIME: every leaf that holds bytes above 127 is re-encoded as quoted-printable
+// (text) or base64, multiparts are declared 7bit, a letter without MIME is given its fields. Bytes above 127 in
+// header fields become '?'. False: `out` is full or the letter was too deep to convert.
 bool mime_to_7bit(str message, arena *msg, buf *out);
 bool mime_has_8bit(str message);
 

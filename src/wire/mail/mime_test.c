@@ -112,7 +112,8 @@ TEST(mime_letters_are_made_fit_for_seven_bits)
 {
     static const struct { const char *in, *wanted; } rows[] = {
         {"Subject: x\r\n\r\nplain\r\n", "plain\r\n"},
-        {"Subject: x\r\n\r\ncaf\xc3\xa9 au lait, s'il vous pla\xc3\xaet\r\n", "caf\xc3\xa9 au lait, s'il vous pla\xc3\xaet\r\n"},
+        {"Subject: x\r\n\r\ncaf\xc3\xa9 au lait, s'il vous pla\xc3\xaet\r\n",
+         "caf\xc3\xa9 au lait, s'il vous pla\xc3\xaet\r\n"},
         {"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
          "\xed\x95\x9c\xea\xb8\x80\r\n", "\xed\x95\x9c\xea\xb8\x80\r\n"},
         {"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 8bit\r\n\r\n--b\r\n"

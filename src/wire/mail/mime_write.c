@@ -77,7 +77,8 @@ static bool text_part_put(buf *out, str text, bool eight_bit)
 {
     mime_encoding e = text_encoding(text, eight_bit);
     bool ascii = look_at(text).high == 0;
-    return header_put(out, S("Content-Type"), ascii ? S("text/plain; charset=us-ascii") : S("text/plain; charset=utf-8")) &&
+    return header_put(out, S("Content-Type"),
+                      ascii ? S("text/plain; charset=us-ascii") : S("text/plain; charset=utf-8")) &&
            header_put(out, S("Content-Transfer-Encoding"), str_z(encoding_name(e))) && buf_put(out, S("\r\n")) &&
            content_put(out, text, e);
 }
@@ -89,7 +90,8 @@ static bool file_name_put(buf *out, str name)
     for (ptrdiff_t i = 0; i < name.len; i++)
         plain &= name.at[i] >= 32 && name.at[i] < 127 && name.at[i] != '"' && name.at[i] != '\\';
     if (plain)
-        return buf_format(out, "Content-Disposition: attachment;\r\n filename=\"" STR_FMT "\"\r\n", STR_ARG(str_first(name, 255)));
+        return buf_format(out, "Content-Disposition: attachment;\r\n filename=\"" STR_FMT "\"\r\n",
+                          STR_ARG(str_first(name, 255)));
     buf_put(out, S("Content-Disposition: attachment;\r\n filename*=utf-8''"));
     name = utf8_first(name, 255);
     for (ptrdiff_t i = 0; i < name.len; i++)
@@ -210,7 +212,10 @@ static bool leaf_put(buf *out, const mime_part *p, bool is_letter)
     bool coded = p->encoding == MIME_BASE64 || p->encoding == MIME_QUOTED_PRINTABLE;
     bool high = mime_has_8bit(p->content) && !coded;
     bool is_text = str_eq(p->type.type, S("text"));
-    mime_encoding e = coded ? p->encoding : !high ? MIME_7BIT : is_text ? text_encoding(p->content, false) : MIME_BASE64;
+    mime_encoding e = coded   ? p->encoding
+                    : !high   ? MIME_7BIT
+                    : is_text ? text_encoding(p->content, false)
+                              : MIME_BASE64;
     bool fits = header_copy(out, p, e);
     if (is_letter && !header_find(&p->header, S("MIME-Version")))
         fits = fits && header_put(out, S("MIME-Version"), S("1.0"));
@@ -254,7 +259,8 @@ static bool part_put(buf *out, const mime_tree *t, int at)       // as deep as t
         return fits && part_put(out, t, child);
     str boundary = boundary_of(p);
     for (; child >= 0 && fits; child = next_sibling(t, child))
-        fits = buf_put(out, S("--")) && ascii_put(out, boundary) && buf_put(out, S("\r\n")) && part_put(out, t, child) &&
+        fits = buf_put(out, S("--")) && ascii_put(out, boundary) && buf_put(out, S("\r\n")) &&
+            part_put(out, t, child) &&
                buf_put(out, S("\r\n"));
     return fits && buf_put(out, S("--")) && ascii_put(out, boundary) && buf_put(out, S("--\r\n"));
 }

@@ -3,14 +3,18 @@
 typedef enum { TAKES_NOTHING, TAKES_TEXT, TAKES_NUMBER, MAY_NUMBER, TAKES_NUMBER_AND_LINES, MAY_TEXT } pop3_takes;
 
 static const struct { str name; pop3_verb verb; pop3_takes takes; } VERBS[] = {
-    {S("USER"), POP3_USER, TAKES_TEXT},   {S("PASS"), POP3_PASS, TAKES_TEXT},      {S("APOP"), POP3_APOP, MAY_TEXT},
-    {S("AUTH"), POP3_AUTH, MAY_TEXT},     {S("CAPA"), POP3_CAPA, TAKES_NOTHING},   {S("STLS"), POP3_STLS, TAKES_NOTHING},
-    {S("UTF8"), POP3_UTF8, TAKES_NOTHING},{S("LANG"), POP3_LANG, MAY_TEXT},        {S("QUIT"), POP3_QUIT, TAKES_NOTHING},
-    {S("STAT"), POP3_STAT, TAKES_NOTHING},{S("LIST"), POP3_LIST, MAY_NUMBER},      {S("RETR"), POP3_RETR, TAKES_NUMBER},
-    {S("DELE"), POP3_DELE, TAKES_NUMBER}, {S("NOOP"), POP3_NOOP, TAKES_NOTHING},   {S("RSET"), POP3_RSET, TAKES_NOTHING},
-    {S("TOP"), POP3_TOP, TAKES_NUMBER_AND_LINES},                                  {S("UIDL"), POP3_UIDL, MAY_NUMBER},
-    {S("GET"), POP3_HTTP, MAY_TEXT},      {S("POST"), POP3_HTTP, MAY_TEXT},        {S("PUT"), POP3_HTTP, MAY_TEXT},
-    {S("HEAD"), POP3_HTTP, MAY_TEXT},     {S("OPTIONS"), POP3_HTTP, MAY_TEXT},     {S("CONNECT"), POP3_HTTP, MAY_TEXT},
+    {S("USER"), POP3_USER, TAKES_TEXT},                 {S("PASS"), POP3_PASS, TAKES_TEXT},
+    {S("APOP"), POP3_APOP, MAY_TEXT},                   {S("AUTH"), POP3_AUTH, MAY_TEXT},
+    {S("CAPA"), POP3_CAPA, TAKES_NOTHING},              {S("STLS"), POP3_STLS, TAKES_NOTHING},
+    {S("UTF8"), POP3_UTF8, TAKES_NOTHING},              {S("LANG"), POP3_LANG, MAY_TEXT},
+    {S("QUIT"), POP3_QUIT, TAKES_NOTHING},              {S("STAT"), POP3_STAT, TAKES_NOTHING},
+    {S("LIST"), POP3_LIST, MAY_NUMBER},                 {S("RETR"), POP3_RETR, TAKES_NUMBER},
+    {S("DELE"), POP3_DELE, TAKES_NUMBER},               {S("NOOP"), POP3_NOOP, TAKES_NOTHING},
+    {S("RSET"), POP3_RSET, TAKES_NOTHING},              {S("TOP"), POP3_TOP, TAKES_NUMBER_AND_LINES},
+    {S("UIDL"), POP3_UIDL, MAY_NUMBER},                 {S("GET"), POP3_HTTP, MAY_TEXT},
+    {S("POST"), POP3_HTTP, MAY_TEXT},                   {S("PUT"), POP3_HTTP, MAY_TEXT},
+    {S("HEAD"), POP3_HTTP, MAY_TEXT},                   {S("OPTIONS"), POP3_HTTP, MAY_TEXT},
+    {S("CONNECT"), POP3_HTTP, MAY_TEXT},
 };
 
 static bool number_take(str *rest, uint64_t max, uint32_t *out)

@@ -27,7 +27,7 @@ typedef struct {
 
 pop3_command pop3_command_read(str line);           // without CR LF; views live in `line`
 
-// "+OK text\r\n" and "-ERR [code] text\r\n" (RFC 2449 8: "AUTH", "SYS/TEMP", "SYS/PERM", "LOGIN-DELAY", "IN-USE"; may be "").
-// Control characters in the text become '?'.
+// "+OK text\r\n" and "-ERR [code] text\r\n" (RFC 2449 8: "AUTH", "SYS/TEMP", "SYS/PERM", "LOGIN-DELAY", "IN-USE";
+// may be ""). Control characters in the text become '?'.
 bool pop3_ok(buf *out, str text);
 bool pop3_err(buf *out, const char *code, str text);

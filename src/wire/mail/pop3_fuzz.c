@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (sasl_plain_read(in, &a, &p)) {
         sasl_plain again;
         must(p.name.len && p.password.len && str_find(p.name, 0) < 0 && str_find(p.password, 0) < 0);
-        must(sasl_plain_read(sasl_plain_write(&a, p.name, p.password), &a, &again) && str_eq(p.password, again.password));
+        must(sasl_plain_read(sasl_plain_write(&a, p.name, p.password), &a, &again) &&
+             str_eq(p.password, again.password));
     }
     must(!sasl_login_read(in, &a, &text) || text.len <= SASL_PASSWORD_MAX);
     arena_free(&a);

@@ -34,7 +34,8 @@ bool sasl_plain_read(str base64, arena *msg, sasl_plain *out)
 
 str sasl_plain_write(arena *a, str name, str password)
 {
-    if (str_find(name, 0) >= 0 || str_find(password, 0) >= 0 || name.len > SASL_NAME_MAX || password.len > SASL_PASSWORD_MAX)
+    if (str_find(name, 0) >= 0 || str_find(password, 0) >= 0 || name.len > SASL_NAME_MAX ||
+        password.len > SASL_PASSWORD_MAX)
         return (str){0};
     unsigned char plain[SASL_NAME_MAX + SASL_PASSWORD_MAX + 2] = {0};
     if (name.len)

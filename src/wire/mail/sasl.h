@@ -17,7 +17,8 @@ typedef struct {
 // Decodes a base64 response, "=" meaning empty (RFC 4954 4). False: not base64, or above SASL_TEXT_MAX.
 bool sasl_decode(str base64, arena *msg, str *out);
 
-// [authzid] NUL authcid NUL passwd. False when there are not exactly two NULs, a part is too long, name or password empty.
+// [authzid] NUL authcid NUL passwd. False when there are not exactly two NULs, a part is too long, name or password
+// empty.
 bool sasl_plain_read(str base64, arena *msg, sasl_plain *out);
 
 // The base64 of a PLAIN response for a client; "" when the arena is full or a part holds a NUL.

@@ -26,7 +26,8 @@ typedef enum {
 
 // Bits of smtp_parameters.given.
 typedef enum {
-    SMTP_HAS_SIZE = 1, SMTP_HAS_BODY = 2, SMTP_HAS_AUTH = 4, SMTP_HAS_RET = 8, SMTP_HAS_ENVID = 16, SMTP_HAS_NOTIFY = 32,
+    SMTP_HAS_SIZE = 1, SMTP_HAS_BODY = 2, SMTP_HAS_AUTH = 4, SMTP_HAS_RET = 8, SMTP_HAS_ENVID = 16,
+        SMTP_HAS_NOTIFY = 32,
     SMTP_HAS_ORCPT = 64, SMTP_HAS_DELIVERY_ID = 128, SMTP_HAS_SMTPUTF8 = 256,
     SMTP_HAS_MAILBOX = 512, SMTP_HAS_TRACE = 1024,
 } smtp_parameter;
@@ -50,7 +51,8 @@ typedef struct {
     smtp_verb       meant;           // for SMTP_UNKNOWN: the nearest verb, SMTP_UNKNOWN when none is near
     str             word;            // the first word as typed
     str             argument;        // what follows it, without blanks at both ends
-    str             mechanism;       // AUTH: its first word; `argument` is then the initial response, "=" for an empty one
+    str             mechanism;       // AUTH: its first word; `argument` is then the initial response, "=" for an
+                                     // empty one
     address         path;            // MAIL, RCPT
     address_verdict path_verdict;    // ADDRESS_OK, ADDRESS_NULL or ADDRESS_NO_DOMAIN when there is no complaint
     smtp_parameters parameters;

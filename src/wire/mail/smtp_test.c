@@ -27,7 +27,8 @@ TEST(smtp_command_knows_verbs_in_any_case)
         CHECK_ROW(i, c.meant == rows[i].meant);
         CHECK_ROW(i, c.complaint.code == rows[i].code);
     }
-    CHECK_STR(smtp_command_read(S("helohsch.ac.kr"), &a).complaint.text, S("command not recognized; did you mean HELO?"));
+    CHECK_STR(smtp_command_read(S("helohsch.ac.kr"), &a).complaint.text,
+              S("command not recognized; did you mean HELO?"));
     arena_free(&a);
 }
 
