@@ -62,11 +62,30 @@ static int fetch_id(telling *t, str id)
 
 // ---- showing ----
 
+// The address in the first line of mail dialogue that begins so; empty when there is none.
+static str address_after(const telling *t, str command)
+{
+    for (int i = 0; i < t->count; i++) {
+        const story_event *e = &t->events[i];
+        str line = str_of(e->line, e->len);
+        ptrdiff_t open = str_find(line, '<');
+        if (strcmp(e->protocol, "smtp") == 0 && str_starts_nocase(line, command) && open >= 0) {
+            str address = str_from(line, open + 1);
+            return str_cut(&address, '>');
+        }
+    }
+    return (str){0};
+}
+
 static str title_of(const telling *t)
 {
     char trace[17];
     story_trace_text(trace, t->events[0].trace);
-    return str_format(t->a, str_eq(t->lang, S("ko")) ? "naru 이야기 %s" : "naru story %s", trace);
+    str title = str_format(t->a, str_eq(t->lang, S("ko")) ? "naru 이야기 %s" : "naru story %s", trace);
+    str from = address_after(t, S("MAIL")), to = address_after(t, S("RCPT"));
+    if (to.len)
+        title = str_format(t->a, STR_FMT ": " STR_FMT " → " STR_FMT, STR_ARG(title), STR_ARG(from), STR_ARG(to));
+    return title;
 }
 
 static int show_page(telling *t)

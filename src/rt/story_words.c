@@ -56,6 +56,8 @@ static const words table[] = {
 
     {"lmtp", "LHLO", NULL, "LMTP's hello (RFC 2033): the mail server hands the letter to the mail store of the same site.",
      "LMTP의 인사(RFC 2033): 메일 서버가 같은 곳의 메일 저장소에 편지를 넘깁니다."},
+    {"lmtp", "220", NULL, "The mail store's greeting.", "메일 저장소의 첫인사입니다."},
+    {"lmtp", "250-", NULL, "A line of an answer that goes on: what the mail store offers.", "이어지는 답의 한 줄: 메일 저장소가 제공하는 기능입니다."},
     {"lmtp", "MAIL", NULL, "The envelope's sender, handed on to the mail store.", "봉투의 보낸 사람을 메일 저장소에 넘깁니다."},
     {"lmtp", "RCPT", NULL, "One recipient: which mailbox the letter belongs into.", "받는 사람 한 명: 편지가 들어갈 메일함입니다."},
     {"lmtp", "DATA", NULL, "The letter follows.", "이제 편지가 옵니다."},

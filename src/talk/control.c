@@ -117,6 +117,18 @@ static uint64_t last_trace(void)
     return trace;
 }
 
+// A full ring is megabytes of JSON: written off the loop.
+typedef struct { uint64_t trace; buf out; } story_wish;
+
+static void story_write(void *arg)
+{
+    story_wish *wish = arg;
+    story_event *events = memory_new(STORY_RING_EVENTS * sizeof *events);
+    int count = story_read(wish->trace, events, STORY_RING_EVENTS);
+    story_json(events, count, &wish->out);
+    memory_free(events);
+}
+
 static void story(const http_request *q, http_reply *reply, arena *msg)
 {
     uint64_t trace = 0;
@@ -130,12 +142,9 @@ static void story(const http_request *q, http_reply *reply, arena *msg)
         http_answer(reply, 200, JSON, S("[]\n"));
         return;
     }
-    story_event *events = memory_new(STORY_RING_EVENTS * sizeof *events);
-    int count = story_read(trace, events, STORY_RING_EVENTS);
-    buf out = buf_make(CONTROL_ANSWER_BYTES_MAX);
-    story_json(events, count, &out);
-    memory_free(events);
-    answer(reply, JSON, &out, msg);
+    story_wish wish = {trace, buf_make(CONTROL_ANSWER_BYTES_MAX)};
+    work(story_write, &wish);
+    answer(reply, JSON, &wish.out, msg);
 }
 
 static void fiber_put(buf *out, const fiber_view *f, int64_t now_ns)

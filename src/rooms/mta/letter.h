@@ -10,7 +10,7 @@
 #include "rt/wait.h"
 
 enum {
-    LETTER_RECIPIENTS_MAX = 1000,            // RFC 5321 4.5.3.1.8 wants at least 100
+    LETTER_RECIPIENTS_MAX = 1001,            // RFC 5321 4.5.3.1.8 wants at least 100; one is for the copy in Sent
     LETTER_INLINE_BYTES_MAX = 64 * 1024,     // larger texts get a blob of their own
     LETTER_REPLY_BYTES_MAX = 512,            // of the last reply, kept for the bounce and for `naru queue show`
     LETTER_ARENA_BYTES_MAX = 2 << 20,
