@@ -164,6 +164,8 @@ void query_put_records_json(buf *out, arena *a, const dns_message *m, dns_sectio
     buf_put_byte(out, ']');
 }
 
+static const char *truth(bool it_is) { return it_is ? "true" : "false"; }
+
 static void put_json(query_run *q, const dns_exchanged *x, addr server)
 {
     static const char *const sections[] = {"answer", "authority", "additional"};
@@ -178,8 +180,8 @@ static void put_json(query_run *q, const dns_exchanged *x, addr server)
     buf_format(out, ",\"transport\":\"%s\",\"took_us\":%lld,\"bytes\":%td,\"rcode\":", x->by_tcp ? "tcp" : "udp",
                (long long)(x->took_ns / 1000), x->wire.len);
     json_put(out, dns_rcode_text(q->memory, m->header.rcode));
-    buf_format(out, ",\"authoritative\":%s,\"truncated\":%s,\"recursion_available\":%s", m->header.authoritative ? "true" : "false",
-               m->header.truncated ? "true" : "false", m->header.recursion_available ? "true" : "false");
+    buf_format(out, ",\"authoritative\":%s,\"truncated\":%s,\"recursion_available\":%s", truth(m->header.authoritative),
+               truth(m->header.truncated), truth(m->header.recursion_available));
     for (int s = 0; s < DNS_SECTIONS; s++) {
         buf_format(out, ",\"%s\":", sections[s]);
         query_put_records_json(out, q->memory, m, s);
@@ -206,7 +208,8 @@ static void put_wires(query_run *q, const dns_exchanged *x)
     unsigned char *room = arena_alloc(q->memory, DNS_UDP_PLAIN_MAX, 1, 1);
     if (!room)
         return;
-    str query = dns_query_build_traced(room, DNS_UDP_PLAIN_MAX, x->message.header.id, q->question, true, DNS_UDP_MAX, fiber_trace());
+    str query = dns_query_build_traced(room, DNS_UDP_PLAIN_MAX, x->message.header.id, q->question, true, DNS_UDP_MAX,
+                                       fiber_trace());
     put_wire(q, q->korean ? S("질의") : S("query"), query);
     put_wire(q, q->korean ? S("응답") : S("reply"), x->wire);
 }
@@ -214,11 +217,12 @@ static void put_wires(query_run *q, const dns_exchanged *x)
 static void put_explanation(query_run *q, const dns_message *m)
 {
     str rcode = dns_rcode_text(q->memory, m->header.rcode), meaning = dns_rcode_meaning(m->header.rcode);
+    bool is_referral = m->count[DNS_AUTHORITY] && !m->header.authoritative && !m->header.recursion_available;
     if (m->header.rcode != DNS_NOERROR)
         buf_format(q->out, "  " STR_FMT ": " STR_FMT "\n", STR_ARG(rcode), STR_ARG(meaning));
     else if (m->count[DNS_ANSWER] == 0)
-        buf_put(q->out, m->count[DNS_AUTHORITY] && !m->header.authoritative && !m->header.recursion_available
-                            ? S("  no answer here; the server refers to others:\n") : S("  the name exists, but has no record of this type\n"));
+        buf_put(q->out, is_referral ? S("  no answer here; the server refers to others:\n")
+                                    : S("  the name exists, but has no record of this type\n"));
     if (m->edns.has_ede) {
         str ede = m->edns.ede_text.len ? m->edns.ede_text : dns_ede_text(q->memory, m->edns.ede);
         buf_format(q->out, "  (" STR_FMT ")\n", STR_ARG(ede));
@@ -238,7 +242,8 @@ static void put_reply(query_run *q, const dns_exchanged *x, addr server)
     }
     buf_format(q->out, STR_FMT " answered over %s in ", STR_ARG(at), x->by_tcp ? "TCP" : "UDP");
     query_put_time(q->out, x->took_ns);
-    buf_format(q->out, ": " STR_FMT "%s, %td bytes\n", STR_ARG(rcode), m->header.authoritative ? ", authoritative" : "", x->wire.len);
+    buf_format(q->out, ": " STR_FMT "%s, %td bytes\n", STR_ARG(rcode), m->header.authoritative ? ", authoritative" : "",
+               x->wire.len);
 }
 
 // Running.
@@ -250,7 +255,8 @@ static int ask_once(query_run *q)
         addr server = addr_with_port(q->servers[i], DNS_PORT), shown = addr_with_port(q->servers[i], q->port);
         dns_exchanged x = dns_exchange(q->world, server, asking, seconds(QUERY_TIMEOUT_S), q->memory);
         if (x.error) {
-            q->trouble = str_format(q->memory, "no answer from " STR_FMT ": %s", STR_ARG(addr_text(q->memory, shown)), err_text(x.error));
+            str at = addr_text(q->memory, shown);
+            q->trouble = str_format(q->memory, "no answer from " STR_FMT ": %s", STR_ARG(at), err_text(x.error));
             continue;
         }
         if (q->json)

@@ -88,8 +88,8 @@ static bool roots_find(trace *t)
             root_add(t, dns_name_show(q->memory, r->rdata), found[j]);
     }
     if (t->roots == 0)
-        q->trouble = x.error ? str_format(q->memory, "the local server does not say where the root is (%s); give --root ADDRESS", err_text(x.error))
-                             : S("the local server does not say where the root is; give --root ADDRESS");
+        q->trouble = str_format(q->memory, "the local server does not say where the root is (%s); give --root ADDRESS",
+                                x.error ? err_text(x.error) : "no addresses of its servers");
     return t->roots > 0;
 }
 
@@ -187,9 +187,10 @@ static trace_step *walk(trace *t)
         if (!last || last->view.kind != REPLY_ALIAS)
             return last;
         // The same server may hold the alias's target too: then the way ends here.
-        for (int hops = 0; hops < ALIASES_MAX && reply_set(&last->exchanged.message, question.name, DNS_CNAME, &alias, 1); hops++)
+        const dns_message *m = &last->exchanged.message;
+        for (int hops = 0; hops < ALIASES_MAX && reply_set(m, question.name, DNS_CNAME, &alias, 1); hops++)
             question.name = alias->rdata;
-        if (reply_set(&last->exchanged.message, question.name, question.type, &alias, 1))
+        if (reply_set(m, question.name, question.type, &alias, 1))
             return last;
     }
     return last;
@@ -299,8 +300,10 @@ static void put_legend(trace *t, const trace_step *last)
                STR_ARG(query_question_text(q->memory, q->question)));
     for (int i = 0; i < t->steps; i++) {
         const trace_step *s = &t->step[i];
-        str at = addr_ip_text(q->memory, s->server), question = query_question_text(q->memory, s->question), said = reply_text(t, s);
-        buf_format(q->out, "%3d  " STR_FMT "?   to " STR_FMT " (" STR_FMT ")\n", number++, STR_ARG(question), STR_ARG(s->server_name), STR_ARG(at));
+        str at = addr_ip_text(q->memory, s->server), question = query_question_text(q->memory, s->question);
+        str said = reply_text(t, s);
+        buf_format(q->out, "%3d  " STR_FMT "?   to " STR_FMT " (" STR_FMT ")\n", number++, STR_ARG(question),
+                   STR_ARG(s->server_name), STR_ARG(at));
         if (s->exchanged.error == E_OK) {
             buf_format(q->out, "%3d  " STR_FMT "   [", number++, STR_ARG(said));
             query_put_time(q->out, s->exchanged.took_ns);

@@ -63,6 +63,7 @@ static dns_answer ask(world *w, const addr *servers, int server_count, str name,
     dns_asking asking = {.question = {.type = type, .class = DNS_CLASS_IN}, .recursion_desired = true};
     const char *why = NULL;
     int64_t until = world_now_ns(w) + timeout_ns;
+    int rounds = DNS_ASK_TRIES * server_count;
     *m = (dns_message){0};
     if (!dns_name_from_text(a, name, dns_root, &asking.question.name, &why)) {
         answer.why = str_z(why);
@@ -72,12 +73,12 @@ static dns_answer ask(world *w, const addr *servers, int server_count, str name,
         return answer;
     }
     answer.why = S("no name server is configured");
-    for (int round = 0; round < DNS_ASK_TRIES * server_count; round++) {
+    for (int round = 0; round < rounds; round++) {
         addr server = servers[round % server_count];
-        int64_t left = until - world_now_ns(w), share = timeout_ns / (DNS_ASK_TRIES * server_count);
+        int64_t left = until - world_now_ns(w), share = timeout_ns / rounds;
         if (left <= 0)
             break;
-        dns_exchanged x = dns_exchange(w, server, asking, round == DNS_ASK_TRIES * server_count - 1 || left < share ? left : share, a);
+        dns_exchanged x = dns_exchange(w, server, asking, round == rounds - 1 || left < share ? left : share, a);
         answer.error = x.error;
         if (x.error == E_CANCELED || x.error == E_CRASHED)
             return answer;

@@ -25,13 +25,20 @@ static bool serve_one(conn *c, dns_stream_answer *answer, void *arg, arena *msg,
     return reply > 0;
 }
 
+// What has been answered leaves before the peer is waited for.
+static bool wait_for_query(conn *c)
+{
+    int64_t until = world_now_ns(world_here()) + seconds(DNS_STREAM_IDLE_S);
+    conn_deadline(c, seconds(DNS_STREAM_IDLE_S));
+    return conn_has_input(c) || (conn_flush(c) && conn_wait_input(c, until) == E_OK);
+}
+
 void dns_stream_serve(conn *c, dns_stream_answer *answer, void *arg)
 {
     arena msg = arena_make(MESSAGE_ARENA_BYTES);
     for (int queries = 0; queries < DNS_STREAM_QUERIES_MAX && !c->error; queries++) {
         // The large buffer is there only while a query is at work: an idle connection holds none.
-        conn_deadline(c, seconds(DNS_STREAM_IDLE_S));
-        if (!conn_has_input(c) && (!conn_flush(c) || conn_wait_input(c, world_now_ns(world_here()) + seconds(DNS_STREAM_IDLE_S)) != E_OK))
+        if (!wait_for_query(c))
             break;
         unsigned char *out = memory_new(LENGTH_BYTES + DNS_MESSAGE_MAX);
         bool good = serve_one(c, answer, arg, &msg, out);

@@ -99,6 +99,10 @@ err accounts_add(room *r, str who, str password, str role, arena *a, str *why)
     str key = accounts_key(who, a, why);
     if (key.len == 0 || !accounts_password_usable(password, why))
         return E_PROTOCOL;
+    if (role.len && !str_eq(role, S("user")) && !str_eq(role, S("admin"))) {
+        *why = S("a role is user or admin");
+        return E_PROTOCOL;
+    }
     if (people_find(s->people, key)) {
         *why = str_format(a, "there is an account " STR_FMT " already; `naru account passwd` changes its password",
                           STR_ARG(key));

@@ -138,7 +138,7 @@ static step answer_missing(answering *x, const zone *z, const zone_node *enclose
 {
     dns_name star;
     const zone_node *wildcard = NULL;
-    if (encloser->has_wildcard && dns_name_join(msg, (str){(const unsigned char *)"\1*", 3}, zone_node_name(encloser), &star))
+    if (encloser->has_wildcard && dns_name_join(msg, S("\1*\0"), zone_node_name(encloser), &star))
         wildcard = zone_find(z, star);
     if (wildcard)
         return answer_node(x, z, wildcard, owner);         // RFC 4592 3.3: synthesised under the asked name

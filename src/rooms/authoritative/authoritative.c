@@ -120,7 +120,7 @@ static size_t on_datagram(void *arg, datagram_door *d, const datagram *in, unsig
     server *s = arg;
     dns_message asked;
     str reply = {0};
-    answer_setting how = {.zones = &s->zones, .turn = s->turn++, .offers_recursion = s->recurse_count && may_recurse(s, in->peer)};
+    answer_setting how = {.zones = &s->zones, .turn = s->turn++, .offers_recursion = may_recurse(s, in->peer)};
     arena_reset(&s->msg);
     meter_add_at(&queries, 0, 1);
     answer_verdict v = answer(&how, str_of(in->at, in->len), &s->msg, out, out_max, &reply, &asked);

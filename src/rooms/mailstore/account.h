@@ -43,6 +43,8 @@ typedef struct account {
 // Opens (or creates) and holds the account. NULL with *e: E_LIMIT when all are in use, E_NO_SPACE, E_CORRUPT ...
 account *account_hold(accounts_open *all, str key, err *e);
 void     account_release(account *a);        // NULL is fine
+// One blocking step with the database, in work(), one at a time. E_CANCELED: it did not run.
+err      account_work(account *a, void (*step)(void *), void *arg);
 void     accounts_close(accounts_open *all); // at the end, when nobody holds any
 
 // ---- delivering ------------------------------------------------------------------------------------------------
@@ -95,3 +97,5 @@ err account_maildrop(account *a, str mailbox, maildrop *out);
 err account_letter(account *a, int64_t id, arena *msg, letter_found *out);      // E_NO_ENTRY
 err account_remove(account *a, const maildrop *m);           // all that are marked, in one transaction, then their
                                                              // blobs
+// At opening, before anybody delivers: removes the blobs of removed letters, and those whose letter never came to be.
+void account_sweep(account *a);

@@ -52,6 +52,8 @@ bool pop3_next(pop3_session *s, pop3_command *q)
         *q = pop3_command_read(str_chomp(line));
         if (q->verb == POP3_HTTP)
             return false;                          // a web page that talks to us: no answer (ALPACA)
+        if (!s->account && ++s->commands_before_login > POP3_COMMANDS_BEFORE_LOGIN_MAX)
+            return false;
         if (!q->complaint)
             return tell(s, q, str_chomp(line)), true;
         s->mistakes++;

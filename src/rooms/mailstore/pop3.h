@@ -7,6 +7,7 @@ enum {
     POP3_MESSAGE_BYTES_MAX = 256 * 1024,     // memory of one command; an inline letter fits
     POP3_CONVERSATION_BYTES_MAX = 16 * 1024,
     POP3_MISTAKES_MAX = 20,                  // commands that are none, then the line is hung up
+    POP3_COMMANDS_BEFORE_LOGIN_MAX = 50,
     POP3_LOGINS_MAX = 5,                     // wrong passwords of one connection
 };
 
@@ -18,7 +19,7 @@ typedef struct {
     str        user;                 // after USER
     account   *account;              // after the login: its maildrop is locked by this session
     maildrop   drop;
-    int        mistakes, logins_failed;
+    int        mistakes, logins_failed, commands_before_login;
     int        retrieved, removed;
     bool       quitting;
 } pop3_session;

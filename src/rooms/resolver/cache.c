@@ -24,7 +24,8 @@ static str key_make(unsigned char room[KEY_MAX], dns_name name, unsigned type)
 
 void cache_init(cache *c, uint64_t secret, size_t bytes_max)
 {
-    *c = (cache){.entries = map_make_nocase(secret, bytes_max / (sizeof(cache_entry) + SLOT_BYTES) + 1), .bytes_max = bytes_max};
+    size_t entries_max = bytes_max / (sizeof(cache_entry) + SLOT_BYTES) + 1;
+    *c = (cache){.entries = map_make_nocase(secret, entries_max), .bytes_max = bytes_max};
     list_init(&c->recent);
 }
 
@@ -84,7 +85,8 @@ static cache_entry *entry_new(cache *c, dns_name name, unsigned type, dns_name o
 {
     unsigned char key_room[KEY_MAX];
     str key = key_make(key_room, name, type);
-    size_t text_bytes = (size_t)key.len + (size_t)owner.len + data_bytes, bytes = sizeof(cache_entry) + text_bytes + SLOT_BYTES;
+    size_t text_bytes = (size_t)key.len + (size_t)owner.len + data_bytes;
+    size_t bytes = sizeof(cache_entry) + text_bytes + SLOT_BYTES;
     cache_entry *old = map_get(&c->entries, key);
     if (old)
         entry_forget(c, old);

@@ -266,8 +266,9 @@ static bool root_add(server *s, str name, str address, str *why)
 static bool roots_take(server *s, const statement *block, str *why)
 {
     bool good = true;
-    for (const statement *l = first_with(block, "root"); l && good && s->core.root_count < RESOLVER_ROOTS_MAX; l = config_next(l, "root"))
-        good = root_add(s, l->words[1], l->words[2], why);
+    for (const statement *l = first_with(block, "root"); l && good; l = config_next(l, "root"))
+        if (s->core.root_count < RESOLVER_ROOTS_MAX)
+            good = root_add(s, l->words[1], l->words[2], why);
     for (int i = 0; i < (int)(sizeof internet_roots / sizeof *internet_roots) && !first_with(block, "root"); i++)
         good &= root_add(s, str_format(s->room->memory, "%c.root-servers.net", 'a' + i), str_z(internet_roots[i]), why);
     return good;
