@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Plays every case of the case files in this folder; prints each by name and the sums."""
-import importlib, os, sys, tempfile, traceback
+import importlib, os, shutil, sys, tempfile, traceback
 
 sys.path.insert(0, os.path.dirname(__file__))
 from internet import Skip, SmallInternet  # noqa: E402
@@ -32,11 +32,15 @@ def main():
     naru, wanted = sys.argv[1], sys.argv[2:]
     sums = {"passed": 0, "failed": 0, "skipped": 0}
     os.environ["NARU"] = os.path.abspath(naru)
-    os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="naru-interop-")      # a list of running narus of our own
-    with SmallInternet(naru) as internet:
-        for name, case in cases():
-            if not wanted or any(w in name for w in wanted):
-                sums[play(name, case, internet)] += 1
+    tempfile.tempdir = tempfile.mkdtemp(prefix="naru-interop-")                   # all that the cases leave goes with it
+    os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp()                            # a list of running narus of our own
+    try:
+        with SmallInternet(naru) as internet:
+            for name, case in cases():
+                if not wanted or any(w in name for w in wanted):
+                    sums[play(name, case, internet)] += 1
+    finally:
+        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
     print("{passed} passed, {failed} failed, {skipped} skipped".format(**sums))
     sys.exit(1 if sums["failed"] or not sums["passed"] else 0)
 

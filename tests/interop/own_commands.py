@@ -10,7 +10,7 @@ def naru(i, *words, want=0, text=None):
 
 
 def password_file(i, who):
-    path = os.path.join(tempfile.mkdtemp(prefix="naru-interop-"), "password")
+    path = os.path.join(tempfile.mkdtemp(), "password")
     with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
         f.write(i.passwords[who] + "\n")
     return path
@@ -82,7 +82,7 @@ def case_story_of_the_last_letter(i):
     for part in ("MAIL FROM", "RCPT TO", "354", "hamburger.edu"):
         assert part in said, (part, said)
     assert i.passwords["alice@crepes.fr"] not in said
-    page = os.path.join(tempfile.mkdtemp(prefix="naru-interop-"), "story.html")
+    page = os.path.join(tempfile.mkdtemp(), "story.html")
     naru(i, "story", "--last", "--html", page, "--lang", "ko")
     html = open(page).read()
     assert "<html" in html and "http://" not in re.sub(r"http://www\.w3\.org[^\"']*", "", html), "one self-contained page"

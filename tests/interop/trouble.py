@@ -26,7 +26,7 @@ def case_two_instances_coexist_and_leave_nothing(i):
 
 
 def case_kill_9_loses_nothing_and_doubles_nothing(i):
-    directory = tempfile.mkdtemp(prefix="naru-interop-")
+    directory = tempfile.mkdtemp()
     first = SmallInternet(i.naru, directory)
     sent = 0
     with smtplib.SMTP(*first.where("hamburger.edu", "smtp"), timeout=20) as s:
@@ -45,7 +45,7 @@ def case_kill_9_loses_nothing_and_doubles_nothing(i):
 def case_a_full_disk_answers_452_and_recovers(i):
     if os.geteuid() != 0:
         raise Skip("a small file system of its own needs root")
-    directory = tempfile.mkdtemp(prefix="naru-interop-")
+    directory = tempfile.mkdtemp()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", directory], stderr=subprocess.PIPE)
     if done.returncode:
         raise Skip("cannot mount a small file system: " + done.stderr.decode().strip())
@@ -108,15 +108,18 @@ dig +trace +nodnssec gaia.cs.umass.edu
 dig +short www.networkutopia.com
 printf 'Subject: in the shell\r\n\r\nHow about pickles?\r\n' > "$1.letter"
 curl -sS smtp://hamburger.edu/crepes.fr --mail-from alice@crepes.fr --mail-rcpt bob@hamburger.edu -T "$1.letter"
-sleep 1
-curl -sS pop3://hamburger.edu/1 -u "bob@hamburger.edu:$(sed -n 's/.*bob@hamburger.edu  *//p' "$1.tty" | tr -d '\\r' | head -n 1)"
+password=$(sed -n 's/.*bob@hamburger.edu  *//p' "$1.tty" | tr -d '\\r' | head -n 1)
+for try in $(seq 100); do
+    curl -sS pop3://hamburger.edu/1 -u "bob@hamburger.edu:$password" && break
+    sleep 0.2
+done
 naru queue list
 echo the end
 """
 
 
 def case_the_shell_has_the_courses_addresses_and_ports(i):
-    directory = tempfile.mkdtemp(prefix="naru-interop-")
+    directory = tempfile.mkdtemp()
     base = os.path.join(directory, "shell")
     with open(base, "w") as f:
         f.write(SHELL.replace("$1", base))
@@ -125,7 +128,9 @@ def case_the_shell_has_the_courses_addresses_and_ports(i):
                      env={"SHELL": "/bin/sh", "TERM": "vt100"}, timeout=60)
     if "No network of its own here" in said:
         raise Skip("this kernel refuses the namespaces: " + said.split("No network of its own here", 1)[1].splitlines()[0])
-    out = open(base + ".out").read()
+    assert os.path.exists(base + ".out"), f"the shell did not run: exit code {code}: {said}"
+    with open(base + ".out") as f:
+        out = f.read()
     for want in ("nameserver 128.238.29.10", "128.119.245.12", "212.212.212.20", "How about pickles?", "The queue is empty", "the end"):
         assert want in out, (want, out)
     shutil.rmtree(directory)
