@@ -45,6 +45,7 @@ statement *config_parse(str name, str text, arena *a, config_include *include, v
 bool config_check(const statement *block, const setting *schema, arena *a, config_error *error);
 
 const statement *config_find(const statement *block, const char *key);          // the last one wins; NULL
+const statement *config_first(const statement *block, const char *key);         // NULL; then config_next
 const statement *config_next(const statement *s, const char *key);              // further ones with this key
 // Values with the schema's default when the key is absent. The block was checked before (must).
 bool    config_bool(const statement *block, const setting *schema, const char *key);

@@ -254,6 +254,8 @@ static const statement *with_key(const statement *s, const char *key)
 
 const statement *config_next(const statement *s, const char *key) { return s ? with_key(s->next, key) : NULL; }
 
+const statement *config_first(const statement *block, const char *key) { return block ? with_key(block->children, key) : NULL; }
+
 const statement *config_find(const statement *block, const char *key)
 {
     const statement *last = NULL;

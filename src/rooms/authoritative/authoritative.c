@@ -11,16 +11,12 @@
 #include "rt/meter.h"
 #include "rt/worker.h"
 #include "talk/control.h"
-#include "talk/dns_exchange.h"
-#include "talk/dns_stream.h"
+#include "talk/dns_doors.h"
 
 enum {
-    DOORS_MAX = 16,
     RECURSE_PREFIXES_MAX = 16,
     MESSAGE_ARENA_BYTES = 256 * 1024,
     LOAD_ARENA_BYTES = 1 << 20,
-    STREAMS_MAX = 2000,
-    STREAMS_PER_ADDRESS_MAX = 100,
     RECURSIONS_MAX = 1000,                   // at work at once
     ZONES_TEXT_BYTES_MAX = 16 << 20,
 };
@@ -54,8 +50,7 @@ typedef struct {
     prefix     recurse[RECURSE_PREFIXES_MAX];
     int        recurse_count, recursions;
     int64_t    records_counted;              // in the meter, which all servers of the process share
-    door      *tcp[DOORS_MAX];
-    int        tcp_count;
+    dns_doors  doors;
 } server;
 
 // Answering.
@@ -150,15 +145,7 @@ static size_t on_stream(void *arg, conn *c, str query, arena *msg, unsigned char
     return (size_t)reply.len;
 }
 
-static void on_connection(conn *c, void *arg) { dns_stream_serve(c, on_stream, arg); }
-
 // Loading.
-
-static const statement *first_with(const statement *block, const char *key)
-{
-    const statement *s = block->children;
-    return !s || str_eq(s->words[0], str_z(key)) ? s : config_next(s, key);
-}
 
 typedef struct {
     world   *w;
@@ -215,7 +202,7 @@ static bool zone_take(server *s, const statement *line, arena *a, str *why)
 
 static bool still_named(const statement *block, dns_name origin, arena *a)
 {
-    for (const statement *z = first_with(block, "zone"); z; z = config_next(z, "zone")) {
+    for (const statement *z = config_first(block, "zone"); z; z = config_next(z, "zone")) {
         dns_name n;
         if (dns_name_from_text(a, z->words[1], dns_root, &n, NULL) && dns_name_eq(n, origin))
             return true;
@@ -227,7 +214,7 @@ static bool still_named(const statement *block, dns_name origin, arena *a)
 static bool zones_take(server *s, const statement *block, str *why)
 {
     bool good = true;
-    for (const statement *z = first_with(block, "zone"); z; z = config_next(z, "zone")) {
+    for (const statement *z = config_first(block, "zone"); z; z = config_next(z, "zone")) {
         arena a = arena_make(LOAD_ARENA_BYTES);
         str sentence = {0};
         if (!zone_take(s, z, &a, &sentence)) {
@@ -250,7 +237,7 @@ static bool zones_take(server *s, const statement *block, str *why)
 static void recurse_take(server *s, const statement *block)
 {
     s->recurse_count = 0;
-    for (const statement *p = first_with(block, "recurse"); p; p = config_next(p, "recurse"))
+    for (const statement *p = config_first(block, "recurse"); p; p = config_next(p, "recurse"))
         for (int i = 1; i < p->word_count && s->recurse_count < RECURSE_PREFIXES_MAX; i++) {
             prefix *to = &s->recurse[s->recurse_count];
             s->recurse_count += prefix_parse(p->words[i], &to->prefix, &to->bits);
@@ -311,61 +298,7 @@ static void control_open_routes(server *s)
     control_add(s->room, routes, ROUTES);
 }
 
-// Doors.
-
-static err door_pair_open(server *s, addr at, str *why)
-{
-    room *r = s->room;
-    datagram_door *udp;
-    bool share = r->node->loops > 1;
-    door_options options = {.service = "authoritative", .at = at, .share_port = share, .conns_max = STREAMS_MAX,
-                            .conns_per_address_max = STREAMS_PER_ADDRESS_MAX};
-    err e = datagram_open(r->scope, r->world, "authoritative", at, share, on_datagram, s, &udp);
-    if (e == E_OK)
-        e = door_open(r->scope, r->world, options, on_connection, s, &s->tcp[s->tcp_count]);
-    if (e == E_OK)
-        s->tcp_count++;
-    else
-        *why = str_format(r->memory, "the name server cannot listen on " STR_FMT ": %s. End the program that has the port "
-                          "(ss -lntup shows which), or set another address (authoritative { listen ADDRESS })",
-                          STR_ARG(addr_text(r->memory, at)), err_text(e));
-    return e;
-}
-
-// What `listen` says; else the node's own addresses; else every address of the machine.
-static int addresses_of(const room *r, addr out[DOORS_MAX])
-{
-    int count = 0, own_count;
-    const addr *own = world_addresses(r->world, &own_count);
-    for (const statement *l = first_with(r->settings, "listen"); l; l = config_next(l, "listen"))
-        for (int i = 1; i < l->word_count && count < DOORS_MAX; i++)
-            count += addr_parse(l->words[i], DNS_PORT, &out[count]);
-    for (int i = 0; !first_with(r->settings, "listen") && i < own_count && count < DOORS_MAX; i++)
-        out[count++] = addr_with_port(own[i], DNS_PORT);
-    if (count == 0) {
-        out[count++] = addr_v4(0, DNS_PORT);
-        out[count++] = (addr){.family = 6, .port = DNS_PORT};
-    }
-    return count;
-}
-
-static bool no_ipv6_here(addr at, err e)
-{
-    return at.family == 6 && addr_is_any(at) && (e == E_UNSUPPORTED || e == E_UNREACHABLE);
-}
-
-static err doors_open(server *s, str *why)
-{
-    addr at[DOORS_MAX];
-    int count = addresses_of(s->room, at);
-    err e = E_OK;
-    for (int i = 0; i < count && !e; i++) {
-        e = door_pair_open(s, at[i], why);
-        if (no_ipv6_here(at[i], e))
-            e = E_OK;
-    }
-    return e;
-}
+// The room.
 
 static err start(room *r, str *why)
 {
@@ -377,7 +310,7 @@ static err start(room *r, str *why)
     if (!zones_take(s, r->settings, why))
         return E_PROTOCOL;
     control_open_routes(s);
-    return doors_open(s, why);
+    return dns_doors_open(&s->doors, r, on_datagram, on_stream, s, false, why);
 }
 
 static err reload(room *r, const statement *block, str *why)
@@ -391,8 +324,7 @@ static err reload(room *r, const statement *block, str *why)
 static void stop(room *r)
 {
     server *s = r->state;
-    for (int i = 0; i < s->tcp_count; i++)
-        door_stop(s->tcp[i]);
+    dns_doors_stop(&s->doors);
 }
 
 static void gone(room *r)

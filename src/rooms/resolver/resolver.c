@@ -11,20 +11,17 @@
 #include "rt/meter.h"
 #include "rt/story.h"
 #include "talk/control.h"
+#include "talk/dns_doors.h"
 #include "talk/dns_exchange.h"
-#include "talk/dns_stream.h"
 #include "wire/dns/describe.h"
 
 enum {
-    DOORS_MAX = 16,
     PREFIXES_MAX = 64,
     FAST_ARENA_BYTES = 512 * 1024,
     CLIENTS_MAX = 10000,                     // UDP queries at work
     NETWORKS = 4096,                         // slots that clients' networks share by hash ...
     CLIENTS_PER_NETWORK_MAX = 1000,          // ... and how many queries of one slot may be at work
     NETWORK_BITS_4 = 24, NETWORK_BITS_6 = 56,
-    STREAMS_MAX = 2000,
-    STREAMS_PER_ADDRESS_MAX = 100,
     EXPLAIN_BYTES_MAX = DNS_EDE_TEXT_MAX,
     DUMP_BYTES_MAX = 16 << 20,
 };
@@ -75,8 +72,7 @@ typedef struct {
     uint16_t of_network[NETWORKS];           // queries at work, by the client's network
     str      explain;
     uint32_t turn;                           // rotation of sets, counted a reply at a time
-    door    *tcp[DOORS_MAX];
-    int      tcp_count;
+    dns_doors doors;
 } server;
 
 // Clients.
@@ -222,15 +218,7 @@ static size_t on_stream(void *arg, conn *c, str query, arena *msg, unsigned char
     return len;
 }
 
-static void on_connection(conn *c, void *arg) { dns_stream_serve(c, on_stream, arg); }
-
 // Settings.
-
-static const statement *first_with(const statement *block, const char *key)
-{
-    const statement *s = block->children;
-    return !s || str_eq(s->words[0], str_z(key)) ? s : config_next(s, key);
-}
 
 static void allow_add(server *s, str text)
 {
@@ -242,7 +230,7 @@ static void allow_add(server *s, str text)
 static void allow_take(server *s, const statement *block)
 {
     s->allow_count = 0;
-    for (const statement *l = first_with(block, "allow"); l; l = config_next(l, "allow"))
+    for (const statement *l = config_first(block, "allow"); l; l = config_next(l, "allow"))
         for (int i = 1; i < l->word_count; i++)
             allow_add(s, l->words[i]);
     if (s->allow_count == 0)
@@ -266,10 +254,10 @@ static bool root_add(server *s, str name, str address, str *why)
 static bool roots_take(server *s, const statement *block, str *why)
 {
     bool good = true;
-    for (const statement *l = first_with(block, "root"); l && good; l = config_next(l, "root"))
+    for (const statement *l = config_first(block, "root"); l && good; l = config_next(l, "root"))
         if (s->core.root_count < RESOLVER_ROOTS_MAX)
             good = root_add(s, l->words[1], l->words[2], why);
-    for (int i = 0; i < (int)(sizeof internet_roots / sizeof *internet_roots) && !first_with(block, "root"); i++)
+    for (int i = 0; i < (int)(sizeof internet_roots / sizeof *internet_roots) && !config_first(block, "root"); i++)
         good &= root_add(s, str_format(s->room->memory, "%c.root-servers.net", 'a' + i), str_z(internet_roots[i]), why);
     return good;
 }
@@ -309,44 +297,9 @@ static void control_flush(void *arg, const http_request *q, http_reply *reply, a
 
 // The room.
 
-static err door_pair_open(server *s, addr at, str *why)
-{
-    room *r = s->room;
-    datagram_door *udp;
-    bool share = r->node->loops > 1;
-    door_options options = {.service = "resolver", .at = at, .share_port = share, .conns_max = STREAMS_MAX,
-                            .conns_per_address_max = STREAMS_PER_ADDRESS_MAX};
-    err e = datagram_open(r->scope, r->world, "resolver", at, share, on_datagram, s, &udp);
-    if (e == E_OK)
-        e = door_open(r->scope, r->world, options, on_connection, s, &s->tcp[s->tcp_count]);
-    if (e == E_OK)
-        s->tcp_count++;
-    else
-        *why = str_format(r->memory, "the resolver cannot listen on " STR_FMT ": %s. End the program that has the port "
-                          "(ss -lntup shows which), or set another address (resolver { listen ADDRESS })",
-                          STR_ARG(addr_text(r->memory, at)), err_text(e));
-    return e;
-}
-
-// What `listen` says; else the node's own addresses; else this machine alone: a resolver is for its own people.
-static int addresses_of(const room *r, addr out[DOORS_MAX])
-{
-    int count = 0, own_count;
-    const addr *own = world_addresses(r->world, &own_count);
-    for (const statement *l = first_with(r->settings, "listen"); l; l = config_next(l, "listen"))
-        for (int i = 1; i < l->word_count && count < DOORS_MAX; i++)
-            count += addr_parse(l->words[i], DNS_PORT, &out[count]);
-    for (int i = 0; !first_with(r->settings, "listen") && i < own_count && count < DOORS_MAX; i++)
-        out[count++] = addr_with_port(own[i], DNS_PORT);
-    if (count == 0)
-        out[count++] = addr_v4(0x7f000001, DNS_PORT);
-    return count;
-}
-
 static err start(room *r, str *why)
 {
     server *s = memory_zeroed(1, sizeof *s);
-    addr at[DOORS_MAX];
     s->room = r;
     s->msg = arena_make(FAST_ARENA_BYTES);
     s->network_secret = world_random_u64(r->world);
@@ -357,10 +310,7 @@ static err start(room *r, str *why)
     explain_take(s, r->settings);
     if (!roots_take(s, r->settings, why))
         return E_PROTOCOL;
-    int count = addresses_of(r, at);
-    err e = E_OK;
-    for (int i = 0; i < count && !e; i++)
-        e = door_pair_open(s, at[i], why);
+    err e = dns_doors_open(&s->doors, r, on_datagram, on_stream, s, true, why);      // a resolver is for its own people
     if (e)
         return e;
     control_route *routes = arena_array(r->memory, control_route, 2);
@@ -382,8 +332,7 @@ static err reload(room *r, const statement *block, str *why)
 static void stop(room *r)
 {
     server *s = r->state;
-    for (int i = 0; i < s->tcp_count; i++)
-        door_stop(s->tcp[i]);
+    dns_doors_stop(&s->doors);
 }
 
 static void gone(room *r)
