@@ -58,7 +58,7 @@ bool    config_address(const statement *block, const setting *schema, const char
 bool    config_secret(const statement *block, const setting *schema, const char *key, arena *a, config_include *read,
                       void *arg, str *out, config_error *error);
 
-bool    prefix_parse(str text, addr *prefix, int *bits); // "10.0.0.0/8", "2001:db8::/32", a bare address is all of itself; the
-                                                         // bits behind the prefix must be zero
+// "10.0.0.0/8", "2001:db8::/32"; a bare address is all of itself. The bits behind the prefix must be zero.
+bool    prefix_parse(str text, addr *prefix, int *bits);
 str     nearest_name(str word, const char *const *names, int count);      // for "did you mean"; empty when nothing is near
 str     config_format(const statement *root, arena *a);  // canonical form (naru config fmt)

@@ -18,10 +18,11 @@ typedef struct {
 #define F_STR(name, value_)  ((log_field){(name), FIELD_STR, {.s = (value_)}})
 #define F_INT(name, value_)  ((log_field){(name), FIELD_INT, {.n = (int64_t)(value_)}})
 #define F_ADDR(name, value_) ((log_field){(name), FIELD_ADDR, {.a = (value_)}})
-#define F_NS(name, value_)   ((log_field){(name), FIELD_NS, {.n = (value_)}})      // written as milliseconds, three digits
+#define F_NS(name, value_)   ((log_field){(name), FIELD_NS, {.n = (value_)}})      // written as milliseconds, 3 digits
 
 // log_line("mta", LOG_INFO, "accepted", F_STR("from", x), F_INT("size", n)): time, level, host, service, event, trace, then
-// the fields. Control characters, quotes and invalid UTF-8 from strangers are escaped. Lines over LOG_LINE_BYTES_MAX are cut and marked.
+// the fields. Control characters, quotes and invalid UTF-8 from strangers are escaped. Lines over LOG_LINE_BYTES_MAX are
+// cut and marked.
 enum { LOG_LINE_BYTES_MAX = 4096 };
 void log_write(const char *service, log_level level, const char *event, const log_field *fields, int count);
 #define log_line(service, level, event, ...)                                                             \

@@ -24,4 +24,5 @@ void meter_add_at(meter *m, int value_index, int64_t n);   // with the label's v
 void meter_set(meter *m, int64_t n);
 void meter_observe(meter *m, int64_t value);
 int64_t meter_value(const meter *m, int value_index);
-void meters_print(buf *out);                               // Prometheus text format 0.0.4, sorted by name; naru_build_info included
+// Prometheus text format 0.0.4, sorted by name; naru_build_info{version=...} is among them.
+void meters_print(buf *out);

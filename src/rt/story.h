@@ -22,7 +22,8 @@ typedef struct story_event {
 } story_event;
 
 uint64_t story_trace_new(void);                                 // a fresh id from the world's chance, never 0
-void story_tell(const char *protocol, story_direction direction, addr local, addr peer, str line);   // trace of the running fiber
+// A line of dialogue, with the trace, the clock and the host of the running fiber (also from a worker). Never waits.
+void story_tell(const char *protocol, story_direction direction, addr local, addr peer, str line);
 void story_note(const char *protocol, str line);                // without peers: "queued", "synced", "stored"
 // Copies the ring's events of a trace (0: all) in order of telling, oldest first; returns how many. When there are more
 // than max, the newest max.
@@ -40,5 +41,7 @@ bool story_from_json(str json, arena *a, story_event **events, int *count);     
 // What a line of dialogue means, in one sentence; empty when there is nothing to say. And what a protocol is for.
 str  story_explain(const char *protocol, str line, bool korean);
 str  story_about(const char *protocol, bool korean);
-void story_ladder(const story_event *events, int count, int columns, bool colour, buf *out);    // for a terminal
-void story_html(const story_event *events, int count, str lang, str title, buf *out);           // one self-contained page, "ko" or "en"
+// For a terminal of so many columns (40 to 400).
+void story_ladder(const story_event *events, int count, int columns, bool colour, buf *out);
+// One self-contained page; lang is "ko", everything else means "en".
+void story_html(const story_event *events, int count, str lang, str title, buf *out);

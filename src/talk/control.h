@@ -15,7 +15,11 @@
 
 enum { CONTROL_ROUTES_MAX = 64, CONTROL_FIBERS_MAX = 4096, CONTROL_ANSWER_BYTES_MAX = 32 << 20 };
 
-typedef struct { const char *path; http_handler *handler; void *arg; } control_route;     // path below /ROOM; exact, or a prefix ending in '/'
+typedef struct {
+    const char   *path;              // below /ROOM: "/queue" exactly, "/queue/" and everything below it
+    http_handler *handler;
+    void         *arg;
+} control_route;
 // Adds routes to the node's control server; the array must live as long as the room. The handler sees the whole path; it
 // runs on a fiber in the room's scope: it may park, and is canceled when the room ends.
 void control_add(room *r, const control_route *routes, int count);
