@@ -4,6 +4,7 @@
 //     session.c  what a client says, line by line          message.c  the text behind DATA, and its acceptance
 //     queue.c    which letter goes where, and when          deliver.c  one conversation with a destination
 //     spool.c    what survives a crash                      control.c  what `naru queue` asks
+//     room.c     start and end, doors, certificates         settings.c what naru.conf may say
 #pragma once
 #include "rooms/mta/spool.h"
 #include "rt/room.h"
@@ -44,13 +45,17 @@ typedef struct {
 
 extern const room_kind mta_kind;
 
+// ---- settings.c ----
+extern const setting mta_settings[];
+bool mta_settings_take(mta *m, const statement *block, str *why);     // false with a sentence; m is then half changed
+const statement *mta_statements(const statement *block, const char *key);    // the first with this key; config_next goes on
 bool mta_is_local(const mta *m, str domain);
 bool mta_trusts_trace(const mta *m, const conn *c);  // may this peer say which story its letters belong to?
 void mta_converse(conn *c, void *arg);               // session.c: port 25; arg is the mta
 void mta_converse_submission(conn *c, void *arg);    // 587 and 465
 void mta_control(mta *m);                            // control.c: adds its routes
 
-// ---- meters (room.c) ----
+// ---- meters.c ----
 void mta_count_accepted(int64_t bytes);
 void mta_count_refused(void);
 void mta_count_delivered(bool local);

@@ -19,7 +19,6 @@ enum {
 
 void session_reply(session *s, int code, const char *enhanced, str text)
 {
-    buf_clear(&s->reply);
     smtp_reply_write(&s->reply, code, enhanced, text);
     str lines = buf_str(&s->reply);
     conn_put(s->c, lines);
@@ -27,6 +26,7 @@ void session_reply(session *s, int code, const char *enhanced, str text)
         str line = str_cut(&lines, '\n');
         story_tell("smtp", STORY_OUT, s->c->local, s->c->peer, str_trim(line));
     }
+    buf_free(&s->reply);                                 // an idle conversation keeps none
     if (code >= 400)
         s->refused++;
 }
@@ -89,14 +89,6 @@ static void greet(session *s, const smtp_command *cmd)
 }
 
 // ---- MAIL, RCPT -------------------------------------------------------------------------------------------------------
-
-bool mta_is_local(const mta *m, str domain)
-{
-    for (int i = 0; i < m->domain_count; i++)
-        if (str_eq_nocase(m->domains[i], domain))
-            return true;
-    return false;
-}
 
 static bool sender_allowed(session *s, const smtp_command *cmd)
 {
@@ -390,7 +382,7 @@ static void obey(session *s, const smtp_command *cmd)
 
 static void listen_to(session *s)
 {
-    arena_reset(&s->msg);
+    arena_free(&s->msg);                                 // not kept: we may wait for long
     conn_deadline(s->c, minutes(5));                     // RFC 5321 4.5.3.2.7
     str line = conn_line(s->c, &s->msg, SMTP_COMMAND_LINE_MAX);
     if (!line.len || s->c->error == E_EOF)
