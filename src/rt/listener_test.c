@@ -1,6 +1,8 @@
 #include "rt/listener.h"
 
+#include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "rt/conn_play_test.h"
 
@@ -138,7 +140,8 @@ static void unix_door(world *w)
     int served = 0;
     SCOPE(doors, 0, 10);
     door *d;
-    const char *path = "/tmp/naru-listener-test.sock";
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/naru-listener-test-%llx", (unsigned long long)world_random_u64(w));
     CHECK_INT(door_open_unix(&doors, w, path, 0600, (door_options){.service = "test"}, say_and_wait, &served, &d), E_OK);
     conn *c = conn_open_unix(w, path, seconds(5));
     CHECK(c->is_inside && c->peer.family == 0);
@@ -148,6 +151,7 @@ static void unix_door(world *w)
     c = conn_open_unix(w, path, seconds(5));
     CHECK(c->error == E_REFUSED || c->error == E_NO_ENTRY);
     conn_close(c);
+    unlink(path);
     scope_close(&doors);
     arena_free(&msg);
 }
