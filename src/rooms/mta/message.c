@@ -11,7 +11,8 @@
 #include "wire/mail/header.h"
 
 enum {
-    MESSAGE_RATE_BYTES_PER_S = 100,        // slower than this on average is no mail program
+    MESSAGE_RATE_BYTES_PER_S = 100,        // slower than this on average is no mail program; but
+    MESSAGE_TYPED_BYTES_PER_S = 1,         // who never said EHLO may be a person who types, and thinks
     MESSAGE_HEAD_BYTES = 16 * 1024,        // room for what we put in front
 };
 
@@ -195,7 +196,7 @@ void message_receive(session *s)
     message t = {.s = s, .dots = {.size_bytes_max = (uint64_t)s->m->size_bytes_max},
                  .text = buf_make(LETTER_INLINE_BYTES_MAX + CONN_IN_BYTES_MAX + MESSAGE_HEAD_BYTES)};
     session_reply(s, 354, "", S("Enter mail, end with \".\" on a line by itself"));
-    conn_rate_min(s->c, MESSAGE_RATE_BYTES_PER_S, minutes(5));
+    conn_rate_min(s->c, s->extended ? MESSAGE_RATE_BYTES_PER_S : MESSAGE_TYPED_BYTES_PER_S, minutes(5));
     dot_verdict verdict = receive(&t);
     conn_rate_min(s->c, 0, 0);
     if (verdict != DOT_MORE) {
