@@ -15,8 +15,10 @@
 #endif
 
 enum {
-    FIRST_BLOCK_BYTES = 1024,
-    BLOCK_BYTES_MAX = 64 * 1024,       // blocks double up to here; larger wishes get a block of their own
+    FIRST_BLOCK_BYTES = 256,           // many conversations keep little more than a name
+    BLOCK_GROWTH = 4,
+    BLOCK_BYTES_MAX = 64 * 1024,       // blocks grow up to here; larger wishes get a block of their own
+    BLOCK_KEPT_BYTES_MAX = 4096,       // by arena_reset
 };
 
 struct arena_block {
@@ -29,7 +31,7 @@ arena arena_make(size_t max_bytes) { return (arena){.max_bytes = max_bytes}; }
 
 static arena_block *block_new(arena *a, size_t wish)
 {
-    size_t size = a->block ? a->block->size * 2 : FIRST_BLOCK_BYTES;
+    size_t size = a->block ? a->block->size * BLOCK_GROWTH : FIRST_BLOCK_BYTES;
     if (size > BLOCK_BYTES_MAX)
         size = BLOCK_BYTES_MAX;
 #ifdef ARENA_SANITIZED
@@ -69,7 +71,7 @@ void arena_reset(arena *a)
     arena_block *keep = NULL;
     for (arena_block *b = a->block, *next; b; b = next) {
         next = b->next;
-        if (!keep && b->size <= FIRST_BLOCK_BYTES * 4 && b->size >= FIRST_BLOCK_BYTES)
+        if (!keep && b->size <= BLOCK_KEPT_BYTES_MAX && b->size >= FIRST_BLOCK_BYTES)
             keep = b;
         else
             memory_free(b);
