@@ -34,13 +34,13 @@ static bool fits(const dns_message *m, uint16_t id, const dns_asking *asking)
            (bare_refusal || (m->has_question && dns_question_eq(m->question, asking->question)));
 }
 
+// `wire` already stands in `a`.
 static bool reply_take(dns_exchanged *x, str wire, uint16_t id, const dns_asking *asking, arena *a)
 {
     dns_message m;
-    str kept = str_copy(a, wire);
-    if (!kept.len || !dns_message_read(kept, a, &m, NULL) || !fits(&m, id, asking))
+    if (!dns_message_read(wire, a, &m, NULL) || !fits(&m, id, asking))
         return false;
-    x->wire = kept;
+    x->wire = wire;
     x->message = m;
     return true;
 }

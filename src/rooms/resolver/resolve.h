@@ -16,7 +16,7 @@ enum {
     WORK_SERVERS_MAX = 8,                // servers asked in one round for one step
     WORK_ROUNDS = 3,                     // over servers that did not answer
     WORK_TRY_MS = 1000,                  // waiting for one reply; doubled in each further round
-    WORK_BYTES_MAX = 4 * 1024 * 1024,    // memory of one client query
+    WORK_BYTES_MAX = 1024 * 1024,        // memory of one client query
     RESOLVER_ROOTS_MAX = 26,
     RESOLVER_IN_FLIGHT_MAX = 20000,      // questions at work
 };

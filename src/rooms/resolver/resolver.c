@@ -18,7 +18,7 @@
 enum {
     PREFIXES_MAX = 64,
     FAST_ARENA_BYTES = 512 * 1024,
-    CLIENTS_MAX = 10000,                     // UDP queries at work
+    CLIENTS_MAX = 5000,                      // UDP queries at work
     NETWORKS = 4096,                         // slots that clients' networks share by hash ...
     CLIENTS_PER_NETWORK_MAX = 1000,          // ... and how many queries of one slot may be at work
     NETWORK_BITS_4 = 24, NETWORK_BITS_6 = 56,
