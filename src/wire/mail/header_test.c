@@ -73,6 +73,22 @@ TEST(header_text_decodes_encoded_words)
     arena_free(&a);
 }
 
+static str convert_once(void *arg, str charset, str bytes, arena *msg)
+{
+    ++*(int *)arg;
+    return str_eq(charset, S("euc-kr")) ? str_format(msg, "[%d bytes]", (int)bytes.len) : (str){0};
+}
+
+TEST(header_text_hands_other_charsets_to_the_converter_a_run_at_a_time)
+{
+    arena a = arena_make(1 << 16);
+    int calls = 0;
+    str got = header_text(S("=?euc-kr?B?vsiz?= =?euc-kr?q?=e7?= and =?koi8-r?q?=c1?="), &a, convert_once, &calls);
+    CHECK_STR(got, S("[4 bytes] and =?koi8-r?q?=c1?="));             // a letter cut in half is put together first
+    CHECK_INT(calls, 2);
+    arena_free(&a);
+}
+
 static int lines_longer_than(str text, ptrdiff_t columns)
 {
     int count = 0;
