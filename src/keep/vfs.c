@@ -6,7 +6,7 @@
 #include "base/heap_memory.h"
 #include "base/must.h"
 
-enum { VFS_PATH_BYTES = 4096, SECTOR_BYTES = 4096, FILE_MODE = 0600 };
+enum { VFS_PATH_BYTES = 4096, SECTOR_BYTES = 4096, FILE_MODE = 0600, LOG_PIECE_BYTES = 256 * 1024 };
 
 typedef struct {
     sqlite3_file base;                // first
@@ -97,15 +97,12 @@ static int on_sync(sqlite3_file *base, int flags)
     return SQLITE_OK;
 }
 
-// A log that was emptied after a failed sync and came back in a crash would lack its last frames and undo, with its older ones,
-// what has been copied into the database meanwhile: so its end is made durable.
 static int on_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     vfs_file *f = file_of(base);
     if (f->vfs->dead)
         return SQLITE_IOERR_TRUNCATE;
-    int code = answer(f->vfs, file_truncate(f->file, size), SQLITE_IOERR_TRUNCATE);
-    return code == SQLITE_OK && size == 0 ? on_sync(base, 0) : code;
+    return answer(f->vfs, file_truncate(f->file, size), SQLITE_IOERR_TRUNCATE);
 }
 
 static int on_file_size(sqlite3_file *base, sqlite3_int64 *out)
@@ -190,6 +187,28 @@ static int flags_of(int flags)
     return ours;
 }
 
+// After a failed sync the last frames of a log may be in memory and not on the disk. If they were copied into the database from
+// there, a crash could bring the shorter log back, whose older frames would then spoil the newer database. So a log that is found
+// is written and synced once more before anybody reads it: from then on it may be copied, emptied and removed in any order.
+static err log_renew(vfs *v, file *log)
+{
+    int64_t size = 0;
+    err e = file_size(log, &size);
+    if (e || !size)
+        return e;
+    unsigned char *piece = memory_new(LOG_PIECE_BYTES);
+    size_t got = LOG_PIECE_BYTES;
+    for (int64_t at = 0; !e && got == LOG_PIECE_BYTES; at += LOG_PIECE_BYTES) {
+        e = file_read(log, at, piece, LOG_PIECE_BYTES, &got);
+        if (!e && got)
+            e = file_write(log, at, &(struct iovec){piece, got}, 1);
+    }
+    memory_free(piece);
+    if (!e && (e = file_sync(log)))
+        v->dead = true;
+    return e;
+}
+
 static int on_open(sqlite3_vfs *base, const char *path, sqlite3_file *out, int flags, int *flags_out)
 {
     vfs *v = vfs_of(base);
@@ -205,6 +224,8 @@ static int on_open(sqlite3_vfs *base, const char *path, sqlite3_file *out, int f
         ours = FILE_READ | FILE_WRITE | FILE_CREATE | FILE_TRUNCATE;
     }
     err e = file_open(v->world, f->path, ours, FILE_MODE, &f->file);
+    if (!e && flags & SQLITE_OPEN_WAL && (e = log_renew(v, f->file)))
+        file_close(f->file);
     if (e) {
         memory_free(f->temporary_path);
         return answer(v, e, SQLITE_CANTOPEN);
