@@ -2,8 +2,9 @@
 //
 //     letter_hosts.c    the hosts and their services, started again after each crash
 //     letter_sender.c   a client that follows RFC 5321: it tries until it has seen 250 or a refusal
+//     letter_mailbox.c  readers of mailboxes, while it goes on and at the end
 //     letter_faults.c   what goes wrong
-//     letter_check.c    reads the mailboxes when all has calmed down and judges
+//     letter_check.c    judges
 #pragma once
 #include "rt/conn.h"
 #include "rt/room.h"
@@ -11,8 +12,9 @@
 #include "trial.h"
 
 enum {
-    LETTERS = 100, RECIPIENTS_MAX = 2, SENDER_HOSTS = 4, LETTER_BODY_BYTES_MAX = 3000, COPIES_MAX = 64,
-    ID_BYTES_MAX = 20,
+    LETTERS = 100, RECIPIENTS_MAX = 2, SENDER_HOSTS = 4, PEOPLE = 4, COPIES_MAX = 64, ID_BYTES_MAX = 20,
+    LETTER_BODY_BYTES_MAX = 128 * 1024, LETTER_MEMORY = 3 * LETTER_BODY_BYTES_MAX,
+    MAILBOX_ITEMS_MAX = 1000, UIDL_BYTES_MAX = 71,           // RFC 1939: at most 70
 };
 
 typedef enum { HOST_ROOT, HOST_TLD, HOST_NAMES, HOST_RESOLVER, HOST_HAMBURGER, HOST_CREPES, HOSTS } host_place;
@@ -24,7 +26,8 @@ typedef struct {
     host_place    place;
     const char   *name;
     world        *world;
-    bool          serves, boots_in_vain;     // everything started; the last start failed (a full disk, a failing one)
+    bool          serves;            // everything started
+    bool          in_trouble;        // a director is at it
 } scene_host;
 
 typedef struct {
@@ -51,13 +54,28 @@ typedef struct {
     int             attempts;
 } scene_letter;
 
+typedef struct {
+    char id[UIDL_BYTES_MAX];
+    bool perhaps_deleted;            // DELE and QUIT were sent
+} mailbox_item;
+
+typedef struct {
+    letter_scene *scene;
+    host_place    place;
+    const char   *owner;
+    mailbox_item  items[MAILBOX_ITEMS_MAX];      // every message ever seen in it
+    int           count;
+} scene_mailbox;
+
 struct letter_scene {
     trial       *trial;
     scene_host   hosts[HOSTS];
     world       *desks[SENDER_HOSTS];
     scene_letter letters[LETTERS];
+    scene_mailbox mailboxes[PEOPLE];
     scope        life;               // of the hosts
     bool         calm;               // nothing went wrong in this trial
+    bool         both_tls;           // between the servers too
     tls_config  *tls;                // the senders'
     arena        memory;
     int          doubtful_hops;      // what happened that may have cut a conversation between two servers
@@ -71,16 +89,20 @@ void hosts_make(letter_scene *s);
 void host_start(scene_host *h);                  // boots it
 bool hosts_serve(letter_scene *s, int64_t patience_ns);      // waits until every host serves
 addr host_address(host_place place);
-addr host_loopback(host_place place);            // mail hosts: where logging in without TLS is allowed
 str  letter_text(const scene_letter *l, arena *a);           // header, blank line, body, CR LF lines
 str  letter_body(const scene_letter *l, arena *a);
 
 // letter_sender.c
 void sender_run(void *letter);                   // fiber
 
+// letter_mailbox.c
+// Reads what is new by POP3 and judges it; then deletes all, unless `keep`. False: something broke on the way.
+bool mailbox_fetch(scene_mailbox *b, bool keep);
+void reader_run(void *mailbox);                  // fiber
+
 // letter_faults.c
-void faults_play(letter_scene *s);
-void faults_heal(letter_scene *s);
+void faults_play(letter_scene *s);               // in the end everything is sound again
 
 // letter_check.c
+void message_judge(scene_mailbox *b, str text);
 void letters_check(letter_scene *s);

@@ -1,57 +1,18 @@
-// Reads every mailbox by POP3 when all has calmed down, and judges: an accepted letter is in its recipient's mailbox or has come
-// back to its sender, whole and once. A copy with an id of its own came from a conversation that broke between the final dot and
-// its answer; two copies with one id were doubled on the way from spool to mailbox, and that must never be.
-#include <stdio.h>
+// Judges: an accepted letter is in its recipient's mailbox or has come back to its sender, whole and once. A copy with an id of its
+// own came from a conversation that broke between the final dot and its answer; two copies with one id were doubled on the way
+// from spool to mailbox, and that must never be.
 #include <string.h>
 
 #include "letter.h"
 
-enum { POP3_LINE_MAX = 4096, MESSAGE_BYTES_MAX = 256 * 1024, MAILBOX_MESSAGES_MAX = 2000 };
-
-typedef struct {
-    letter_scene *scene;
-    const char   *owner;
-    conn         *c;
-    arena         line;
-} mailbox;
-
-// ---- reading ------------------------------------------------------------------------------------------------------------------
-
-static str pop3_line(mailbox *m)
-{
-    arena_reset(&m->line);
-    conn_deadline(m->c, minutes(5));
-    return str_chomp(conn_line(m->c, &m->line, POP3_LINE_MAX));
-}
-
-static bool pop3_ask(mailbox *m, const char *verb, str argument)
-{
-    conn_format(m->c, "%s%s" STR_FMT "\r\n", verb, argument.len ? " " : "", STR_ARG(argument));
-    return str_starts(pop3_line(m), S("+OK"));
-}
-
-static bool message_read(mailbox *m, buf *text)
-{
-    buf_clear(text);
-    for (;;) {
-        str line = pop3_line(m);
-        if (m->c->error)
-            return false;
-        if (str_eq(line, S(".")))
-            return !text->full;
-        if (str_starts(line, S(".")))
-            line = str_from(line, 1);
-        buf_put(text, line);
-        buf_put(text, S("\r\n"));
-    }
-}
+enum { FETCHES_MAX = 60 };
 
 // The word behind `before`, up to a space, ';' or the end of the line; empty when `before` is not there.
 static str word_behind(str text, str before)
 {
     ptrdiff_t at = str_find_str(text, before);
     if (at < 0)
-        return (str){0};
+        return S("");
     str rest = str_from(text, at + before.len);
     ptrdiff_t end = 0;
     while (end < rest.len && !strchr(" ;\r\n\t", rest.at[end]))
@@ -68,26 +29,31 @@ static scene_letter *letter_of(letter_scene *s, str text)
 
 // ---- judging a message --------------------------------------------------------------------------------------------------------
 
-static void copy_found(mailbox *m, scene_letter *l, str text)
+static void text_judge(scene_letter *l, str text)
 {
-    trial *t = m->scene->trial;
+    arena a = arena_make(LETTER_MEMORY);
+    str body = str_from(text, str_find_str(text, S("\r\n\r\n")) + 4);
+    if (!str_eq(body, letter_body(l, &a)))
+        trial_failed(l->scene->trial, "letter %d arrived with another text", l->number);
+    arena_free(&a);
+}
+
+static void copy_found(scene_mailbox *b, scene_letter *l, str text)
+{
+    trial *t = b->scene->trial;
     scene_recipient *to = NULL;
     for (int i = 0; i < l->to_count; i++)
-        if (str_eq(l->to[i].address, str_z(m->owner)))
+        if (str_eq(l->to[i].address, str_z(b->owner)))
             to = &l->to[i];
     if (!to) {
-        trial_failed(t, "letter %d lies in the mailbox of %s, whom it was not for", l->number, m->owner);
+        trial_failed(t, "letter %d lies in the mailbox of %s, whom it was not for", l->number, b->owner);
         return;
     }
+    text_judge(l, text);
     str id = word_behind(text, S(" id "));
-    arena a = arena_make(64 * 1024);
-    ptrdiff_t blank = str_find_str(text, S("\r\n\r\n"));
-    if (!str_eq(str_from(text, blank + 4), letter_body(l, &a)))
-        trial_failed(t, "letter %d arrived with another text", l->number);
-    arena_free(&a);
     for (int i = 0; i < to->copies && i < COPIES_MAX; i++)
         if (str_eq(str_z(to->ids[i]), id)) {
-            trial_failed(t, "letter %d lies twice in the mailbox of %s with the same id " STR_FMT, l->number, m->owner, STR_ARG(id));
+            trial_failed(t, "letter %d came twice to the mailbox of %s with the same id " STR_FMT, l->number, b->owner, STR_ARG(id));
             t->tally.doubled++;
         }
     if (to->copies < COPIES_MAX && id.len < ID_BYTES_MAX)
@@ -95,11 +61,10 @@ static void copy_found(mailbox *m, scene_letter *l, str text)
     to->copies++;
 }
 
-static void bounce_found(mailbox *m, scene_letter *l, str text)
+static void bounce_found(scene_mailbox *b, scene_letter *l, str text)
 {
-    trial *t = m->scene->trial;
-    if (!str_eq(l->from, str_z(m->owner)))
-        trial_failed(t, "the bounce of letter %d went to %s", l->number, m->owner);
+    if (!str_eq(l->from, str_z(b->owner)))
+        trial_failed(b->scene->trial, "the bounce of letter %d went to %s", l->number, b->owner);
     for (ptrdiff_t at; (at = str_find_str(text, S("Final-Recipient: "))) >= 0; ) {
         text = str_from(text, at + 17);
         str address = word_behind(text, S("rfc822; "));
@@ -108,45 +73,18 @@ static void bounce_found(mailbox *m, scene_letter *l, str text)
     }
 }
 
-static void message_judge(mailbox *m, str text)
+void message_judge(scene_mailbox *b, str text)
 {
-    scene_letter *l = letter_of(m->scene, text);
+    scene_letter *l = letter_of(b->scene, text);
     if (!l) {
-        trial_failed(m->scene->trial, "a message in the mailbox of %s is none of ours: " STR_FMT, m->owner, STR_ARG(str_first(text, 300)));
+        trial_failed(b->scene->trial, "a message in the mailbox of %s is none of ours: " STR_FMT, b->owner, STR_ARG(str_first(text, 300)));
         return;
     }
     str head = str_first(text, str_find_str(text, S("\r\n\r\n")));
     if (str_find_str(head, S("multipart/report")) >= 0)
-        bounce_found(m, l, text);
+        bounce_found(b, l, text);
     else
-        copy_found(m, l, text);
-}
-
-static void mailbox_read(letter_scene *s, host_place place, const char *owner)
-{
-    mailbox m = {.scene = s, .owner = owner, .line = arena_make(3 * POP3_LINE_MAX)};
-    buf text = buf_make(MESSAGE_BYTES_MAX);
-    world *w = s->hosts[place].world;
-    m.c = conn_open(w, addr_with_port(host_loopback(place), 110), seconds(30));
-    bool open = str_starts(pop3_line(&m), S("+OK")) && pop3_ask(&m, "USER", str_z(owner)) && pop3_ask(&m, "PASS", S(SCENE_PASSWORD));
-    if (!open)
-        trial_failed(s->trial, "the mailbox of %s does not open: %s", owner, err_text(m.c->error));
-    for (int i = 1; open && i <= MAILBOX_MESSAGES_MAX; i++) {
-        char number[12];
-        int n = snprintf(number, sizeof number, "%d", i);
-        if (!pop3_ask(&m, "RETR", str_of(number, (size_t)n)))
-            break;
-        if (!message_read(&m, &text)) {
-            trial_failed(s->trial, "message %d of %s cannot be read", i, owner);
-            break;
-        }
-        message_judge(&m, buf_str(&text));
-    }
-    if (open)
-        pop3_ask(&m, "QUIT", S(""));
-    conn_close(m.c);
-    buf_free(&text);
-    arena_free(&m.line);
+        copy_found(b, l, text);
 }
 
 // ---- judging a letter ---------------------------------------------------------------------------------------------------------
@@ -182,12 +120,24 @@ static void recipient_judge(scene_letter *l, scene_recipient *to)
         trial_failed(t, "letter %d to " STR_FMT " bounced although nothing was wrong", l->number, STR_ARG(to->address));
 }
 
+// Everything is sound now, but a session that broke may hold a mailbox until its server gives it up.
+static void mailbox_finish(scene_mailbox *b)
+{
+    for (int i = 0; i < FETCHES_MAX; i++) {
+        if (mailbox_fetch(b, true))
+            return;
+        fiber_sleep(seconds(30));
+    }
+    trial_failed(b->scene->trial, "the mailbox of %s cannot be read to its end", b->owner);
+}
+
 void letters_check(letter_scene *s)
 {
-    mailbox_read(s, HOST_HAMBURGER, "bob@hamburger.edu");
-    mailbox_read(s, HOST_HAMBURGER, "betty@hamburger.edu");
-    mailbox_read(s, HOST_CREPES, "alice@crepes.fr");
-    mailbox_read(s, HOST_CREPES, "albert@crepes.fr");
+    world *home = world_here();
+    fiber_world(s->desks[0]);
+    for (int i = 0; i < PEOPLE; i++)
+        mailbox_finish(&s->mailboxes[i]);
+    fiber_world(home);
     for (int i = 0; i < LETTERS; i++) {
         scene_letter *l = &s->letters[i];
         s->trial->tally.letters += l->accepted;

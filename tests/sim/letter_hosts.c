@@ -48,7 +48,7 @@ typedef struct { const char *name, *file, *text; } scene_zone;
 
 static const struct {
     const char *name;
-    uint32_t    ip, loopback;
+    uint32_t    ip;
     const char *mail_domain;
     const char *people[3];
     scene_zone  zones[3];
@@ -58,22 +58,21 @@ static const struct {
     [HOST_NAMES]     = {.name = "names", .ip = 0x0a010035, .zones = {{"hamburger.edu", "zones/hamburger", hamburger_zone},
                                                                      {"crepes.fr", "zones/crepes", crepes_zone}}},
     [HOST_RESOLVER]  = {.name = "resolver", .ip = 0x0a000035},
-    [HOST_HAMBURGER] = {.name = "hamburger.edu", .ip = 0x0a020019, .loopback = 0x7f000219, .mail_domain = "hamburger.edu",
+    [HOST_HAMBURGER] = {.name = "hamburger.edu", .ip = 0x0a020019, .mail_domain = "hamburger.edu",
                         .people = {"bob@hamburger.edu", "betty@hamburger.edu"}},
-    [HOST_CREPES]    = {.name = "crepes.fr", .ip = 0x0a030019, .loopback = 0x7f000319, .mail_domain = "crepes.fr",
+    [HOST_CREPES]    = {.name = "crepes.fr", .ip = 0x0a030019, .mail_domain = "crepes.fr",
                         .people = {"alice@crepes.fr", "albert@crepes.fr"}},
 };
 
 
 addr host_address(host_place place) { return addr_v4(plan[place].ip, 0); }
-addr host_loopback(host_place place) { return addr_v4(plan[place].loopback, 0); }
 
 void hosts_make(letter_scene *s)
 {
     for (int i = 0; i < HOSTS; i++) {
-        addr places[2] = {host_address((host_place)i), host_loopback((host_place)i)};
+        addr at = host_address((host_place)i);
         s->hosts[i] = (scene_host){.scene = s, .place = (host_place)i, .name = plan[i].name};
-        s->hosts[i].world = sim_host(s->trial->sim, str_z(plan[i].name), places, plan[i].loopback ? 2 : 1, SOUND_DISK);
+        s->hosts[i].world = sim_host(s->trial->sim, str_z(plan[i].name), &at, 1, SOUND_DISK);
     }
     for (int i = 0; i < SENDER_HOSTS; i++) {
         addr at = addr_v4(0x0a090001u + (uint32_t)i, 0);
@@ -136,9 +135,9 @@ static err names_start(scene_host *h, node *n)
 
 static err mail_start(scene_host *h, node *n)
 {
-    // The domain that people send from has TLS, since its submission asks for it; the other has none: servers cope with both.
-    const char *tls = h->place == HOST_CREPES ? "certificate cert.pem\nkey key.pem\n" : "";
-    str settings = str_format(&n->memory, "%splaintext loopback\nhost mail.%s\ndomain %s\nresolver 10.0.0.53\npostmaster %s\n"
+    // The domain that people send from has TLS, since its submission asks for it; the other need not: servers cope with both.
+    const char *tls = h->place == HOST_CREPES || h->scene->both_tls ? "certificate cert.pem\nkey key.pem\n" : "";
+    str settings = str_format(&n->memory, "%shost mail.%s\ndomain %s\nresolver 10.0.0.53\npostmaster %s\n"
                               "retry 2s\nretry-max 20s\nexpire 5m\n", tls, plan[h->place].mail_domain, plan[h->place].mail_domain,
                               plan[h->place].people[0]);
     err e = room_start(h, n, &accounts_kind, S("hash-memory 64KiB\nhash-passes 1\n"));
@@ -151,7 +150,7 @@ static err mail_start(scene_host *h, node *n)
         arena_free(&a);
     }
     if (!e)
-        e = room_start(h, n, &mailstore_kind, S("plaintext loopback\n"));
+        e = room_start(h, n, &mailstore_kind, S("certificate cert.pem\nkey key.pem\n"));
     if (!e)
         e = room_start(h, n, &mta_kind, settings);
     return e;
@@ -178,7 +177,6 @@ static void host_boot(void *arg)
         if (!e)
             e = services_start(h, &n);
         h->serves = !e;
-        h->boots_in_vain = e;
         if (!e)
             while (fiber_sleep(seconds(3600)) == E_OK)
                 ;

@@ -3,10 +3,11 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/must.h"
 #include "letter.h"
 #include "rt/story.h"
 
-enum { REPLY_LINES_MAX = 50, REPLY_BYTES_MAX = 2000, ATTEMPTS_MAX = 2000, TEXT_MEMORY = 64 * 1024 };
+enum { REPLY_LINES_MAX = 50, REPLY_BYTES_MAX = 2000, ATTEMPTS_MAX = 2000 };
 
 typedef struct {
     scene_letter *l;
@@ -16,17 +17,19 @@ typedef struct {
 
 // ---- the letter's text --------------------------------------------------------------------------------------------------------
 
-// Lines that differ from letter to letter; some begin with dots, some are empty.
+// Lines that differ from letter to letter; some begin with dots, some are empty. A few letters are so large that servers keep them
+// in files of their own.
 str letter_body(const scene_letter *l, arena *a)
 {
-    buf b = buf_make(LETTER_BODY_BYTES_MAX + 200);
+    buf b = buf_make(LETTER_BODY_BYTES_MAX);
     uint64_t x = (uint64_t)l->number * 2654435761u + 1;
-    int lines = 1 + l->number % 40;
+    int lines = l->number % 33 == 7 ? 4000 : 1 + l->number % 40;
     for (int i = 0; i < lines; i++) {
         x = x * 6364136223846793005u + 1442695040888963407u;
         static const char *const beginnings[] = {"Do you like ketchup", ".", "..", "", "How about pickles"};
         buf_format(&b, "%s%s%x\r\n", beginnings[x >> 60 & 3], x >> 59 & 1 ? "" : " and ", (unsigned)(x >> 32));
     }
+    must(!b.full);
     str out = str_copy(a, buf_str(&b));
     buf_free(&b);
     return out;
@@ -123,7 +126,7 @@ static void attempt(sender *s)
     story_note("smtp", str_format(&s->msg, "letter %d, attempt %d", l->number, l->attempts));
     s->c = conn_open(l->desk, addr_with_port(host_address(where), l->submitted ? 587 : 25), seconds(30));
     if (greet(s) && envelope(s) && ask(s, "DATA" STR_FMT, S("")) == 354) {
-        arena a = arena_make(TEXT_MEMORY);
+        arena a = arena_make(LETTER_MEMORY);
         text_put(s->c, letter_text(l, &a));
         arena_free(&a);
         int code = ask(s, "." STR_FMT, S(""));
@@ -146,7 +149,7 @@ void sender_run(void *arg)
     scene_letter *l = arg;
     sender s = {.l = l, .msg = arena_make(16 * 1024)};
     fiber_world(l->desk);
-    fiber_sleep((int64_t)world_random_below(l->desk, (uint64_t)seconds(60)));
+    fiber_sleep((int64_t)world_random_below(l->desk, (uint64_t)seconds(90)));
     while (!l->over && !fiber_canceled() && l->attempts < ATTEMPTS_MAX) {
         attempt(&s);
         if (!l->over)

@@ -32,15 +32,18 @@ static void letter_plan(letter_scene *s, int number)
 
 static void senders_run(letter_scene *s)
 {
-    scope senders;
+    scope senders, readers;
     scope_open(&senders, 0, LETTERS);
+    scope_open(&readers, 0, PEOPLE);
     for (int i = 0; i < LETTERS; i++)
         scope_go(&senders, "sender", sender_run, &s->letters[i]);
+    for (int i = 0; i < PEOPLE; i += 2)              // two read all the time, the others when all is over
+        scope_go(&readers, "reader", reader_run, &s->mailboxes[i]);
     faults_play(s);
-    faults_heal(s);
     // Nothing is wrong any more: whoever still has a letter gets it through.
     for (int i = 0; i < 60 && senders.count; i++)
         fiber_sleep(minutes(1));
+    scope_close(&readers);
     scope_close(&senders);
 }
 
@@ -50,6 +53,12 @@ void letter_play(trial *t)
     s->trial = t;
     s->memory = arena_make(1 << 20);
     s->calm = sim_chance(t->sim, 50000);
+    s->both_tls = sim_chance(t->sim, 200000);
+    for (int i = 0; i < PEOPLE; i++) {
+        s->mailboxes[i].scene = s;
+        s->mailboxes[i].place = i < 2 ? HOST_HAMBURGER : HOST_CREPES;
+        s->mailboxes[i].owner = people[i];
+    }
     hosts_make(s);
     scope_open(&s->life, 0, 2 * HOSTS);
     for (int i = 0; i < HOSTS; i++)
