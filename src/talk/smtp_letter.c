@@ -289,6 +289,15 @@ static bool fits(sending *g)
     return !g->letter->body_8bit || k->eight_bit_mime || convert(g);
 }
 
+// 250 to DATA is no promise: nothing was sent yet. Whoever says so has lost count of the commands, or somebody put the answer
+// there; the letter stays ours.
+static smtp_verdict data_nonsense(sending *g)
+{
+    if (g->accepted)
+        g->s->over = true;
+    return (smtp_verdict){.error = E_PROTOCOL, .text = S("the server answered DATA with neither 354 nor a refusal")};
+}
+
 bool smtp_client_send(smtp_client *s, const smtp_letter *letter, smtp_verdict *verdicts, arena *a)
 {
     sending g = {.s = s, .letter = letter, .verdicts = verdicts, .a = a};
@@ -301,7 +310,7 @@ bool smtp_client_send(smtp_client *s, const smtp_letter *letter, smtp_verdict *v
     if (!(s->capabilities.pipelining ? envelope_pipelined(&g, &data) : envelope_stepwise(&g, &data)))
         return !s->over;
     if (data.code != 354 || g.accepted == 0) {
-        verdict_rest(&g, 0, data);
+        verdict_rest(&g, 0, data.code / 100 == 5 || data.code / 100 == 4 ? data : data_nonsense(&g));
         if (data.code == 354)
             end_empty(&g);
         return !s->over;

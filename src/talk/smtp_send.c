@@ -58,7 +58,7 @@ bool smtp_client_hear(smtp_client *s, int64_t timeout_ns, const char *what, smtp
     }
     if (state == SMTP_REPLY_BAD)
         return broken(s, E_PROTOCOL, what, v, a);
-    str text = text_tame(buf_str(&s->reply.text), a);
+    str text = text_tame(str_first(buf_str(&s->reply.text), SMTP_VERDICT_TEXT_MAX), a);
     *v = (smtp_verdict){.code = s->reply.code, .text = text, .enhanced = smtp_reply_enhanced(s->reply.code, text)};
     if (v->code == 421)                            // RFC 5321 3.8: it is closing the connection
         s->over = true;

@@ -4,6 +4,7 @@
 
 enum {
     SMTP_MESSAGE_BYTES_MAX = 256 * 1024,     // memory of one command and its reply
+    SMTP_VERDICT_TEXT_MAX = 1024,            // of a reply's text kept in a verdict: a thousand recipients' fit into memory
     SMTP_PIPELINE_MAX = 100,                 // commands under way: their replies fit into the conn's buffer (RFC
                                              // 2920 3.1)
 };

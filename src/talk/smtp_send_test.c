@@ -227,3 +227,57 @@ TEST(smtp_client_gives_up_on_nonsense)
         arena_free(&p.memory);
     }
 }
+
+// ---- hostile servers ----
+
+// A server that answers DATA with 250 has taken nothing: the letter must stay ours, whatever it says behind that.
+TEST(smtp_client_believes_no_promise_before_the_letter)
+{
+    static const char *const rows[][14] = {
+        {"S: 220 hi", "C: EHLO", "S: 250-mx", "S: 250 PIPELINING", "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok",
+         "S: 250 ok", "S: 250 accepted", "S: 250 accepted", "X", NULL},
+        {"S: 220 hi", "C: EHLO", "S: 250 mx", "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA",
+         "S: 250 accepted", "X", NULL},
+        {"S: 220 hi", "C: EHLO", "S: 250 mx", "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA",
+         "S: 334 go", "X", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        play p = {.script = rows[i], .letters = 1, .recipients = 1, .body = KETCHUP};
+        played(&p);
+        CHECK_ROW(i, !p.alive && p.verdicts[0].code == 0 && p.verdicts[0].error == E_PROTOCOL);
+        arena_free(&p.memory);
+    }
+}
+
+// RFC 2920 answers that come before their question: nobody may be told that the letter arrived when the dot was not sent.
+TEST(smtp_client_is_not_confused_by_answers_ahead_of_time)
+{
+    static const char *const script[] = {
+        "S: 220 hi", "S: 250-mx", "S: 250 PIPELINING", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 250 ok", "X", NULL};
+    play p = {.script = script, .letters = 1, .recipients = 1, .body = KETCHUP};
+    played(&p);
+    CHECK(!p.alive);
+    CHECK(p.verdicts[0].code / 100 != 2);
+    arena_free(&p.memory);
+}
+
+TEST(smtp_client_keeps_little_of_a_long_answer)
+{
+    static char line[1500] = "S: 550-";
+    static const char *script[64] = {"S: 220 hi", "C: EHLO", "S: 250 mx", "C: MAIL"};
+    int n = 4;
+    memset(line + 7, 'x', sizeof line - 8);
+    for (int i = 0; i < 9; i++)
+        script[n++] = line;
+    script[n++] = "S: 550 end";
+    script[n++] = "C: QUIT";
+    script[n++] = "S: 221 bye";
+    play p = {.script = script, .letters = 1, .recipients = 4, .body = KETCHUP};
+    played(&p);
+    for (int i = 0; i < 4; i++) {
+        CHECK_INT(p.verdicts[i].code, 550);
+        CHECK(p.verdicts[i].text.len <= 1024);
+    }
+    CHECK(p.memory.used_bytes < 16 * 1024);
+    arena_free(&p.memory);
+}
