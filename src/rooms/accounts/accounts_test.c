@@ -111,6 +111,34 @@ static void guessing(stage *t)
 
 TEST(accounts_make_guessers_wait_and_owners_not_for_long) { on_stage(guessing); }
 
+// Forty guesses at once, the right one among them: they may not all be judged before the first has failed.
+typedef struct { stage *t; const char *password; login_verdict verdict; } guess;
+
+static void guess_one(void *arg)
+{
+    guess *g = arg;
+    g->verdict = check(g->t, "bob@hamburger.edu", g->password);
+}
+
+static void guessing_at_once(stage *t)
+{
+    guess guesses[40];
+    int wrong = 0, right = 0;
+    CHECK_INT(add(t, "bob@hamburger.edu", "ketchup and pickles"), E_OK);
+    SCOPE(all, 0, 40);
+    for (int i = 0; i < 40; i++) {
+        guesses[i] = (guess){t, i == 39 ? "ketchup and pickles" : "guess", LOGIN_TROUBLE};
+        scope_go(&all, "guess", guess_one, &guesses[i]);
+    }
+    scope_wait(&all);
+    for (int i = 0; i < 40; i++)
+        wrong += guesses[i].verdict == LOGIN_WRONG, right += guesses[i].verdict == LOGIN_OK;
+    CHECK_INT(right, 0);
+    CHECK(wrong >= 1 && wrong <= 12);
+}
+
+TEST(accounts_judge_few_of_many_guesses_at_once) { on_stage(guessing_at_once); }
+
 static str mailbox(stage *t, const char *who)
 {
     str account;

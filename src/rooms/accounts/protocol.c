@@ -76,12 +76,19 @@ static check_verdict check(accounts *s, const request *q, arena *a, str *account
     for (int i = 0; i < count && !good; i++)
         if (accounts_verify(s, hashes[i], q->password, &good) != E_OK)
             return CHECK_TROUBLE;
+    // Guesses that were under way together: when the others have made this name or address wait meanwhile, not even a
+    // right one is told apart from them.
+    now = world_now_ns(s->w);
+    for_client = from.len ? backoff_wait_ns(&s->clients, from, now) : 0;
+    for_name = backoff_wait_ns(&s->names, key, now);
+    *wait_ns = for_client > for_name ? for_client : for_name;
+    if (*wait_ns > 0)
+        return CHECK_TOO_MANY;
     if (good && known && people_find(s->people, key)) {
         backoff_forgive(&s->names, key);
         *account = key;
         return CHECK_OK;
     }
-    now = world_now_ns(s->w);
     if (from.len)
         backoff_failed(&s->clients, from, now);
     backoff_failed(&s->names, key, now);
