@@ -267,11 +267,10 @@ static void tell(delivery *v, const letter *l, const outcome *o)
 }
 
 // Records what became of the recipients; what failed for ever bounces in the same record.
-static void conclude(delivery *v, job *j, const int *which, int count, const smtp_verdict *verdicts)
+// fates: room for `count`, taken before a stranger's answers could fill the memory.
+static void conclude(delivery *v, job *j, const int *which, int count, const smtp_verdict *verdicts, outcome *fates)
 {
     letter *l = j->letter;
-    outcome *fates = arena_array(&v->msg, outcome, count);
-    must(fates);
     int attempts = 0;
     for (int i = 0; i < count; i++) {
         fates[i] = outcome_of(v, l, which[i], &verdicts[i]);
@@ -336,7 +335,8 @@ static void deliver_one(delivery *v, job *j)
     }
     int *which = arena_array(&v->msg, int, l->to_count);
     smtp_verdict *verdicts = arena_array(&v->msg, smtp_verdict, l->to_count);
-    must(which && verdicts);
+    outcome *fates = arena_array(&v->msg, outcome, l->to_count);
+    must(which && verdicts && fates);
     int count = recipients_here(v, l, which);
     if (count == 0) {
         queue_job_done(v->q, j);
@@ -362,7 +362,7 @@ static void deliver_one(delivery *v, job *j)
         if (!more || v->letters >= QUEUE_LETTERS_A_CONNECTION)
             hang_up(v, more);
     }
-    conclude(v, j, which, count, verdicts);
+    conclude(v, j, which, count, verdicts, fates);
 }
 
 void deliver(queue *q, destination *d, job *first)

@@ -21,7 +21,7 @@ typedef struct {
     dot_reader  dots;
     buf         text;                      // all of it, or what has not gone to the blob yet
     blob_draft *draft;                     // NULL: still small
-    bool        head_done, loops;
+    bool        head_done, loops, head_too_large;
     err         trouble;                   // of the disk
     int64_t     written_bytes;             // to the blob
     bool        eight_bit;
@@ -51,15 +51,16 @@ static bool put_received(session *s, buf *out)
 }
 
 // What the head of the text needs: an empty line where a person forgot it, and for our own people a date and an id.
-static void finish_head(message *t)
+// whole: the text is all here. Else it may be that the head goes on behind it: then no empty line may cut it in two.
+static void finish_head(message *t, bool whole)
 {
     session *s = t->s;
     header_block head;
     arena a = arena_make(HEADER_BYTES_MAX * 2);
     t->head_done = true;
-    header_read(buf_str(&t->text), &a, &head);
+    t->head_too_large = !header_read(buf_str(&t->text), &a, &head);
     t->loops = header_count(&head, S("Received")) > HEADER_HOPS_MAX;
-    if (!head.has_blank)
+    if (!head.has_blank && (whole || str_find(head.body, '\n') >= 0))
         insert(&t->text, (size_t)head.raw.len, S("\r\n"));
     buf front = buf_make(MESSAGE_HEAD_BYTES);
     put_received(s, &front);
@@ -75,7 +76,7 @@ static void finish_head(message *t)
 static void spill(message *t)
 {
     if (!t->head_done)
-        finish_head(t);
+        finish_head(t, false);
     if (!t->draft && !t->trouble)
         t->trouble = blob_begin(spool_blobs(t->s->m->spool), &t->draft);
     if (!t->trouble)
@@ -116,7 +117,7 @@ static err store(message *t)
 {
     letter *l = t->s->letter;
     if (!t->head_done)
-        finish_head(t);
+        finish_head(t, true);
     if (t->draft) {
         spill(t);
         if (!t->trouble)
@@ -183,8 +184,10 @@ static void judge(message *t, dot_verdict verdict)
         session_format(s, 552, "5.3.4", "The letter is too large: at most %lld bytes", (long long)s->m->size_bytes_max);
     } else {
         if (!t->head_done)
-            finish_head(t);
-        if (t->loops)
+            finish_head(t, true);
+        if (t->head_too_large)
+            session_format(s, 552, "5.3.4", "The letter's header is too large: at most %d fields", HEADER_FIELDS_MAX);
+        else if (t->loops)
             session_reply(s, 554, "5.4.6", S("Too many hops: the letter goes in circles"));
         else
             store_and_answer(t);

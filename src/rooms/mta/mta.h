@@ -20,6 +20,7 @@ enum {
     MTA_PEM_BYTES_MAX = 256 * 1024,
     MTA_ERRORS_MAX = 20,             // refused commands a conversation
     MTA_JUNK_MAX = 1000,             // NOOP, RSET, VRFY, HELP and empty lines a conversation
+    MTA_COMMANDS_A_LETTER_MAX = 5000,    // of any kind, however polite, before the next letter comes
     MTA_AUTH_TRIES_MAX = 5,
     MTA_LETTERS_MAX = 10000,         // letters a conversation
 };

@@ -168,9 +168,8 @@ static bool recipient_allowed(session *s, address *to)
     if (!mta_is_local(s->m, to->domain)) {
         if (s->submission)
             return true;
-        session_format(s, 550, "5.7.1", STR_FMT " is not one of ours, and we carry mail to others only for our own people",
-                       STR_ARG(to->domain));
-        s->errors++;
+        complain(s, 550, "5.7.1", str_format(&s->msg, STR_FMT " is not one of ours, and we carry mail to others only for "
+                                             "our own people", STR_ARG(to->domain)));
         return false;
     }
     switch (login_mailbox(s->m->room, lower_domain(&s->msg, *to), &s->msg, &account)) {
@@ -252,7 +251,8 @@ static void start_tls(session *s)
         return;
     }
     story_note("smtp", S("from here on under TLS"));
-    session_forget(s);                                   // RFC 3207 4.2: nothing said in plain text counts
+    session_forget(s);                                   // RFC 3207 4.2: nothing said in plain text counts,
+    s->account = (str){0};                               // a login least of all: it may be somebody else's
     s->greeted = s->extended = false;
 }
 
@@ -400,7 +400,13 @@ static void listen_to(session *s)
         line = smtp_line_edit(line, &s->msg);
     smtp_command cmd = smtp_command_read(line, &s->msg);
     story_tell("smtp", STORY_IN, s->c->local, s->c->peer, cmd.verb == SMTP_AUTH ? S("AUTH (not shown)") : line);
+    unsigned letters = s->letters;
     obey(s, &cmd);
+    s->aimless = s->letters == letters ? s->aimless + 1 : 0;
+    if (!s->over && s->aimless >= MTA_COMMANDS_A_LETTER_MAX) {
+        session_reply(s, 421, "4.7.0", S("Too many commands without a letter, closing the connection"));
+        s->over = true;
+    }
 }
 
 static void converse(mta *m, conn *c, bool submission)

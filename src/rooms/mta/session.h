@@ -16,6 +16,7 @@ typedef struct {
     address from;
     int     to_cap;
     unsigned errors, junk, auth_tries, letters, refused;
+    unsigned aimless;                // commands since the last letter
 } session;
 
 // Answers, told to the story too. text: lines separated by '\n'.
