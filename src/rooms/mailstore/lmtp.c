@@ -232,6 +232,10 @@ static void data(lmtp_session *s)
 
 static void obey(lmtp_session *s, const smtp_command *q)
 {
+    if (q->verb == SMTP_HTTP) {                    // no server of mail talks like that (ALPACA)
+        s->quitting = true;
+        return;
+    }
     if (q->complaint.code)
         return reply(s, q->complaint.code, q->complaint.enhanced, q->complaint.text);
     switch (q->verb) {
