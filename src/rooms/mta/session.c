@@ -61,7 +61,8 @@ void session_forget(session *s)
 
 static bool may_login(const session *s)
 {
-    bool sheltered = s->c->is_tls || s->c->is_inside || (s->m->plaintext_loopback && addr_is_loopback(s->c->peer));
+    bool near = addr_is_loopback(s->c->peer) || addr_eq_ip(s->c->peer, s->c->local);     // from this very machine
+    bool sheltered = s->c->is_tls || s->c->is_inside || (s->m->plaintext_loopback && near);
     return s->submission && sheltered && !s->account.len;
 }
 
