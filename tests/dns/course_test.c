@@ -55,10 +55,14 @@ TEST(course_n1_iterated_query) { stage_play(1, iterated, NULL); }
 
 static void recursive(stage *t)
 {
+    uint64_t trace = story_trace_new();
+    story_event events[16];
     everybody(t, "recurse 10.0.0.0/8", "recursive on");
+    fiber_set_trace(trace);
     CHECK_STR(stage_ask(t, "gaia.cs.umass.edu", DNS_A, NULL), S("NOERROR gaia.cs.umass.edu. A 128.119.245.12"));
     // The local server asks the root alone; the root asks edu, edu asks umass: each one query on.
     CHECK(stage_asked(t, ROOT) == 1 && stage_asked(t, EDU) == 1 && stage_asked(t, UMASS) == 1);
+    CHECK_INT(story_read(trace, events, 16), 8);           // four questions and their answers, one story
     CHECK_STR(stage_ask(t, "nothing.cs.umass.edu", DNS_A, NULL), S("NXDOMAIN"));
     CHECK_STR(stage_ask(t, "www.ibm.com", DNS_A, NULL),
               S("NOERROR www.ibm.com. CNAME servereast.backup2.ibm.com., servereast.backup2.ibm.com. A 10.1.1.1"));

@@ -47,6 +47,8 @@ size_t recurse(world *w, const zone_table *zones, str query, bool is_stream, are
     if (!room || answer(&plain, query, msg, room, DNS_UDP_MAX, &own, &asked) != ANSWER_READY ||
         !dns_message_read(own, msg, &referral, NULL))
         return 0;
+    if (asked.edns.trace)
+        fiber_set_trace(asked.edns.trace);                 // what we ask on is part of the asker's story
     int count = referred_to(&referral, servers);
     for (int i = 0; i < count && world_now_ns(w) < until; i++) {
         dns_asking asking = {.question = asked.question, .recursion_desired = true};
