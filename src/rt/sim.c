@@ -20,7 +20,7 @@ enum {
 
 typedef enum { DICE_NETWORK, DICE_DIRECTOR, DICE_HOST, DICE_DISK } dice_purpose;
 
-// ---- chance -------------------------------------------------------------------------------------------------------------------
+// ---- chance ------------------------------------------------------------------------------------------------
 
 static uint64_t splitmix(uint64_t *state)
 {
@@ -75,7 +75,7 @@ int64_t dice_between(dice *d, int64_t least, int64_t most)
     return least + (int64_t)dice_below(d, (uint64_t)(most - least) + 1);
 }
 
-// ---- events and time ----------------------------------------------------------------------------------------------------------
+// ---- events and time ---------------------------------------------------------------------------------------
 
 void sim_at(sim *s, sim_event *e, int64_t when_ns)
 {
@@ -132,7 +132,7 @@ static bool driver_wait(void *self, int64_t until_ns, bool poll_only)
     return true;
 }
 
-// ---- the simulation -----------------------------------------------------------------------------------------------------------
+// ---- the simulation ----------------------------------------------------------------------------------------
 
 sim *sim_new(uint64_t seed)
 {
@@ -200,7 +200,7 @@ bool world_broken(world *w, const char *what)
     return false;
 }
 
-// ---- links --------------------------------------------------------------------------------------------------------------------
+// ---- links -------------------------------------------------------------------------------------------------
 
 sim_path *sim_path_of(sim *s, const sim_machine *from, const sim_machine *to)
 {
@@ -260,7 +260,7 @@ sim_machine *sim_host_at(sim *s, sim_machine *from, addr to)
     return addr_is_loopback(to) || addr_is_any(to) ? from : NULL;
 }
 
-// ---- a host as a world --------------------------------------------------------------------------------------------------------
+// ---- a host as a world -------------------------------------------------------------------------------------
 
 static int64_t host_now(world *w) { return host_of(w)->sim->now_ns; }
 
@@ -303,8 +303,8 @@ static const world_operations sim_operations = {
     .local = socket_local, .peer_closed = sim_peer_closed,
     .datagram = sim_datagram, .datagram_connect = sim_datagram_connect, .receive = sim_receive, .send = sim_send,
     .open = sim_file_open, .file_read = sim_file_read, .file_write = sim_file_write, .file_size = sim_file_size,
-    .file_truncate = sim_file_truncate, .file_sync = sim_file_sync, .file_lock = sim_file_lock, .file_close = sim_file_close,
-    .stat = sim_path_stat, .rename = sim_path_rename, .remove = sim_path_remove,
+    .file_truncate = sim_file_truncate, .file_sync = sim_file_sync, .file_lock = sim_file_lock,
+    .file_close = sim_file_close, .stat = sim_path_stat, .rename = sim_path_rename, .remove = sim_path_remove,
     .dir_make = sim_dir_make, .dir_list = sim_dir_list, .dir_sync = sim_dir_sync,
 };
 
@@ -337,7 +337,7 @@ void sim_disk_set(world *w, sim_disk disk) { host_of(w)->disk = disk; }
 void sim_clock_step(world *w, int64_t ns) { host_of(w)->wall_offset_ns += ns; }
 bool sim_is_up(world *w) { return host_of(w)->up; }
 
-// ---- life and death of a host -------------------------------------------------------------------------------------------------
+// ---- life and death of a host ------------------------------------------------------------------------------
 
 static void host_first(void *arg)
 {
@@ -433,7 +433,7 @@ void sim_fault_after(world *w, int64_t file_operations, err error)
 
 bool sim_fault_met(world *w) { return host_of(w)->fault_met; }
 
-// ---- sockets: names and places ------------------------------------------------------------------------------------------------
+// ---- sockets: names and places -----------------------------------------------------------------------------
 
 void sim_sock_init(sim_sock *s, sim_machine *h, sim_sock_kind kind, addr local, bool share_port)
 {

@@ -1,5 +1,5 @@
-// The files of a simulated host as its programs use them. Every operation is a step at which the host may die or a fault may
-// strike (sim_crash_after, sim_fault_after), costs virtual time, and goes into the fingerprint.
+// The files of a simulated host as its programs use them. Every operation is a step at which the host may die
+// or a fault may strike (sim_crash_after, sim_fault_after), costs virtual time, and goes into the fingerprint.
 #include <string.h>
 
 #include "base/crc32c.h"
@@ -21,7 +21,7 @@ typedef struct {
 
 static sim_file *file_inside(file *f) { return (sim_file *)(void *)f; }
 
-// ---- steps --------------------------------------------------------------------------------------------------------------------
+// ---- steps -------------------------------------------------------------------------------------------------
 
 typedef enum { STEP_GO, STEP_FAULT, STEP_DIE, STEP_DEAD } step;
 
@@ -70,9 +70,12 @@ static bool disk_is_full(sim_machine *h, int64_t more)
     return h->disk.capacity_bytes > 0 && tree_used_bytes(h->tree) + more > h->disk.capacity_bytes;
 }
 
-enum { OP_OPEN = 1, OP_READ, OP_WRITE, OP_TRUNCATE, OP_SYNC, OP_STAT, OP_RENAME, OP_REMOVE, OP_DIR_MAKE, OP_DIR_LIST, OP_DIR_SYNC };
+enum {
+    OP_OPEN = 1, OP_READ, OP_WRITE, OP_TRUNCATE, OP_SYNC, OP_STAT, OP_RENAME, OP_REMOVE, OP_DIR_MAKE, OP_DIR_LIST,
+    OP_DIR_SYNC,
+};
 
-// ---- files --------------------------------------------------------------------------------------------------------------------
+// ---- files -------------------------------------------------------------------------------------------------
 
 static err node_open(sim_machine *h, const char *path, int flags, unsigned mode, inode **out)
 {
@@ -203,7 +206,8 @@ err sim_file_truncate(file *base, int64_t size_bytes)
     if (step_refused(s))
         return step_error(h, s);
     must(size_bytes >= 0 && size_bytes < FILE_BYTES_MAX && (f->flags & FILE_WRITE));
-    if (s == STEP_GO && size_bytes > (int64_t)f->node->now.size && disk_is_full(h, size_bytes - (int64_t)f->node->now.size))
+    if (s == STEP_GO && size_bytes > (int64_t)f->node->now.size &&
+        disk_is_full(h, size_bytes - (int64_t)f->node->now.size))
         return E_NO_SPACE;
     inode_resize(f->node, (size_t)size_bytes);
     charge(h, h->disk.write_ns, 0);
@@ -253,7 +257,7 @@ void sim_file_close(file *base)
     memory_free(f);
 }
 
-// ---- paths --------------------------------------------------------------------------------------------------------------------
+// ---- paths -------------------------------------------------------------------------------------------------
 
 err sim_path_stat(world *w, const char *path, file_stat *out)
 {
@@ -264,7 +268,8 @@ err sim_path_stat(world *w, const char *path, file_stat *out)
     const inode *n = tree_find(h->tree, path);
     if (!n)
         return E_NO_ENTRY;
-    *out = (file_stat){.size_bytes = (int64_t)n->now.size, .modified_ns = n->modified_ns, .is_dir = n->is_dir, .mode = n->mode};
+    *out = (file_stat){
+        .size_bytes = (int64_t)n->now.size, .modified_ns = n->modified_ns, .is_dir = n->is_dir, .mode = n->mode};
     return E_OK;
 }
 

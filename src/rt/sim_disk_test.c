@@ -6,9 +6,9 @@
 #include "rt/worker.h"
 #include "test.h"
 
-// A program small enough to be checked whole: it appends numbered records of 700 bytes to a file and syncs after each, and
-// every third record it replaces a second file that holds the number. After a crash the file must hold every record that was
-// synced, and the number must be one that was written.
+// A program small enough to be checked whole: it appends numbered records of 700 bytes to a file and syncs
+// after each, and every third record it replaces a second file that holds the number. After a crash the file
+// must hold every record that was synced, and the number must be one that was written.
 enum { RECORD_BYTES = 700, RECORDS = 8 };
 
 typedef struct {
@@ -146,7 +146,7 @@ TEST(sim_disk_keeps_what_was_synced_whatever_step_the_crash_comes_at)
         }
 }
 
-// ---- faults: fail operation 0, 1, 2 ... until a run meets none -------------------------------------------------------------------
+// ---- faults: fail operation 0, 1, 2 ... until a run meets none ---------------------------------------------
 
 static void fault_first(void *arg)
 {
@@ -174,7 +174,7 @@ TEST(sim_disk_fault_walk)
     CHECK_INT(met, 2 + 2 + RECORDS * 2 + 2 * 5);            // every operation of appender_steps, once
 }
 
-// ---- single rules -------------------------------------------------------------------------------------------------------------
+// ---- single rules ------------------------------------------------------------------------------------------
 
 typedef struct { sim *sim; world *w; int kept, torn, gone, zeros, renamed; } rules;
 

@@ -1,12 +1,12 @@
-// What the parts of the simulator share: sim.c (clock, events, chance, hosts), sim_stream.c and sim_datagram.c (the network),
-// sim_disk.c and sim_tree.c (disks). Nobody else includes this.
+// What the parts of the simulator share: sim.c (clock, events, chance, hosts), sim_stream.c and sim_datagram.c
+// (the network), sim_disk.c and sim_tree.c (disks). Nobody else includes this.
 #pragma once
 #include "base/heap.h"
 #include "base/list.h"
 #include "rt/sim.h"
 #include "rt/wait.h"
 
-// ---- chance: one independent generator a purpose, so that a draw more in one leaves the others as they were -------------------
+// ---- chance: one independent generator a purpose, so that a draw more in one leaves the others as they were ----
 typedef struct { uint64_t state[4]; } dice;                  // xoshiro256** (Blackman, Vigna 2018)
 
 dice     dice_make(uint64_t seed, uint64_t purpose, uint64_t number);
@@ -15,13 +15,13 @@ uint64_t dice_below(dice *d, uint64_t bound);                // unbiased; bound 
 bool     dice_chance(dice *d, int64_t per_million);
 int64_t  dice_between(dice *d, int64_t least, int64_t most); // both included
 
-// ---- events -------------------------------------------------------------------------------------------------------------------
+// ---- events ------------------------------------------------------------------------------------------------
 typedef struct sim_event {
     heap_node node;
     void    (*run)(struct sim_event *);
 } sim_event;
 
-// ---- hosts --------------------------------------------------------------------------------------------------------------------
+// ---- hosts -------------------------------------------------------------------------------------------------
 typedef struct sim_tree sim_tree;
 
 typedef struct sim_machine {
@@ -83,9 +83,9 @@ bool     sim_apart(sim *s, const sim_machine *from, const sim_machine *to);
 // When `bytes` that leave now arrive over a link: waiting for the line, sending, delay.
 int64_t  sim_arrival(sim *s, const sim_machine *from, const sim_machine *to, size_t bytes);
 sim_machine *sim_host_at(sim *s, sim_machine *from, addr to);      // who has this address, as seen by `from`; NULL
-void     sim_host_die(sim_machine *h);                          // disk frozen, sockets gone, life canceled; does not wait
+void     sim_host_die(sim_machine *h);                          // disk frozen, sockets gone, life canceled
 
-// ---- sockets ------------------------------------------------------------------------------------------------------------------
+// ---- sockets -----------------------------------------------------------------------------------------------
 typedef enum { SOCK_LISTENER, SOCK_STREAM, SOCK_DATAGRAM } sim_sock_kind;
 
 typedef struct sim_sock {
@@ -107,7 +107,8 @@ void sim_sock_ready(sim_sock *s, bool reading, bool writing);            // mark
 err  sim_source(sim_machine *h, addr to, sim_sock_kind kind, addr *out);
 // Is the place taken by a socket of this kind?
 bool sim_taken(sim_machine *h, sim_sock_kind kind, addr at, bool share_port);
-// May this host bind the address at all? And which socket hears what comes to `to` (an exact address before a wildcard)?
+// May this host bind the address at all? And which socket hears what comes to `to` (an exact address before a
+// wildcard)?
 bool sim_may_bind(sim_machine *h, addr at);
 sim_sock *sim_hearer(sim_machine *h, sim_sock_kind kind, addr to);
 
@@ -135,7 +136,7 @@ err  sim_send(sock *s, const datagram *v, int count, int *sent);
 void sim_datagram_close(sim_sock *s);
 void sim_datagrams_free(sim *s);
 
-// ---- disks --------------------------------------------------------------------------------------------------------------------
+// ---- disks -------------------------------------------------------------------------------------------------
 // sim_disk.c: the operations of a world
 err  sim_file_open(world *w, const char *path, int flags, unsigned mode, file **out);
 err  sim_file_read(file *f, int64_t offset, void *into, size_t size, size_t *got);

@@ -59,7 +59,7 @@ static err stream_read(sock *s, void *into, size_t size, size_t *got)
     return E_OK;
 }
 
-// ---- streams ------------------------------------------------------------------------------------------------------------------
+// ---- streams -----------------------------------------------------------------------------------------------
 
 enum { BULK_BYTES = 300 * 1000 };
 
@@ -127,7 +127,8 @@ static bulk bulk_run(uint64_t seed, sim_link link)
 TEST(sim_stream_carries_all_bytes_in_order_whatever_is_lost)
 {
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        bulk b = bulk_run(seed, (sim_link){.delay_min_ns = millis(1), .delay_max_ns = millis(40), .lose_per_million = 100000});
+        bulk b = bulk_run(
+            seed, (sim_link){.delay_min_ns = millis(1), .delay_max_ns = millis(40), .lose_per_million = 100000});
         CHECK_ROW(seed, b.client == E_OK && b.ended == E_EOF && b.in_order && b.received == BULK_BYTES);
         sim_free(b.p.sim);
     }
@@ -135,7 +136,8 @@ TEST(sim_stream_carries_all_bytes_in_order_whatever_is_lost)
 
 TEST(sim_stream_takes_the_time_that_the_line_needs)
 {
-    bulk b = bulk_run(1, (sim_link){.delay_min_ns = millis(10), .delay_max_ns = millis(10), .bytes_per_s = 1000 * 1000});
+    bulk b =
+        bulk_run(1, (sim_link){.delay_min_ns = millis(10), .delay_max_ns = millis(10), .bytes_per_s = 1000 * 1000});
     int64_t line_ns = BULK_BYTES * 1000ll;                   // 1 us a byte
     CHECK(b.took_ns >= line_ns + 4 * millis(10));            // call, answer, bytes, thanks
     CHECK(b.took_ns <= line_ns + 4 * millis(10) + millis(1));
@@ -153,7 +155,8 @@ TEST(sim_stream_waits_when_the_window_is_full)
 
 TEST(sim_same_seed_same_run)
 {
-    sim_link rough = {.delay_min_ns = millis(1), .delay_max_ns = millis(90), .lose_per_million = 50000, .cut_per_million = 1000};
+    sim_link rough = {
+        .delay_min_ns = millis(1), .delay_max_ns = millis(90), .lose_per_million = 50000, .cut_per_million = 1000};
     bulk one = bulk_run(7, rough), again = bulk_run(7, rough), other = bulk_run(8, rough);
     CHECK(sim_fingerprint(one.p.sim) == sim_fingerprint(again.p.sim));
     CHECK(sim_fingerprint(one.p.sim) != sim_fingerprint(other.p.sim));
@@ -165,7 +168,8 @@ TEST(sim_stream_cut_ends_both_sides)
 {
     int cut = 0;
     for (uint64_t seed = 1; seed <= 40; seed++) {
-        bulk b = bulk_run(seed, (sim_link){.delay_min_ns = millis(1), .delay_max_ns = millis(9), .cut_per_million = 30000});
+        bulk b = bulk_run(
+            seed, (sim_link){.delay_min_ns = millis(1), .delay_max_ns = millis(9), .cut_per_million = 30000});
         CHECK_ROW(seed, b.in_order);
         CHECK_ROW(seed, b.client == E_OK || b.client == E_RESET);
         CHECK_ROW(seed, b.ended == E_EOF || b.ended == E_RESET);
@@ -175,7 +179,7 @@ TEST(sim_stream_cut_ends_both_sides)
     CHECK(cut > 5 && cut < 40);
 }
 
-// ---- connecting ---------------------------------------------------------------------------------------------------------------
+// ---- connecting --------------------------------------------------------------------------------------------
 
 static void connect_cases(void *arg)
 {
@@ -245,7 +249,8 @@ static void bulk_with_partition(void *arg)
 
 TEST(sim_stream_survives_a_partition_that_heals)
 {
-    bulk b = {.p = pair_new(5, (sim_link){.delay_min_ns = millis(10), .delay_max_ns = millis(10), .bytes_per_s = 1000000})};
+    bulk b = {.p = pair_new(
+                  5, (sim_link){.delay_min_ns = millis(10), .delay_max_ns = millis(10), .bytes_per_s = 1000000})};
     CHECK_INT(sim_run(b.p.sim, bulk_with_partition, &b), E_OK);
     CHECK(b.client == E_OK && b.received == BULK_BYTES && b.took_ns > seconds(20));
     sim_free(b.p.sim);
@@ -276,7 +281,7 @@ TEST(sim_unix_sockets_stay_on_their_host)
     sim_free(p.sim);
 }
 
-// ---- datagrams ----------------------------------------------------------------------------------------------------------------
+// ---- datagrams ---------------------------------------------------------------------------------------------
 
 static int receive_all(sock *s, unsigned char *seen, int most)
 {
@@ -318,7 +323,9 @@ static void rain_falls(void *arg)
 
 TEST(sim_datagrams_are_lost_and_overtake_each_other)
 {
-    rain r = {.p = pair_new(1, (sim_link){.delay_min_ns = millis(1), .delay_max_ns = millis(50), .lose_per_million = 200000})};
+    rain r = {
+        .p = pair_new(
+            1, (sim_link){.delay_min_ns = millis(1), .delay_max_ns = millis(50), .lose_per_million = 200000})};
     CHECK_INT(sim_run(r.p.sim, rain_falls, &r), E_OK);
     CHECK(r.arrived > 120 && r.arrived < 190 && r.inversions > 20);
     CHECK_INT(sim_figures_now(r.p.sim).datagrams_sent, 200);
@@ -371,7 +378,7 @@ TEST(sim_datagrams_know_where_they_were_sent)
     sim_free(p.sim);
 }
 
-// ---- crashes seen from the network --------------------------------------------------------------------------------------------
+// ---- crashes seen from the network -------------------------------------------------------------------------
 
 typedef struct { pair p; int resets, silences; bool drained; } wreck;
 

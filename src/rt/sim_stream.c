@@ -1,5 +1,6 @@
-// Streams of the simulated network: TCP as a program sees it, and Unix sockets. Each direction of a connection is a queue of
-// segments with arrival times; what a real network does by losing and resending is a later arrival here.
+// Streams of the simulated network: TCP as a program sees it, and Unix sockets. Each direction of a connection
+// is a queue of segments with arrival times; what a real network does by losing and resending is a later
+// arrival here.
 #include <string.h>
 
 #include "base/crc32c.h"
@@ -76,7 +77,7 @@ struct listener {
 static stream_end *other(stream_end *e) { return &e->stream->end[e == &e->stream->end[0]]; }
 static stream_sock *stream_sock_of(sock *s) { return (stream_sock *)(void *)s; }
 
-// ---- segments -----------------------------------------------------------------------------------------------------------------
+// ---- segments ----------------------------------------------------------------------------------------------
 
 static void segments_free(list *l, size_t *bytes)
 {
@@ -127,7 +128,8 @@ static int64_t segment_arrival(stream_end *from, size_t bytes)
     int64_t arrives = sim_arrival(s, from->host, to->host, bytes);
     sim_link link = sim_link_of(s, from->host, to->host);
     int64_t resend = RESEND_NS;
-    for (int i = 0; i < LOSSES_IN_A_ROW_MAX && link.lose_per_million && dice_chance(&s->network, link.lose_per_million); i++)
+    for (int i = 0;
+         i < LOSSES_IN_A_ROW_MAX && link.lose_per_million && dice_chance(&s->network, link.lose_per_million); i++)
         arrives += resend, resend *= 2;
     return arrives;
 }
@@ -154,7 +156,7 @@ static void reset_send(stream_end *from)
     segment_send(from, SEGMENT_RST, NULL, 0);
 }
 
-// ---- arrival ------------------------------------------------------------------------------------------------------------------
+// ---- arrival -----------------------------------------------------------------------------------------------
 
 static bool listener_has_room(const listener *l)
 {
@@ -277,7 +279,8 @@ static void segment_arrives(sim_event *event)
     sim_link link = sim_link_of(s, from->host, to->host);
     bool cut = from->host != to->host && from->established && link.cut_per_million
             && dice_chance(&s->network, link.cut_per_million);
-    if (cut && dice_chance(&s->network, 500000)) {           // the bytes are lost with the connection, or the cut comes just behind them
+    // The bytes are lost with the connection, or the cut comes just behind them.
+    if (cut && dice_chance(&s->network, 500000)) {
         stream_cut(t);
     } else if (g->flags & SEGMENT_SYN && to->state == END_NONE) {
         called(from, g);
@@ -291,7 +294,7 @@ static void segment_arrives(sim_event *event)
     stream_settle(t);
 }
 
-// ---- making -------------------------------------------------------------------------------------------------------------------
+// ---- making ------------------------------------------------------------------------------------------------
 
 static void end_init(stream *t, int i, sim_machine *h, addr local)
 {
@@ -439,7 +442,7 @@ err sim_accept(sock *base, sock **out, addr *peer, addr *local)
     return E_OK;
 }
 
-// ---- using --------------------------------------------------------------------------------------------------------------------
+// ---- using -------------------------------------------------------------------------------------------------
 
 err sim_connected(sock *base)
 {
@@ -546,7 +549,7 @@ bool sim_peer_closed(sock *base)
     return !sock_alive(&k->socket) || k->end->broken || (k->end->peer_shut && !k->end->arrived_bytes);
 }
 
-// ---- ending -------------------------------------------------------------------------------------------------------------------
+// ---- ending ------------------------------------------------------------------------------------------------
 
 // What a kernel does when a program closes: what it did not read is answered by a reset, else an orderly end.
 static void end_close(stream_end *e)

@@ -85,7 +85,7 @@ TEST(sim_breaks_only_what_was_asked_for)
     sim_free(s);
 }
 
-// ---- boot, shut down, crash, restart ------------------------------------------------------------------------------------------
+// ---- boot, shut down, crash, restart -----------------------------------------------------------------------
 
 static void service_part(void *arg)
 {

@@ -23,7 +23,7 @@ typedef struct {                         // of one or two directories, as a whol
     inode *node;
 } dir_change;
 
-// ---- images -------------------------------------------------------------------------------------------------------------------
+// ---- images ------------------------------------------------------------------------------------------------
 
 static void image_resize(image *i, size_t size)
 {
@@ -60,7 +60,7 @@ static void image_free(image *i)
     *i = (image){0};
 }
 
-// ---- entries ------------------------------------------------------------------------------------------------------------------
+// ---- entries -----------------------------------------------------------------------------------------------
 
 static char *name_copy(const char *name)
 {
@@ -142,7 +142,7 @@ static void entries_copy(sim_tree *t, dir_entries *to, const dir_entries *from)
     }
 }
 
-// ---- inodes -------------------------------------------------------------------------------------------------------------------
+// ---- inodes ------------------------------------------------------------------------------------------------
 
 static inode *inode_new(sim_tree *t, bool is_dir, unsigned mode, int64_t now_ns)
 {
@@ -212,7 +212,7 @@ void inode_sync(inode *n)
     pending_clear(n);
 }
 
-// ---- what a failing medium keeps ----------------------------------------------------------------------------------------------
+// ---- what a failing medium keeps ---------------------------------------------------------------------------
 
 // Each sector for itself is there or not; what lies beyond them in the grown file reads as zeros.
 static void write_torn(image *i, const file_change *c, dice *d)
@@ -264,7 +264,7 @@ static void pending_fate(inode *n, dice *d)
 
 void inode_sync_failed(inode *n, dice *d) { pending_fate(n, d); }
 
-// ---- the tree -----------------------------------------------------------------------------------------------------------------
+// ---- the tree ----------------------------------------------------------------------------------------------
 
 sim_tree *tree_new(void)
 {
@@ -395,7 +395,7 @@ void tree_sync_dir(sim_tree *t, inode *dir)
     }
 }
 
-// ---- a crash ------------------------------------------------------------------------------------------------------------------
+// ---- a crash -----------------------------------------------------------------------------------------------
 
 // Changes of a directory survive in their order: the first lost one takes the later ones with it.
 static void changes_fate(sim_tree *t, dice *d)

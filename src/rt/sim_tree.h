@@ -1,8 +1,9 @@
 // The files of a simulated disk: what programs see now, and what a crash would leave. For sim_disk.c and sim.c.
 //
-// Every file has two images: `now` (the page cache) and `disk` (the medium), and the changes between them in order. A sync
-// brings the medium up to date; a crash decides by chance about each change. Directories likewise: entries now, entries on the
-// medium, and one ordered list of changes for the whole tree (as in a file system's journal).
+// Every file has two images: `now` (the page cache) and `disk` (the medium), and the changes between them in
+// order. A sync brings the medium up to date; a crash decides by chance about each change. Directories
+// likewise: entries now, entries on the medium, and one ordered list of changes for the whole tree (as in a
+// file system's journal).
 #pragma once
 #include "base/list.h"
 #include "rt/sim_inside.h"
@@ -42,7 +43,8 @@ void      tree_crash(sim_tree *t, dice *d);
 
 int64_t tree_used_bytes(const sim_tree *t);                                   // in all files as they are now
 inode *tree_find(sim_tree *t, const char *path);                             // NULL
-// The directory that holds the path's last part, and that part (cut to `name`, NAME_BYTES_MAX); NULL when there is none.
+// The directory that holds the path's last part, and that part (cut to `name`, NAME_BYTES_MAX); NULL when there
+// is none.
 enum { NAME_BYTES_MAX = 256 };
 inode *tree_parent(sim_tree *t, const char *path, char name[NAME_BYTES_MAX]);
 inode *dir_find(const dir_entries *d, const char *name);
@@ -56,4 +58,4 @@ void   inode_release(sim_tree *t, inode *n);
 void   inode_write(inode *n, size_t offset, const void *bytes, size_t len);      // in the page cache
 void   inode_resize(inode *n, size_t size);
 void   inode_sync(inode *n);                                                 // onto the medium
-void   inode_sync_failed(inode *n, dice *d);     // by chance onto the medium; never tried again (the pages count as clean)
+void   inode_sync_failed(inode *n, dice *d);     // by chance onto the medium; never again (the pages count as clean)

@@ -1,4 +1,5 @@
-// The letter scene: two mail domains in a small Internet, a hundred senders, and everything that goes wrong on the way.
+// The letter scene: two mail domains in a small Internet, a hundred senders, and everything that goes wrong on
+// the way.
 //
 //     letter_hosts.c    the hosts and their services, started again after each crash
 //     letter_sender.c   a client that follows RFC 5321: it tries until it has seen 250 or a refusal
@@ -49,8 +50,9 @@ typedef struct {
     world          *desk;            // where the sender sits
     bool            accepted, over;  // 250 seen; nothing more to do
     int             unanswered;      // dots that never had an answer: each may have made a copy (RFC 1047)
-    int             not_now;         // dots answered with 4xx: a record that reached the disk although its sync failed may be
-                                     // delivered after a restart (better twice than lost, docs/design.md section 6)
+    int             not_now;         // dots answered with 4xx: a record that reached the disk although its sync
+                                     // failed may be delivered after a restart (docs/design.md section 6)
+                                     // section 6)
     int             attempts;
 } scene_letter;
 

@@ -1,6 +1,6 @@
-// Judges: an accepted letter is in its recipient's mailbox or has come back to its sender, whole and once. A copy with an id of its
-// own came from a conversation that broke between the final dot and its answer; two copies with one id were doubled on the way
-// from spool to mailbox, and that must never be.
+// Judges: an accepted letter is in its recipient's mailbox or has come back to its sender, whole and once. A
+// copy with an id of its own came from a conversation that broke between the final dot and its answer; two
+// copies with one id were doubled on the way from spool to mailbox, and that must never be.
 #include <string.h>
 
 #include "letter.h"
@@ -27,7 +27,7 @@ static scene_letter *letter_of(letter_scene *s, str text)
     return known ? &s->letters[number] : NULL;
 }
 
-// ---- judging a message --------------------------------------------------------------------------------------------------------
+// ---- judging a message -------------------------------------------------------------------------------------
 
 static void text_judge(scene_letter *l, str text)
 {
@@ -53,7 +53,8 @@ static void copy_found(scene_mailbox *b, scene_letter *l, str text)
     str id = word_behind(text, S(" id "));
     for (int i = 0; i < to->copies && i < COPIES_MAX; i++)
         if (str_eq(str_z(to->ids[i]), id)) {
-            trial_failed(t, "letter %d came twice to the mailbox of %s with the same id " STR_FMT, l->number, b->owner, STR_ARG(id));
+            trial_failed(t, "letter %d came twice to the mailbox of %s with the same id " STR_FMT, l->number,
+                         b->owner, STR_ARG(id));
             t->tally.doubled++;
         }
     if (to->copies < COPIES_MAX && id.len < ID_BYTES_MAX)
@@ -77,7 +78,8 @@ void message_judge(scene_mailbox *b, str text)
 {
     scene_letter *l = letter_of(b->scene, text);
     if (!l) {
-        trial_failed(b->scene->trial, "a message in the mailbox of %s is none of ours: " STR_FMT, b->owner, STR_ARG(str_first(text, 300)));
+        trial_failed(b->scene->trial, "a message in the mailbox of %s is none of ours: " STR_FMT, b->owner,
+                     STR_ARG(str_first(text, 300)));
         return;
     }
     str head = str_first(text, str_find_str(text, S("\r\n\r\n")));
@@ -87,7 +89,7 @@ void message_judge(scene_mailbox *b, str text)
         copy_found(b, l, text);
 }
 
-// ---- judging a letter ---------------------------------------------------------------------------------------------------------
+// ---- judging a letter --------------------------------------------------------------------------------------
 
 static void recipient_judge(scene_letter *l, scene_recipient *to)
 {
@@ -95,7 +97,8 @@ static void recipient_judge(scene_letter *l, scene_recipient *to)
     trial *t = s->trial;
     if (to->refused && !l->unanswered && !l->not_now) {
         if (to->copies || to->bounces)
-            trial_failed(t, "letter %d: " STR_FMT " was refused, and still there is something", l->number, STR_ARG(to->address));
+            trial_failed(t, "letter %d: " STR_FMT " was refused, and still there is something", l->number,
+                         STR_ARG(to->address));
         return;
     }
     if (!l->accepted)
@@ -106,18 +109,23 @@ static void recipient_judge(scene_letter *l, scene_recipient *to)
         t->tally.lost++;
         return;
     }
-    // How many times it may have been accepted: once, and once more for each dot without an answer or with a doubtful one; between
-    // the two servers their conversations may have broken too.
-    int accepted_max = 1 + l->unanswered + l->not_now, hops_max = l->submitted ? accepted_max + s->doubtful_hops : accepted_max;
-    if (to->copies > hops_max || to->bounces > accepted_max || (to->bounces && to->copies && accepted_max == 1 && s->calm)) {
-        trial_failed(t, "letter %d to " STR_FMT ": %d copies and %d bounces, %d dots without an answer, %d with 4xx", l->number,
-                     STR_ARG(to->address), to->copies, to->bounces, l->unanswered, l->not_now);
+    // How many times it may have been accepted: once, and once more for each dot without an answer or with a
+    // doubtful one; between the two servers their conversations may have broken too.
+    int accepted_max = 1 + l->unanswered + l->not_now,
+        hops_max = l->submitted ? accepted_max + s->doubtful_hops : accepted_max;
+    if (to->copies > hops_max || to->bounces > accepted_max ||
+        (to->bounces && to->copies && accepted_max == 1 && s->calm)) {
+        trial_failed(t,
+                     "letter %d to " STR_FMT ": %d copies and %d bounces, %d dots without an answer, %d with 4xx",
+                     l->number, STR_ARG(to->address), to->copies, to->bounces, l->unanswered, l->not_now);
         t->tally.doubled++;
     }
     if (!to->exists && !to->bounces)
-        trial_failed(t, "letter %d to " STR_FMT ", who does not exist, did not bounce", l->number, STR_ARG(to->address));
+        trial_failed(t, "letter %d to " STR_FMT ", who does not exist, did not bounce", l->number,
+                     STR_ARG(to->address));
     if (to->exists && s->calm && to->bounces)
-        trial_failed(t, "letter %d to " STR_FMT " bounced although nothing was wrong", l->number, STR_ARG(to->address));
+        trial_failed(t, "letter %d to " STR_FMT " bounced although nothing was wrong", l->number,
+                     STR_ARG(to->address));
 }
 
 // Everything is sound now, but a session that broke may hold a mailbox until its server gives it up.

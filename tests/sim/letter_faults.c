@@ -1,5 +1,6 @@
-// What goes wrong: crashes (also in the middle of a file operation), restarts, full disks, failing syncs, partitions, cuts, clocks
-// that jump; several at a time, each on another host. All of it by the director's chance, all of it over when faults_play returns.
+// What goes wrong: crashes (also in the middle of a file operation), restarts, full disks, failing syncs,
+// partitions, cuts, clocks that jump; several at a time, each on another host. All of it by the director's
+// chance, all of it over when faults_play returns.
 #include "letter.h"
 
 enum { FAULTS_MAX = 8, DIRECTORS = 3 };
@@ -73,7 +74,8 @@ static scene_host *another(letter_scene *s, const scene_host *h)
 
 static void parts(letter_scene *s, scene_host *h)
 {
-    world *other = sim_chance(s->trial->sim, 500000) ? another(s, h)->world : s->desks[sim_random_below(s->trial->sim, SENDER_HOSTS)];
+    world *other = sim_chance(s->trial->sim, 500000) ? another(s, h)->world
+                                                     : s->desks[sim_random_below(s->trial->sim, SENDER_HOSTS)];
     sim_partition(s->trial->sim, h->world, other, true);
     fiber_sleep(some_time(s, seconds(sim_chance(s->trial->sim, 200000) ? 300 : 30)));
     sim_partition(s->trial->sim, h->world, other, false);
@@ -92,8 +94,9 @@ static void clock_jumps(letter_scene *s, scene_host *h)
 }
 
 static fault *const faults[] = {
-    power_fails, power_fails_while_writing, power_fails_while_writing, power_fails_while_writing, power_fails_while_recovering,
-    service_restarts, disk_fills, disk_fills, syncs_fail, syncs_fail, parts, cuts, clock_jumps,
+    power_fails, power_fails_while_writing, power_fails_while_writing, power_fails_while_writing,
+    power_fails_while_recovering, service_restarts, disk_fills, disk_fills, syncs_fail, syncs_fail, parts, cuts,
+    clock_jumps,
 };
 
 static void director_run(void *arg)

@@ -53,17 +53,18 @@ static const struct {
     const char *people[3];
     scene_zone  zones[3];
 } plan[HOSTS] = {
-    [HOST_ROOT]      = {.name = "root", .ip = 0xc6290004, .zones = {{".", "zones/root", root_zone}}},
-    [HOST_TLD]       = {.name = "tld", .ip = 0xc005061e, .zones = {{"edu", "zones/edu", edu_zone}, {"fr", "zones/fr", fr_zone}}},
-    [HOST_NAMES]     = {.name = "names", .ip = 0x0a010035, .zones = {{"hamburger.edu", "zones/hamburger", hamburger_zone},
-                                                                     {"crepes.fr", "zones/crepes", crepes_zone}}},
-    [HOST_RESOLVER]  = {.name = "resolver", .ip = 0x0a000035},
+    [HOST_ROOT] = {.name = "root", .ip = 0xc6290004, .zones = {{".", "zones/root", root_zone}}},
+    [HOST_TLD] = {.name = "tld", .ip = 0xc005061e,
+                  .zones = {{"edu", "zones/edu", edu_zone}, {"fr", "zones/fr", fr_zone}}},
+    [HOST_NAMES] = {.name = "names", .ip = 0x0a010035,
+                    .zones = {{"hamburger.edu", "zones/hamburger", hamburger_zone},
+                              {"crepes.fr", "zones/crepes", crepes_zone}}},
+    [HOST_RESOLVER] = {.name = "resolver", .ip = 0x0a000035},
     [HOST_HAMBURGER] = {.name = "hamburger.edu", .ip = 0x0a020019, .mail_domain = "hamburger.edu",
                         .people = {"bob@hamburger.edu", "betty@hamburger.edu"}},
-    [HOST_CREPES]    = {.name = "crepes.fr", .ip = 0x0a030019, .mail_domain = "crepes.fr",
-                        .people = {"alice@crepes.fr", "albert@crepes.fr"}},
+    [HOST_CREPES] = {.name = "crepes.fr", .ip = 0x0a030019, .mail_domain = "crepes.fr",
+                     .people = {"alice@crepes.fr", "albert@crepes.fr"}},
 };
-
 
 addr host_address(host_place place) { return addr_v4(plan[place].ip, 0); }
 
@@ -80,7 +81,7 @@ void hosts_make(letter_scene *s)
     }
 }
 
-// ---- files that an administrator would have put there --------------------------------------------------------------------------
+// ---- files that an administrator would have put there ------------------------------------------------------
 
 typedef struct { scene_host *h; err trouble; } preparing;
 
@@ -107,7 +108,7 @@ static void prepare(void *arg)
         p->trouble = file_replace(w, "prepared", S("yes\n"), 0644);
 }
 
-// ---- services -----------------------------------------------------------------------------------------------------------------
+// ---- services ----------------------------------------------------------------------------------------------
 
 static err room_start(scene_host *h, node *n, const room_kind *kind, str settings)
 {
@@ -120,7 +121,8 @@ static err room_start(scene_host *h, node *n, const room_kind *kind, str setting
     }
     err e = node_add(n, kind, block, NULL, &why);
     if (e && sim_is_up(h->world) && (e == E_CORRUPT || e == E_PROTOCOL || h->scene->calm))
-        trial_failed(h->scene->trial, "%s: %s does not start: %s: " STR_FMT, h->name, kind->name, err_text(e), STR_ARG(why));
+        trial_failed(h->scene->trial, "%s: %s does not start: %s: " STR_FMT, h->name, kind->name, err_text(e),
+                     STR_ARG(why));
     return e;
 }
 
@@ -129,17 +131,21 @@ static err names_start(scene_host *h, node *n)
     str settings = {0};
     const scene_zone *zones = plan[h->place].zones;
     for (int i = 0; zones[i].name; i++)
-        settings = str_format(&n->memory, STR_FMT "zone \"%s\" \"%s\"\n", STR_ARG(settings), zones[i].name, zones[i].file);
+        settings =
+            str_format(&n->memory, STR_FMT "zone \"%s\" \"%s\"\n", STR_ARG(settings), zones[i].name, zones[i].file);
     return room_start(h, n, &authoritative_kind, settings);
 }
 
 static err mail_start(scene_host *h, node *n)
 {
-    // The domain that people send from has TLS, since its submission asks for it; the other need not: servers cope with both.
+    // The domain that people send from has TLS, since its submission asks for it; the other need not: servers
+    // cope with both.
     const char *tls = h->place == HOST_CREPES || h->scene->both_tls ? "certificate cert.pem\nkey key.pem\n" : "";
-    str settings = str_format(&n->memory, "%shost mail.%s\ndomain %s\nresolver 10.0.0.53\npostmaster %s\n"
-                              "retry 2s\nretry-max 20s\nexpire 5m\n", tls, plan[h->place].mail_domain, plan[h->place].mail_domain,
-                              plan[h->place].people[0]);
+    str settings =
+        str_format(&n->memory,
+                   "%shost mail.%s\ndomain %s\nresolver 10.0.0.53\npostmaster %s\n"
+                   "retry 2s\nretry-max 20s\nexpire 5m\n",
+                   tls, plan[h->place].mail_domain, plan[h->place].mail_domain, plan[h->place].people[0]);
     err e = room_start(h, n, &accounts_kind, S("hash-memory 64KiB\nhash-passes 1\n"));
     room *accounts = node_room(n, "accounts");
     for (int i = 0; !e && plan[h->place].people[i]; i++) {

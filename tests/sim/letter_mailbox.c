@@ -1,5 +1,6 @@
-// Mail programs that read by POP3 over TLS, some of them while everything goes wrong; and what must hold for a mailbox: an id names
-// one message for ever (RFC 1939 UIDL), a message that nobody deleted stays, and it is deleted at QUIT or not at all.
+// Mail programs that read by POP3 over TLS, some of them while everything goes wrong; and what must hold for a
+// mailbox: an id names one message for ever (RFC 1939 UIDL), a message that nobody deleted stays, and it is
+// deleted at QUIT or not at all.
 #include <stdio.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ typedef struct {
     int            listed_count;
 } session;
 
-// ---- the dialogue -------------------------------------------------------------------------------------------------------------
+// ---- the dialogue ------------------------------------------------------------------------------------------
 
 static str pop3_line(session *s)
 {
@@ -44,8 +45,9 @@ static bool log_in(session *s)
     scene_mailbox *b = s->b;
     world *desk = b->scene->desks[0];
     s->c = conn_open(desk, addr_with_port(host_address(b->place), 110), seconds(30));
-    return str_starts(pop3_line(s), S("+OK")) && pop3_ask(s, "STLS", S("")) && conn_tls_connect(s->c, b->scene->tls, S("mail.example"))
-        && pop3_ask(s, "USER", str_z(b->owner)) && pop3_ask(s, "PASS", S(SCENE_PASSWORD));
+    return str_starts(pop3_line(s), S("+OK")) && pop3_ask(s, "STLS", S("")) &&
+           conn_tls_connect(s->c, b->scene->tls, S("mail.example")) && pop3_ask(s, "USER", str_z(b->owner)) &&
+           pop3_ask(s, "PASS", S(SCENE_PASSWORD));
 }
 
 static bool list_read(session *s)
@@ -60,8 +62,10 @@ static bool list_read(session *s)
             return true;
         str number = str_word(&line), id = str_word(&line);
         uint64_t n;
-        if (!str_to_u64(number, &n) || (int)n != s->listed_count + 1 || !id.len || id.len >= UIDL_BYTES_MAX || n > MAILBOX_ITEMS_MAX) {
-            trial_failed(s->b->scene->trial, "%s: UIDL says '" STR_FMT " " STR_FMT "'", s->b->owner, STR_ARG(number), STR_ARG(id));
+        if (!str_to_u64(number, &n) || (int)n != s->listed_count + 1 || !id.len || id.len >= UIDL_BYTES_MAX ||
+            n > MAILBOX_ITEMS_MAX) {
+            trial_failed(s->b->scene->trial, "%s: UIDL says '" STR_FMT " " STR_FMT "'", s->b->owner,
+                         STR_ARG(number), STR_ARG(id));
             return false;
         }
         mailbox_item *item = &s->listed[s->listed_count++];
@@ -87,7 +91,7 @@ static bool message_read(session *s, int number)
     }
 }
 
-// ---- what must hold -----------------------------------------------------------------------------------------------------------
+// ---- what must hold ----------------------------------------------------------------------------------------
 
 static mailbox_item *item_find(mailbox_item *items, int count, const char *id)
 {
@@ -103,7 +107,8 @@ static void list_check(session *s)
     for (int i = 0; i < b->count; i++) {
         if (b->items[i].perhaps_deleted || item_find(s->listed, s->listed_count, b->items[i].id))
             continue;
-        trial_failed(b->scene->trial, "the message %s of %s was there, was not deleted, and is gone", b->items[i].id, b->owner);
+        trial_failed(b->scene->trial, "the message %s of %s was there, was not deleted, and is gone",
+                     b->items[i].id, b->owner);
         b->items[i].perhaps_deleted = true;          // said once
     }
 }

@@ -1,5 +1,5 @@
-// A certificate and its key for the simulator alone, so that no seed has to make one: mail.crepes.fr and mail.hamburger.edu,
-// EC P-256, signed by itself, valid from 2020 to 2120. Nobody trusts it.
+// A certificate and its key for the simulator alone, so that no seed has to make one: mail.crepes.fr and
+// mail.hamburger.edu, EC P-256, signed by itself, valid from 2020 to 2120. Nobody trusts it.
 #pragma once
 
 static const char letter_cert_pem[] =

@@ -1,5 +1,6 @@
-// A sender as RFC 5321 wants it: what was not answered with 250 is tried again; what was refused for good is given up. It may
-// make a copy only where the connection broke between its final dot and the answer (RFC 1047), and it counts those.
+// A sender as RFC 5321 wants it: what was not answered with 250 is tried again; what was refused for good is
+// given up. It may make a copy only where the connection broke between its final dot and the answer (RFC 1047),
+// and it counts those.
 #include <string.h>
 
 #include "base/base64.h"
@@ -15,10 +16,10 @@ typedef struct {
     arena         msg;
 } sender;
 
-// ---- the letter's text --------------------------------------------------------------------------------------------------------
+// ---- the letter's text -------------------------------------------------------------------------------------
 
-// Lines that differ from letter to letter; some begin with dots, some are empty. A few letters are so large that servers keep them
-// in files of their own.
+// Lines that differ from letter to letter; some begin with dots, some are empty. A few letters are so large
+// that servers keep them in files of their own.
 str letter_body(const scene_letter *l, arena *a)
 {
     buf b = buf_make(LETTER_BODY_BYTES_MAX);
@@ -38,8 +39,8 @@ str letter_body(const scene_letter *l, arena *a)
 str letter_text(const scene_letter *l, arena *a)
 {
     str body = letter_body(l, a);
-    return str_format(a, "From: " STR_FMT "\r\nSubject: letter %d\r\nX-Letter: %d\r\n\r\n" STR_FMT, STR_ARG(l->from), l->number,
-                      l->number, STR_ARG(body));
+    return str_format(a, "From: " STR_FMT "\r\nSubject: letter %d\r\nX-Letter: %d\r\n\r\n" STR_FMT,
+                      STR_ARG(l->from), l->number, l->number, STR_ARG(body));
 }
 
 static void text_put(conn *c, str text)
@@ -53,7 +54,7 @@ static void text_put(conn *c, str text)
     }
 }
 
-// ---- the dialogue -------------------------------------------------------------------------------------------------------------
+// ---- the dialogue ------------------------------------------------------------------------------------------
 
 // The code of a whole reply; 0: the conversation is over.
 static int reply_read(sender *s)
@@ -110,7 +111,8 @@ static bool envelope(sender *s)
         l->to[i].refused = code >= 500;
         refused += code >= 500, taken += code == 250;
         if (code >= 500 && l->to[i].exists)
-            trial_failed(l->scene->trial, "letter %d: " STR_FMT " was refused with %d", l->number, STR_ARG(l->to[i].address), code);
+            trial_failed(l->scene->trial, "letter %d: " STR_FMT " was refused with %d", l->number,
+                         STR_ARG(l->to[i].address), code);
     }
     l->over = refused == l->to_count;
     return taken + refused == l->to_count && taken > 0;

@@ -32,12 +32,12 @@ static struct {
 static trial  *playing;                 // for what is said when an invariant breaks
 static void  (*must_hook_before)(const char *, const char *, int);
 
-// ---- telling ------------------------------------------------------------------------------------------------------------------
+// ---- telling -----------------------------------------------------------------------------------------------
 
 static void replay_print(FILE *out, const trial *t)
 {
-    fprintf(out, "  replay: build/naru-sim --first-seed %" PRIu64 " --seeds 1 --scenario %s%s%s --story\n", t->seed, t->scenario,
-            options.broken ? " --break " : "", options.broken ? options.broken : "");
+    fprintf(out, "  replay: build/naru-sim --first-seed %" PRIu64 " --seeds 1 --scenario %s%s%s --story\n", t->seed,
+            t->scenario, options.broken ? " --break " : "", options.broken ? options.broken : "");
 }
 
 void trial_failed(trial *t, const char *format, ...)
@@ -46,7 +46,8 @@ void trial_failed(trial *t, const char *format, ...)
         return;
     va_list args;
     va_start(args, format);
-    printf("FAILED seed %" PRIu64 " %s at %lld ms: ", t->seed, t->scenario, (long long)(sim_now_ns(t->sim) / NS_PER_MS));
+    printf("FAILED seed %" PRIu64 " %s at %lld ms: ", t->seed, t->scenario,
+           (long long)(sim_now_ns(t->sim) / NS_PER_MS));
     vprintf(format, args);
     printf("\n");
     va_end(args);
@@ -65,7 +66,7 @@ static void invariant_broke(const char *what, const char *where, int line)
 
 static void log_nowhere(void *arg, str line) { (void)arg, (void)line; }
 
-// ---- one trial ----------------------------------------------------------------------------------------------------------------
+// ---- one trial ---------------------------------------------------------------------------------------------
 
 int64_t sim_between(sim *s, int64_t least, int64_t most)
 {
@@ -144,10 +145,12 @@ static int sums_print(const sum sums[SCENARIOS])
         const sum *s = &sums[i];
         if (!s->trials)
             continue;
-        printf("%-8s %" PRId64 " seeds, %" PRId64 " failed; crashes %" PRId64 ", failed syncs %" PRId64 ", cut connections %" PRId64
-               ", lost datagrams %" PRId64 "; letters %" PRId64 ", bounces %" PRId64 ", records %" PRId64 "\n",
-               scenarios[i].name, s->trials, s->failed, s->figures.crashes, s->figures.syncs_failed, s->figures.streams_cut,
-               s->figures.datagrams_lost, s->tally.letters, s->tally.bounces, s->tally.records);
+        printf("%-8s %" PRId64 " seeds, %" PRId64 " failed; crashes %" PRId64 ", failed syncs %" PRId64
+               ", cut connections %" PRId64 ", lost datagrams %" PRId64 "; letters %" PRId64 ", bounces %" PRId64
+               ", records %" PRId64 "\n",
+               scenarios[i].name, s->trials, s->failed, s->figures.crashes, s->figures.syncs_failed,
+               s->figures.streams_cut, s->figures.datagrams_lost, s->tally.letters, s->tally.bounces,
+               s->tally.records);
         all.failed += s->failed;
         all.figures.crashes += s->figures.crashes;
         all.figures.streams_cut += s->figures.streams_cut;
@@ -155,17 +158,20 @@ static int sums_print(const sum sums[SCENARIOS])
         all.tally.lost += s->tally.lost;
         all.tally.doubled += s->tally.doubled;
     }
-    printf("%" PRId64 " seeds: letters %" PRId64 ", crashes %" PRId64 ", cut connections %" PRId64 ", lost %" PRId64 ", doubled %" PRId64
-           "\n", options.seeds, all.tally.letters, all.figures.crashes, all.figures.streams_cut, all.tally.lost, all.tally.doubled);
+    printf("%" PRId64 " seeds: letters %" PRId64 ", crashes %" PRId64 ", cut connections %" PRId64 ", lost %" PRId64
+           ", doubled %" PRId64 "\n",
+           options.seeds, all.tally.letters, all.figures.crashes, all.figures.streams_cut, all.tally.lost,
+           all.tally.doubled);
     return all.failed || all.tally.lost || all.tally.doubled;
 }
 
-// ---- arguments ----------------------------------------------------------------------------------------------------------------
+// ---- arguments ---------------------------------------------------------------------------------------------
 
 static int usage(FILE *out)
 {
     fprintf(out, "naru-sim [--seeds N] [--first-seed S] [--scenario NAME] [--break NAME] [--story] [--list]\n"
-                 "plays scenarios in the simulated world; --break: early-250, no-dedupe, skip-torn-tail or no-sync, which must fail\n");
+                 "plays scenarios in the simulated world; --break early-250, no-dedupe, skip-torn-tail or no-sync\n"
+                 "builds in a defect: then it must fail\n");
     return out == stdout ? 0 : 2;
 }
 

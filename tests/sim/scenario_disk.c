@@ -1,5 +1,5 @@
-// disk: a small program keeps a log and a file that it replaces, on a host that crashes at any file operation, whose disk fills
-// up and whose syncs fail. What it was told is durable must be there in every next life.
+// disk: a small program keeps a log and a file that it replaces, on a host that crashes at any file operation,
+// whose disk fills up and whose syncs fail. What it was told is durable must be there in every next life.
 #include <string.h>
 
 #include "rt/scope.h"
@@ -54,9 +54,11 @@ static void number_recover(ledger *l)
     str text = {0};
     uint64_t number = 0;
     err e = file_read_all(l->w, "state/number", &a, 100, &text);
-    bool fits = !e && str_to_u64(text, &number) && ((int)number == l->promised_number || (int)number == l->written_number);
+    bool fits =
+        !e && str_to_u64(text, &number) && ((int)number == l->promised_number || (int)number == l->written_number);
     if (e != E_CRASHED && e != E_IO && !fits && !(e == E_NO_ENTRY && l->promised_number < 0))
-        trial_failed(l->t, "the replaced file holds '" STR_FMT "' (%s), promised was %d", STR_ARG(text), err_name(e), l->promised_number);
+        trial_failed(l->t, "the replaced file holds '" STR_FMT "' (%s), promised was %d", STR_ARG(text),
+                     err_name(e), l->promised_number);
     if (fits)
         l->promised_number = l->written_number = (int)number;
     arena_free(&a);
@@ -87,7 +89,8 @@ static err number_replace(ledger *l)
     return e;
 }
 
-// One life. A full disk is waited out by the next life; a failed sync makes the file's state unknown: the program gives up the file.
+// One life. A full disk is waited out by the next life; a failed sync makes the file's state unknown: the
+// program gives up the file.
 static void ledger_work(void *arg)
 {
     ledger *l = arg;
@@ -117,7 +120,8 @@ void disk_play(trial *t)
     sim_disk disk = {.write_ns = 20000, .sync_ns = millis(2), .per_kib_ns = 1000,
                      .sync_fail_per_million = sim_chance(t->sim, 300000) ? 10000 : 0,
                      .capacity_bytes = sim_chance(t->sim, 300000) ? sim_between(t->sim, 2000, 40000) : 0};
-    ledger l = {.t = t, .w = sim_host(t->sim, S("ledger"), &at, 1, disk), .promised_number = -1, .written_number = -1};
+    ledger l = {
+        .t = t, .w = sim_host(t->sim, S("ledger"), &at, 1, disk), .promised_number = -1, .written_number = -1};
     SCOPE(s, 0, 4);
     for (int life = 0; life < LIVES; life++) {
         sim_crash_after(l.w, sim_between(t->sim, 0, OPERATIONS_A_LIFE_MAX));

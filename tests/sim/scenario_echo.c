@@ -1,5 +1,6 @@
-// echo: a host answers what it hears in upper case, over TCP (each chunk at once) and UDP; clients on other hosts talk to it over
-// links that lose, delay, reorder, cut and part. Every answer that comes is right, and in the end every client was served.
+// echo: a host answers what it hears in upper case, over TCP (each chunk at once) and UDP; clients on other
+// hosts talk to it over links that lose, delay, reorder, cut and part. Every answer that comes is right, and in
+// the end every client was served.
 #include <string.h>
 
 #include "rt/conn.h"
@@ -24,7 +25,7 @@ static void text_upper(unsigned char *out, str in)
         out[i] = upper(in.at[i]);
 }
 
-// ---- the server ---------------------------------------------------------------------------------------------------------------
+// ---- the server --------------------------------------------------------------------------------------------
 
 static void echo_conversation(conn *c, void *arg)
 {
@@ -63,7 +64,7 @@ static void echo_boot(void *arg)
     scope_wait(&s);
 }
 
-// ---- clients ------------------------------------------------------------------------------------------------------------------
+// ---- clients -----------------------------------------------------------------------------------------------
 
 static size_t text_make(world *w, unsigned char *out)
 {
@@ -131,7 +132,7 @@ static void client_run(void *arg)
     }
 }
 
-// ---- the trial ----------------------------------------------------------------------------------------------------------------
+// ---- the trial ---------------------------------------------------------------------------------------------
 
 static void troubles(echo *e, scope *hosts)
 {
@@ -161,9 +162,12 @@ static void troubles(echo *e, scope *hosts)
 void echo_play(trial *t)
 {
     echo e = {.t = t, .at = addr_v4(0x0a000001, 0)};
-    sim_link_default(t->sim, (sim_link){.delay_min_ns = millis(1), .delay_max_ns = millis(sim_between(t->sim, 1, 200)),
-        .lose_per_million = (int)sim_random_below(t->sim, 100000), .cut_per_million = (int)sim_random_below(t->sim, 20000),
-        .bytes_per_s = sim_chance(t->sim, 500000) ? sim_between(t->sim, 20000, 1000000) : 0});
+    sim_link_default(
+        t->sim, (sim_link){.delay_min_ns = millis(1),
+                           .delay_max_ns = millis(sim_between(t->sim, 1, 200)),
+                           .lose_per_million = (int)sim_random_below(t->sim, 100000),
+                           .cut_per_million = (int)sim_random_below(t->sim, 20000),
+                           .bytes_per_s = sim_chance(t->sim, 500000) ? sim_between(t->sim, 20000, 1000000) : 0});
     e.server = sim_host(t->sim, S("server"), &e.at, 1, (sim_disk){0});
     arena a = arena_make(10000);
     echo_client clients[CLIENTS];
@@ -181,6 +185,7 @@ void echo_play(trial *t)
     scope_wait(&talkers);
     sim_shut_down(e.server);
     if (e.served_tcp != CLIENTS * ROUNDS || e.served_udp != CLIENTS * ROUNDS)
-        trial_failed(t, "of %d rounds %d were served over TCP and %d over UDP", CLIENTS * ROUNDS, e.served_tcp, e.served_udp);
+        trial_failed(t, "of %d rounds %d were served over TCP and %d over UDP", CLIENTS * ROUNDS, e.served_tcp,
+                     e.served_udp);
     arena_free(&a);
 }

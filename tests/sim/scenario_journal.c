@@ -1,5 +1,6 @@
-// journal: many fibers append to one journal; its host crashes at any file operation, its syncs fail, its disk fills up.
-// Every append that returned E_OK is there after each restart, in order, and no record stands there twice.
+// journal: many fibers append to one journal; its host crashes at any file operation, its syncs fail, its disk
+// fills up. Every append that returned E_OK is there after each restart, in order, and no record stands there
+// twice.
 #include <string.h>
 
 #include "base/heap_memory.h"
@@ -31,7 +32,7 @@ typedef struct {
 
 typedef struct { book *b; int number; } writer_place;
 
-// ---- a record: its id, its length, bytes that follow from both -----------------------------------------------------------------
+// ---- a record: its id, its length, bytes that follow from both ---------------------------------------------
 
 typedef struct { uint32_t id, len; } record_head;
 
@@ -48,7 +49,8 @@ static void book_replay(void *arg, journal_place place, str bytes)
     for (size_t i = 0; whole && i < head.len; i++)
         whole = bytes.at[sizeof head + i] == payload_byte(head.id, i);
     if (!whole) {
-        trial_failed(b->t, "life %d: the record at %u:%llu was never appended", b->life, place.segment, (unsigned long long)place.offset);
+        trial_failed(b->t, "life %d: the record at %u:%llu was never appended", b->life, place.segment,
+                     (unsigned long long)place.offset);
         return;
     }
     record *r = &b->records[head.id];
@@ -79,7 +81,7 @@ static void book_check(book *b)
     }
 }
 
-// ---- writing ------------------------------------------------------------------------------------------------------------------
+// ---- writing -----------------------------------------------------------------------------------------------
 
 static err record_append(book *b)
 {
@@ -147,7 +149,9 @@ void journal_play(trial *t)
     disk.sync_fail_per_million = sim_chance(t->sim, 300000) ? 50000 : 0;
     if (sim_chance(t->sim, 200000))
         disk.capacity_bytes = sim_between(t->sim, 20000, 400000);
-    book b = {.t = t, .w = sim_host(t->sim, S("book"), &at, 1, disk), .records = memory_zeroed(RECORDS_MAX, sizeof(record))};
+    book b = {.t = t,
+              .w = sim_host(t->sim, S("book"), &at, 1, disk),
+              .records = memory_zeroed(RECORDS_MAX, sizeof(record))};
     SCOPE(s, 0, 4);
     for (int life = 0; life < LIVES; life++) {
         if (sim_chance(t->sim, 700000))

@@ -1,7 +1,8 @@
 #include "base/heap_memory.h"
 #include "letter.h"
 
-static const char *const people[] = {"bob@hamburger.edu", "betty@hamburger.edu", "alice@crepes.fr", "albert@crepes.fr"};
+static const char *const people[] = {"bob@hamburger.edu", "betty@hamburger.edu", "alice@crepes.fr",
+                                     "albert@crepes.fr"};
 static const char *const nobody[] = {"nobody@hamburger.edu", "somebody@nowhere.edu", "ghost@hamburger.edu"};
 
 static void recipient_add(scene_letter *l, const char *address, bool exists)
@@ -12,12 +13,14 @@ static void recipient_add(scene_letter *l, const char *address, bool exists)
     l->to[l->to_count++] = (scene_recipient){.address = str_z(address), .exists = exists};
 }
 
-// Seven of ten go straight to the server of their recipient, the others are submitted; of these some go where nobody is.
+// Seven of ten go straight to the server of their recipient, the others are submitted; of these some go where
+// nobody is.
 static void letter_plan(letter_scene *s, int number)
 {
     sim *d = s->trial->sim;
     scene_letter *l = &s->letters[number];
-    *l = (scene_letter){.scene = s, .number = number, .desk = s->desks[number % SENDER_HOSTS], .submitted = sim_chance(d, 300000)};
+    *l = (scene_letter){
+        .scene = s, .number = number, .desk = s->desks[number % SENDER_HOSTS], .submitted = sim_chance(d, 300000)};
     l->from = sim_chance(d, 500000) ? S("alice@crepes.fr") : S("albert@crepes.fr");
     int count = sim_chance(d, 200000) ? 2 : 1;
     for (int i = 0; i < count; i++) {
@@ -66,16 +69,18 @@ void letter_play(trial *t)
     str why = {0};
     s->tls = tls_client_new(s->desks[0], (str){0}, NULL, &s->memory, &why);
     if (hosts_serve(s, minutes(1))) {
-        sim_link rough = {.delay_min_ns = millis(1), .delay_max_ns = millis(sim_between(t->sim, 2, 100)),
-                          .lose_per_million = (int)sim_random_below(t->sim, 50000), .cut_per_million = (int)sim_random_below(t->sim, 10000),
+        sim_link rough = {.delay_min_ns = millis(1),
+                          .delay_max_ns = millis(sim_between(t->sim, 2, 100)),
+                          .lose_per_million = (int)sim_random_below(t->sim, 50000),
+                          .cut_per_million = (int)sim_random_below(t->sim, 10000),
                           .bytes_per_s = sim_chance(t->sim, 300000) ? sim_between(t->sim, 20000, 1000000) : 0};
         if (!s->calm)
             sim_link_default(t->sim, rough);
         for (int i = 0; i < LETTERS; i++)
             letter_plan(s, i);
         senders_run(s);
-        // The last tries and bounces: letters expire after five minutes, and some wait behind a conversation whose peer fell
-        // silent, which RFC 5321 4.5.3.2.6 gives ten minutes for each answer.
+        // The last tries and bounces: letters expire after five minutes, and some wait behind a conversation
+        // whose peer fell silent, which RFC 5321 4.5.3.2.6 gives ten minutes for each answer.
         fiber_sleep(minutes(30));
         letters_check(s);
     } else {

@@ -14,7 +14,8 @@ void story_list(FILE *out)
         char peer[ADDR_TEXT_MAX] = "";
         if (e->peer.family)
             addr_print(peer, e->peer);
-        fprintf(out, "%12lld.%03lld ms  %-16.24s %-5.8s %s %-22s %.*s  [%016" PRIx64 "]\n", (long long)(e->mono_ns / NS_PER_MS),
-               (long long)(e->mono_ns % NS_PER_MS / 1000), e->here, e->protocol, arrows[e->direction], peer, e->len, e->line, e->trace);
+        fprintf(out, "%12lld.%03lld ms  %-16.24s %-5.8s %s %-22s %.*s  [%016" PRIx64 "]\n",
+                (long long)(e->mono_ns / NS_PER_MS), (long long)(e->mono_ns % NS_PER_MS / 1000), e->here,
+                e->protocol, arrows[e->direction], peer, e->len, e->line, e->trace);
     }
 }

@@ -1,4 +1,5 @@
-// What all conversations said, as a list in order of time: in a ladder of hundreds of conversations at once nobody finds his way.
+// What all conversations said, as a list in order of time: in a ladder of hundreds of conversations at once
+// nobody finds his way.
 #pragma once
 #include <stdio.h>
 

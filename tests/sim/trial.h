@@ -1,5 +1,6 @@
-// A trial: one scenario in one simulated world, made by one seed. main.c runs trials; a scenario is a function that runs as the
-// first fiber of the trial's world (on its "director" host), builds hosts, lets them work and suffer, and checks what must hold.
+// A trial: one scenario in one simulated world, made by one seed. main.c runs trials; a scenario is a function
+// that runs as the first fiber of the trial's world (on its "director" host), builds hosts, lets them work and
+// suffer, and checks what must hold.
 #pragma once
 #include "rt/sim.h"
 
@@ -19,7 +20,8 @@ typedef struct trial {
 
 enum { TRIAL_FAILURES_TOLD = 5 };
 
-// A check did not hold: says so, with the command that replays it. The trial goes on, so that one run shows several.
+// A check did not hold: says so, with the command that replays it. The trial goes on, so that one run shows
+// several.
 void trial_failed(trial *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 typedef struct {

@@ -1,8 +1,10 @@
-// naru-talk: plays conversation scripts (script.h) in the simulator and against the real program, each also one byte at a time.
+// naru-talk: plays conversation scripts (script.h) in the simulator and against the real program, each also one
+// byte at a time.
 //
 //     naru-talk [--naru PATH] [--seed N] [--story] SCRIPT.talk...
 //
-// Without --naru only the simulator is played. --story: then tells what all its conversations said. Exit status: 0 all went as written, 1 not, 2 the arguments.
+// Without --naru only the simulator is played. --story: then tells what all its conversations said. Exit
+// status: 0 all went as written, 1 not, 2 the arguments.
 #include <stdio.h>
 #include <string.h>
 
@@ -31,8 +33,9 @@ static bool script_load(const char *path)
     }
     fclose(f);
     str why = {0};
-    bool ok = play.count < SCRIPTS_MAX && !text.full
-           && talk_script_read(str_z(path), str_copy(&play.memory, buf_str(&text)), &play.memory, &play.scripts[play.count++], &why);
+    bool ok = play.count < SCRIPTS_MAX && !text.full &&
+              talk_script_read(str_z(path), str_copy(&play.memory, buf_str(&text)), &play.memory,
+                               &play.scripts[play.count++], &why);
     if (!ok)
         fprintf(stderr, "naru-talk: " STR_FMT "\n", STR_ARG(why));
     buf_free(&text);
@@ -48,7 +51,8 @@ static void play_all(const talk_stage *stage, void *arg)
             arena a = arena_make(PLAY_MEMORY_BYTES);
             str why = {0};
             bool ok = talk_play(s, stage, by_bytes, &a, &why);
-            printf("%s %s%s: " STR_FMT "\n", ok ? "ok" : "not ok", stage->name, by_bytes ? ", byte by byte" : "", STR_ARG(s->title));
+            printf("%s %s%s: " STR_FMT "\n", ok ? "ok" : "not ok", stage->name, by_bytes ? ", byte by byte" : "",
+                   STR_ARG(s->title));
             if (!ok)
                 printf("  " STR_FMT "\n", STR_ARG(why));
             fflush(stdout);

@@ -20,7 +20,8 @@ typedef struct {
 
 static bool complain(player *p, const talk_step *step, const char *what, str detail)
 {
-    *p->why = str_format(p->a, STR_FMT ":%d: %s" STR_FMT, STR_ARG(p->script->file), step->line, what, STR_ARG(detail));
+    *p->why =
+        str_format(p->a, STR_FMT ":%d: %s" STR_FMT, STR_ARG(p->script->file), step->line, what, STR_ARG(detail));
     return false;
 }
 
@@ -38,14 +39,15 @@ static void leave(player *p)
     p->packets = NULL;
 }
 
-// ---- opening ------------------------------------------------------------------------------------------------------------------
+// ---- opening -----------------------------------------------------------------------------------------------
 
 static bool open_stream(player *p, const talk_step *step)
 {
     addr at;
     leave(p);
     if (!p->stage->where(p->stage->arg, step->text, step->service, &at))
-        return complain(p, step, "no such place: ", str_format(p->a, STR_FMT " " STR_FMT, STR_ARG(step->text), STR_ARG(step->service)));
+        return complain(p, step, "no such place: ",
+                        str_format(p->a, STR_FMT " " STR_FMT, STR_ARG(step->text), STR_ARG(step->service)));
     p->c = conn_open(p->stage->world, at, seconds(PATIENCE_S));
     p->host = step->text;
     return !p->c->error || complain_conn(p, step, "no connection: ");
@@ -63,7 +65,7 @@ static bool open_datagram(player *p, const talk_step *step)
     return !e || complain(p, step, "no socket: ", str_z(err_text(e)));
 }
 
-// ---- saying -------------------------------------------------------------------------------------------------------------------
+// ---- saying ------------------------------------------------------------------------------------------------
 
 static str secret_text(player *p, str word, str who)
 {
@@ -124,7 +126,7 @@ static bool send_bytes(player *p, const talk_step *step, str bytes)
     return !p->c->error || complain_conn(p, step, "not sent: ");
 }
 
-// ---- hearing ------------------------------------------------------------------------------------------------------------------
+// ---- hearing -----------------------------------------------------------------------------------------------
 
 static bool hear_line(player *p, const talk_step *step, str *line)
 {
@@ -149,7 +151,8 @@ static bool hear(player *p, const talk_step *step)
         if (talk_matches(step->text, line))
             return true;
     } while (step->act == TALK_HEAR_LAST);
-    return complain(p, step, "wanted ", str_format(p->a, "'" STR_FMT "', got '" STR_FMT "'", STR_ARG(step->text), STR_ARG(line)));
+    return complain(p, step, "wanted ",
+                    str_format(p->a, "'" STR_FMT "', got '" STR_FMT "'", STR_ARG(step->text), STR_ARG(line)));
 }
 
 static bool hear_exactly(player *p, const talk_step *step)
@@ -171,8 +174,10 @@ static bool hear_datagram(player *p, const talk_step *step)
     for (int i = 0; i < DATAGRAM_TRIES; i++) {
         datagram in = {.at = heard, .size = sizeof heard};
         int got;
-        if (!sock_wait(p->packets, WAIT_READ, world_now_ns(p->stage->world) + seconds(2)) && !sock_receive(p->packets, &in, 1, &got))
-            return str_eq(str_of(heard, in.len), step->text) || complain(p, step, "got ", str_copy(p->a, str_of(heard, in.len)));
+        if (!sock_wait(p->packets, WAIT_READ, world_now_ns(p->stage->world) + seconds(2)) &&
+            !sock_receive(p->packets, &in, 1, &got))
+            return str_eq(str_of(heard, in.len), step->text) ||
+                   complain(p, step, "got ", str_copy(p->a, str_of(heard, in.len)));
         if (!send_bytes(p, step, p->last_packet))
             return false;
     }
@@ -190,7 +195,7 @@ static bool hear_end(player *p, const talk_step *step)
     return p->c->error == E_EOF || p->c->error == E_RESET || complain_conn(p, step, "the server does not end: ");
 }
 
-// ---- waiting for letters ------------------------------------------------------------------------------------------------------
+// ---- waiting for letters -----------------------------------------------------------------------------------
 
 static bool pop3_ok(player *p, str command)
 {
@@ -206,9 +211,10 @@ static int64_t letters_count(player *p, const talk_step *step)
     if (!open_stream(p, &open))
         return -1;
     conn_deadline(p->c, seconds(PATIENCE_S));
-    bool in = pop3_ok(p, S("")) && pop3_ok(p, S("STLS\r\n")) && conn_tls_connect(p->c, p->stage->tls, p->host)
-           && pop3_ok(p, str_format(p->a, "USER " STR_FMT "\r\n", STR_ARG(step->service)))
-           && pop3_ok(p, str_format(p->a, "PASS " STR_FMT "\r\n", STR_ARG(secret_text(p, S("password"), step->service))));
+    bool in =
+        pop3_ok(p, S("")) && pop3_ok(p, S("STLS\r\n")) && conn_tls_connect(p->c, p->stage->tls, p->host) &&
+        pop3_ok(p, str_format(p->a, "USER " STR_FMT "\r\n", STR_ARG(step->service))) &&
+        pop3_ok(p, str_format(p->a, "PASS " STR_FMT "\r\n", STR_ARG(secret_text(p, S("password"), step->service))));
     conn_put(p->c, S("STAT\r\n"));
     str line = in ? conn_line(p->c, p->a, TALK_LINE_BYTES_MAX) : S("");
     str_word(&line);
@@ -229,14 +235,15 @@ static bool letters_wait(player *p, const talk_step *step)
     return true;
 }
 
-// ---- the play -----------------------------------------------------------------------------------------------------------------
+// ---- the play ----------------------------------------------------------------------------------------------
 
 static bool start_tls(player *p, const talk_step *step)
 {
     if (!p->c || !p->stage->tls)
         return complain(p, step, "no TLS here", S(""));
     conn_deadline(p->c, seconds(PATIENCE_S));
-    return conn_tls_connect(p->c, p->stage->tls, p->host) || complain(p, step, "no TLS: ", conn_tls_reason(p->c, p->a));
+    return conn_tls_connect(p->c, p->stage->tls, p->host) ||
+           complain(p, step, "no TLS: ", conn_tls_reason(p->c, p->a));
 }
 
 static bool play_step(player *p, const talk_step *step)

@@ -86,7 +86,8 @@ bool talk_script_read(str name, str text, arena *a, talk_script *out, str *why)
         talk_step *step = &out->steps[out->count];
         step->line = number;
         if (out->count == TALK_STEPS_MAX - 1 || !step_read(line, a, step)) {
-            *why = str_format(a, STR_FMT ":%d: not a step of a script: " STR_FMT, STR_ARG(name), number, STR_ARG(line));
+            *why = str_format(a, STR_FMT ":%d: not a step of a script: " STR_FMT, STR_ARG(name), number,
+                              STR_ARG(line));
             return false;
         }
         out->count++;

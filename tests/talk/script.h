@@ -1,7 +1,8 @@
 // A conversation script: what a client says and what a server must answer, line by line.
 //
 //     # a comment; the first one is the script's title
-//     connect hamburger.edu smtp         a TCP connection to a service of a host (smtp submission submissions pop3 pop3s dns upper)
+//     connect hamburger.edu smtp         a TCP connection to a service of a host: smtp, submission, submissions, pop3,
+//                                        pop3s, dns, upper
 //     datagram hamburger.edu upper       instead: a UDP socket; C= sends a datagram, S= wants one
 //     S: 220 hamburger.edu *             a line comes (ended by CR LF) that looks like this: `*` stands for anything
 //     S: /^250[ -]SIZE [0-9]+$/          or matches this extended regular expression
@@ -12,12 +13,13 @@
 //     starttls                           a TLS handshake, as client
 //     wait 1500ms                        time passes
 //     letters hamburger.edu bob@hamburger.edu 1
-//                                        waits until POP3 counts so many letters in the mailbox (before any connection is opened)
+//                                        waits until POP3 counts so many letters in the mailbox; before `connect`
 //     shut                               we say no more, but listen
 //     closed                             the server ends the connection, and says nothing before
 //     close                              we end it
 //
-// In what is sent, {password WHO} stands for the password of an account and {plain WHO} for its SASL PLAIN response.
+// In what is sent, {password WHO} stands for the password of an account and {plain WHO} for its SASL PLAIN
+// response.
 #pragma once
 #include "base/arena.h"
 

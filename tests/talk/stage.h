@@ -1,4 +1,5 @@
-// The stages that scripts are played on: the small Internet in the simulator, and the one that a real `naru try` has started.
+// The stages that scripts are played on: the small Internet in the simulator, and the one that a real `naru
+// try` has started.
 #pragma once
 #include "player.h"
 

@@ -1,4 +1,5 @@
-// The real program: `naru try --json` is started, its one JSON object says where everything is, and SIGTERM ends it.
+// The real program: `naru try --json` is started, its one JSON object says where everything is, and SIGTERM
+// ends it.
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
@@ -104,7 +105,8 @@ static void first(void *arg)
     if (f)
         fclose(f);
     tls_config *tls = pem.len ? tls_client_new(t->world, buf_str(&pem), NULL, &a, &why) : NULL;
-    talk_stage stage = {.name = "real", .world = t->world, .tls = tls, .where = where, .password = password, .arg = t};
+    talk_stage stage = {
+        .name = "real", .world = t->world, .tls = tls, .where = where, .password = password, .arg = t};
     t->play(&stage, t->arg);
     tls_free(tls);
     buf_free(&pem);

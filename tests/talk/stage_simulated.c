@@ -14,8 +14,10 @@ typedef struct {
 
 uint16_t stage_port(str service)
 {
-    static const struct { const char *name; uint16_t port; } services[] = {
-        {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"pop3", 110}, {"pop3s", 995}, {"dns", 53}, {"upper", 12000},
+    static const struct { const char *name; uint16_t port;
+    } services[] = {
+        {"smtp", 25},   {"submission", 587}, {"submissions", 465}, {"pop3", 110},
+        {"pop3s", 995}, {"dns", 53},         {"upper", 12000},
     };
     for (size_t i = 0; i < sizeof services / sizeof *services; i++)
         if (str_eq(service, str_z(services[i].name)))
@@ -47,7 +49,8 @@ static bool password(void *arg, str who, arena *a, str *out)
 
 static world *machine_make(void *arg, str name, const addr *addresses, int count)
 {
-    return sim_host(((theatre *)arg)->sim, name, addresses, count, (sim_disk){.write_ns = 10000, .sync_ns = millis(1)});
+    return sim_host(((theatre *)arg)->sim, name, addresses, count,
+                    (sim_disk){.write_ns = 10000, .sync_ns = millis(1)});
 }
 
 static void first(void *arg)
@@ -64,7 +67,8 @@ static void first(void *arg)
     world *visitor = sim_host(t->sim, S("visitor"), &own, 1, (sim_disk){0}), *home = world_here();
     fiber_world(visitor);
     tls_config *tls = tls_client_new(visitor, t->internet.ca.cert_pem, NULL, &a, &why);
-    talk_stage stage = {.name = "simulator", .world = visitor, .tls = tls, .where = where, .password = password, .arg = t};
+    talk_stage stage = {
+        .name = "simulator", .world = visitor, .tls = tls, .where = where, .password = password, .arg = t};
     if (t->ok)
         t->play(&stage, t->arg);
     tls_free(tls);
