@@ -52,7 +52,6 @@ typedef struct {
     int             unanswered;      // dots that never had an answer: each may have made a copy (RFC 1047)
     int             not_now;         // dots answered with 4xx: a record that reached the disk although its sync
                                      // failed may be delivered after a restart (docs/design.md section 6)
-                                     // section 6)
     int             attempts;
 } scene_letter;
 
