@@ -156,8 +156,8 @@ static void print_things_to_do(trying *t)
     if (t->in_space)
         printf("    dig www.networkutopia.com\n    " STR_FMT " query gaia.cs.umass.edu --trace\n", STR_ARG(naru));
     else
-        printf("    dig @" STR_FMT " -p %d www.networkutopia.com\n    " STR_FMT " query gaia.cs.umass.edu --trace\n", STR_ARG(resolver), small_port(&t->internet, 53),
-               STR_ARG(naru));
+        printf("    dig @" STR_FMT " -p %d www.networkutopia.com\n    " STR_FMT " query gaia.cs.umass.edu @" STR_FMT "#%d --trace\n",
+               STR_ARG(resolver), small_port(&t->internet, 53), STR_ARG(naru), STR_ARG(resolver), small_port(&t->internet, 53));
     printf("  %s\n    " STR_FMT " upper " STR_FMT " \"ketchup and pickles\"\n", en ? "Upper case over UDP:" : "UDP 대문자 서버:",
            STR_ARG(naru), STR_ARG(t->in_space ? S("hamburger.edu") : host_port(t, "hamburger.edu", 12000, ':')));
     printf("  %s\n    " STR_FMT " scene --all\n\n", en ? "Play the course's cases:" : "강의의 장면들 재생:", STR_ARG(naru));
