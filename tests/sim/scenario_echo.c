@@ -1,14 +1,14 @@
-// echo: a host answers what it hears in upper case, over TCP (each chunk at once) and UDP; clients on other
+// echo: a host runs the service `upper` over TCP (each chunk answered at once) and UDP; clients on other
 // hosts talk to it over links that lose, delay, reorder, cut and part. Every answer that comes is right, and in
 // the end every client was served.
 #include <string.h>
 
+#include "rooms/upper/upper.h"
 #include "rt/conn.h"
-#include "rt/listener.h"
 #include "rt/scope.h"
 #include "trial.h"
 
-enum { CLIENTS = 6, ROUNDS = 4, TEXT_BYTES_MAX = 2000, SERVICE_PORT = 12000, PATIENCE_S = 30, TRIES_MAX = 200 };
+enum { CLIENTS = 6, ROUNDS = 4, TEXT_BYTES_MAX = 2000, PATIENCE_S = 30, TRIES_MAX = 200 };
 
 typedef struct {
     trial *t;
@@ -25,43 +25,19 @@ static void text_upper(unsigned char *out, str in)
         out[i] = upper(in.at[i]);
 }
 
-// ---- the server --------------------------------------------------------------------------------------------
-
-static void echo_conversation(conn *c, void *arg)
-{
-    (void)arg;
-    unsigned char answer[TEXT_BYTES_MAX];
-    while (!c->error) {
-        conn_deadline(c, minutes(1));
-        str some = str_first(conn_some(c), TEXT_BYTES_MAX);
-        text_upper(answer, some);
-        conn_used(c, (size_t)some.len);
-        conn_put(c, str_of(answer, (size_t)some.len));
-        conn_flush(c);
-    }
-}
-
-static size_t echo_datagram(void *arg, datagram_door *d, const datagram *in, unsigned char *out, size_t out_max)
-{
-    (void)arg, (void)d;
-    size_t len = in->len < out_max ? in->len : out_max;
-    text_upper(out, str_of(in->at, len));
-    return len;
-}
-
 static void echo_boot(void *arg)
 {
     echo *e = arg;
-    SCOPE(s, 0, 200);
-    door *stream_door;
-    datagram_door *packets;
-    door_options options = {.service = "echo", .at = addr_v4(0, SERVICE_PORT)};
-    err trouble = door_open(&s, e->server, options, echo_conversation, e, &stream_door);
+    node n = {0};
+    str why = S("");
+    err trouble = node_start(&n, e->server, S("server"), S("data"));
     if (!trouble)
-        trouble = datagram_open(&s, e->server, "echo", addr_v4(0, SERVICE_PORT), false, echo_datagram, e, &packets);
-    if (trouble)
-        trial_failed(e->t, "the echo's doors do not open: %s", err_text(trouble));
-    scope_wait(&s);
+        trouble = node_add(&n, &upper_kind, NULL, NULL, &why);
+    if (trouble && sim_is_up(e->server))
+        trial_failed(e->t, "upper does not start: %s " STR_FMT, err_text(trouble), STR_ARG(why));
+    while (fiber_sleep(seconds(3600)) == E_OK)
+        ;
+    node_stop(&n);
 }
 
 // ---- clients -----------------------------------------------------------------------------------------------
@@ -79,7 +55,7 @@ static bool tcp_round(echo *e, world *w)
     unsigned char text[TEXT_BYTES_MAX], want[TEXT_BYTES_MAX], got[TEXT_BYTES_MAX];
     size_t len = text_make(w, text);
     text_upper(want, str_of(text, len));
-    conn *c = conn_open(w, addr_with_port(e->at, SERVICE_PORT), seconds(PATIENCE_S));
+    conn *c = conn_open(w, addr_with_port(e->at, UPPER_PORT), seconds(PATIENCE_S));
     conn_deadline(c, seconds(PATIENCE_S));
     conn_put(c, str_of(text, len));
     bool answered = conn_read(c, got, len);
@@ -100,7 +76,7 @@ static bool udp_round(echo *e, world *w)
     bool answered = false;
     int n;
     datagram out = {.at = text, .len = len}, in = {.at = got, .size = sizeof got};
-    if (!sock_datagram_connect(s, addr_with_port(e->at, SERVICE_PORT)) && !sock_send(s, &out, 1, &n)
+    if (!sock_datagram_connect(s, addr_with_port(e->at, UPPER_PORT)) && !sock_send(s, &out, 1, &n)
      && !sock_wait(s, WAIT_READ, world_now_ns(w) + seconds(2)) && !sock_receive(s, &in, 1, &n)) {
         answered = true;
         if (in.len != len || memcmp(got, want, len))
