@@ -220,6 +220,8 @@ err linux_accept(sock *base, sock **out, addr *peer, addr *local)
 static err connect_fd(world *w, int fd, const struct sockaddr *to, socklen_t size, uint8_t family, sock **out)
 {
     bool at_once = connect(fd, to, size) == 0;
+    if (!at_once && errno == EINVAL)             // so Linux says that no way leads from a loopback address to elsewhere
+        errno = ENETUNREACH;
     if (!at_once && errno == EAGAIN) {           // a Unix listener whose queue is full: there is nothing to wait on
         close(fd);
         return E_LIMIT;
