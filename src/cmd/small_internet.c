@@ -13,7 +13,7 @@
 #include "rt/worker.h"
 #include "talk/control.h"
 
-enum { SMALL_MEMORY_BYTES_MAX = 64 << 20, SMALL_SETTINGS_BYTES_MAX = 64 * 1024 };
+enum { SMALL_MEMORY_BYTES_MAX = 64 << 20, SMALL_SETTINGS_BYTES_MAX = 64 * 1024, ZONE_BYTES_MAX = 1 << 20 };
 
 // Ports of a run without a space of its own: high ones, so that no root is needed. 12000 stays what the course says.
 static const struct { uint16_t well_known, high; } ports[] = {
@@ -147,6 +147,27 @@ static bool certificate_for(small_internet *n, small_host *h, str *why)
            write_text(n, h->world, h->directory, S("key.pem"), made.key_pem, 0600, why);
 }
 
+// Zone files are written anew at every start, for the addresses may be others; but what somebody made his own stays.
+typedef struct { world *w; const char *path; arena *a; bool own; } zone_file;
+
+static const char zone_mark[] = "; naru try writes this file at every start. Take this line away, and the file is yours and stays.\n";
+
+static void zone_look_blocking(void *arg)
+{
+    zone_file *z = arg;
+    str text = {0};
+    z->own = file_read_all(z->w, z->path, z->a, ZONE_BYTES_MAX, &text) == E_OK && !str_starts(text, str_z(zone_mark));
+}
+
+static bool zone_write(small_internet *n, small_host *h, str directory, str name, str *why)
+{
+    zone_file z = {.w = h->world, .a = &n->memory};
+    z.path = str_to_z(&n->memory, str_format(&n->memory, STR_FMT "/" STR_FMT, STR_ARG(directory), STR_ARG(name)));
+    work(zone_look_blocking, &z);
+    return z.own || write_text(n, h->world, directory, name, str_join(&n->memory, str_z(zone_mark), lab_zone_text(&n->map, name, &n->memory)),
+                               0644, why);
+}
+
 // ---- services ---------------------------------------------------------------------------------------------------------
 
 static bool service_add(small_internet *n, small_host *h, const room_kind *kind, str settings, str *why)
@@ -168,7 +189,7 @@ static bool names_add(small_internet *n, small_host *h, str *why)
     bool ok = true;
     for (int i = 0; i < h->host->zone_count && ok; i++) {
         const lab_zone *z = &h->host->zones[i];
-        ok = write_text(n, h->world, directory, z->file, lab_zone_text(&n->map, z->file, &n->memory), 0644, why);
+        ok = zone_write(n, h, directory, z->file, why);
         buf_format(&settings, "zone \"" STR_FMT "\" \"" STR_FMT "/" STR_FMT "\"\n", STR_ARG(z->name), STR_ARG(directory), STR_ARG(z->file));
     }
     ok = ok && service_add(n, h, &authoritative_kind, str_copy(&n->memory, buf_str(&settings)), why);

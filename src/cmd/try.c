@@ -102,7 +102,8 @@ static void print_json(trying *t)
 
 static void print_people(trying *t)
 {
-    printf("\n  People        password\n");
+    bool en = !str_eq(t->language, S("ko"));
+    printf("\n  %s\n", en ? "People                 password" : "사람들                 비밀번호");
     for (int i = 0; i < t->internet.account_count; i++)
         printf("  %-22s " STR_FMT "\n", str_to_z(&t->memory, t->internet.accounts[i].address), STR_ARG(t->internet.accounts[i].password));
 }
@@ -153,11 +154,12 @@ static void print_things_to_do(trying *t)
            STR_ARG(host_port(t, "hamburger.edu", 110, ':')), STR_ARG(bob->password));
     printf("  %s\n    " STR_FMT " story --last\n", en ? "See every message that passed, from the root query to POP3:" : "루트 질의부터 POP3까지 오간 모든 메시지 보기:", STR_ARG(naru));
     printf("  %s\n", en ? "Names, from the root:" : "루트부터 이름 찾기:");
+    int dns = small_port(&t->internet, 53);
     if (t->in_space)
         printf("    dig www.networkutopia.com\n    " STR_FMT " query gaia.cs.umass.edu --trace\n", STR_ARG(naru));
     else
         printf("    dig @" STR_FMT " -p %d www.networkutopia.com\n    " STR_FMT " query gaia.cs.umass.edu @" STR_FMT "#%d --trace\n",
-               STR_ARG(resolver), small_port(&t->internet, 53), STR_ARG(naru), STR_ARG(resolver), small_port(&t->internet, 53));
+               STR_ARG(resolver), dns, STR_ARG(naru), STR_ARG(resolver), dns);
     printf("  %s\n    " STR_FMT " upper " STR_FMT " \"ketchup and pickles\"\n", en ? "Upper case over UDP:" : "UDP 대문자 서버:",
            STR_ARG(naru), STR_ARG(t->in_space ? S("hamburger.edu") : host_port(t, "hamburger.edu", 12000, ':')));
     printf("  %s\n    " STR_FMT " scene --all\n\n", en ? "Play the course's cases:" : "강의의 장면들 재생:", STR_ARG(naru));
@@ -174,11 +176,13 @@ static void print_welcome(trying *t)
     print_people(t);
     print_things_to_do(t);
     printf("  %s " STR_FMT "\n", en ? "Data, zones, log:" : "데이터, 존 파일, 로그:", STR_ARG(t->directory));
+    const char *left = t->temporary ? (en ? "leaves nothing" : "아무것도 남지 않습니다")
+                                    : (en ? "keeps the data above" : "위의 데이터는 남습니다");
     if (t->in_space)
-        printf("  %s\n\n", en ? "This is a shell inside the small Internet; `exit` ends it all and leaves nothing." :
-               "여기는 작은 인터넷 안의 셸입니다. `exit`로 끝나며 아무것도 남지 않습니다.");
+        printf(en ? "  This is a shell inside the small Internet; `exit` ends it all and %s.\n\n"
+                  : "  여기는 작은 인터넷 안의 셸입니다. `exit`로 끝나며 %s.\n\n", left);
     else
-        printf("  %s\n\n", en ? "Ctrl-C ends it all and leaves nothing." : "Ctrl-C로 끝나며 아무것도 남지 않습니다.");
+        printf(en ? "  Ctrl-C ends it all and %s.\n\n" : "  Ctrl-C로 끝나며 %s.\n\n", left);
     fflush(stdout);
 }
 
@@ -328,7 +332,8 @@ int cmd_try(int argc, char **argv)
     err made = dir_make(w, str_to_z(&t->memory, t->directory), 0700);
     world_linux_free(w);
     if (made != E_OK)
-        return command_error("try", COMMAND_FAILED, "cannot make \"" STR_FMT "\": %s", STR_ARG(t->directory), err_text(made));
+        return command_error("try", COMMAND_FAILED, "cannot make the directory \"" STR_FMT "\": %s; name another with --dir",
+                             STR_ARG(t->directory), made == E_EXISTS ? "there is a file of that name" : err_text(made));
     if (t->shell && !terminal_at(STDIN_FILENO))
         t->space_refused = S("--shell needs a terminal");
     else if (t->shell)

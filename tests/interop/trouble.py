@@ -82,6 +82,27 @@ def case_a_directory_that_cannot_be_written_is_named(i):
     assert code == 1 and "/proc/naru" in said, (code, said)
 
 
+def case_a_zone_of_ones_own_stays_and_its_mistakes_are_named(i):
+    directory = tempfile.mkdtemp()
+    zone = os.path.join(directory, "umass.edu/zones/umass.edu.zone")
+    with SmallInternet(i.naru, directory):
+        with open(zone) as f:
+            lines = f.readlines()
+        assert "Take this line away" in lines[0], lines[0]
+    def start():
+        return run(["timeout", "--signal=INT", "3", i.naru, "try", "--json", "--dir", directory])
+    with open(zone, "w") as f:
+        f.writelines(lines[1:] + ["mine IN A 192.0.2.7\n", "broken ( line\n"])
+    code, said = start()
+    assert code == 1 and f"{zone}:{len(lines) + 1}: a parenthesis" in said, (code, said)
+    with open(zone, "w") as f:
+        f.writelines(lines[1:] + ["mine IN A 192.0.2.7\n"])
+    with SmallInternet(i.naru, directory) as again:
+        address, port = again.where("resolver", "dns")
+        assert "192.0.2.7" in run([i.naru, "query", "mine.umass.edu", f"@{address}#{port}"])[1]
+    shutil.rmtree(directory)
+
+
 def case_a_stranger_with_endless_lines_and_garbage_is_bounded(i):
     address = i.where("hamburger.edu", "smtp")
     with socket.create_connection(address, timeout=20) as s:
