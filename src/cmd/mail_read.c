@@ -68,6 +68,13 @@ static void fields_json(mail_run *r, const header_block *h, buf *out)
     json_pair(out, "subject", field(r, h, S("Subject")), false);
 }
 
+// A letter typed by hand often has no header at all.
+static str field_or(mail_run *r, const header_block *h, str name, str otherwise)
+{
+    str value = field(r, h, name);
+    return value.len ? value : otherwise;
+}
+
 // ---- list ------------------------------------------------------------------------------------------------------
 
 static bool list_one(mailbox *m, const pop3_listed *l, bool first, buf *out)
@@ -85,11 +92,11 @@ static bool list_one(mailbox *m, const pop3_listed *l, bool first, buf *out)
             buf_put(out, S("}"));
         } else {
             printf("%4u %8lld  ", l->number, (long long)l->size_bytes);
-            mail_print(field(m->r, &h, S("Date")), true);
+            mail_print(field_or(m->r, &h, S("Date"), S("(no date)")), true);
             printf("  ");
-            mail_print(field(m->r, &h, S("From")), true);
+            mail_print(field_or(m->r, &h, S("From"), field_or(m->r, &h, S("Return-Path"), S("(no sender)"))), true);
             printf("  ");
-            mail_print(field(m->r, &h, S("Subject")), true);
+            mail_print(field_or(m->r, &h, S("Subject"), S("(no subject)")), true);
             printf("\n");
         }
     }
@@ -173,8 +180,9 @@ static bool save(mail_run *r, const mime_part *p, int number)
 
 static void print_letter(mail_run *r, const mime_tree *t)
 {
-    static const str shown[] = {S("Date"), S("From"), S("To"), S("Cc"), S("Subject")};
-    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+    static const str shown[] = {S("Return-Path"), S("Date"), S("From"), S("To"), S("Cc"), S("Subject")};
+    bool signed_by_hand = !field(r, &t->parts[0].header, S("From")).len;          // then only the envelope says who sent it
+    for (size_t i = signed_by_hand ? 0 : 1; i < sizeof shown / sizeof shown[0]; i++) {
         str value = field(r, &t->parts[0].header, shown[i]);
         if (value.len) {
             printf("%-8.*s ", STR_ARG(shown[i]));
@@ -184,8 +192,11 @@ static void print_letter(mail_run *r, const mime_tree *t)
     }
     printf("\n");
     for (int i = 0; i < t->count; i++)
-        if (is_leaf(t, i) && is_text(&t->parts[i]))
-            mail_print(part_text(r, &t->parts[i]), false);
+        if (is_leaf(t, i) && is_text(&t->parts[i])) {
+            str text = part_text(r, &t->parts[i]);
+            mail_print(text, false);
+            printf("%s", text.len && text.at[text.len - 1] != '\n' ? "\n" : "");
+        }
     for (int i = 0; i < t->count; i++)
         if (is_file(t, i)) {
             printf("[" STR_FMT "/" STR_FMT " ", STR_ARG(t->parts[i].type.type), STR_ARG(t->parts[i].type.subtype));

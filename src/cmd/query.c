@@ -28,6 +28,14 @@ static bool is_type(str word)
     return dns_type_from_text(word, &type);
 }
 
+static bool words_refuse(command *c, str word)
+{
+    c->run.trouble = str_format(c->run.memory, c->type.len ? "\"" STR_FMT "\" is one word too many: a name, perhaps a type, perhaps @SERVER"
+                                : "\"" STR_FMT "\" is no type; types are A AAAA NS CNAME SOA PTR MX TXT SRV ANY, or TYPE65",
+                                STR_ARG(word));
+    return false;
+}
+
 // NAME, TYPE and @SERVER in any order: a word that is a type is the type, unless it is the only one.
 static bool words_take(command *c, const str *words, int count)
 {
@@ -39,8 +47,9 @@ static bool words_take(command *c, const str *words, int count)
         else if (!c->name.len)
             c->name = words[i];
         else
-            return false;
+            return words_refuse(c, words[i]);
     }
+    c->run.trouble = S("say which name: naru query www.ibm.com");
     return c->name.len > 0;
 }
 
@@ -223,6 +232,8 @@ static void put_explanation(query_run *q, const dns_message *m)
     else if (m->count[DNS_ANSWER] == 0)
         buf_put(q->out, is_referral ? S("  no answer here; the server refers to others:\n")
                                     : S("  the name exists, but has no record of this type\n"));
+    else if (query_exit_code(m) != COMMAND_OK)
+        buf_put(q->out, S("  an alias; what it stands for has no record of this type\n"));
     if (m->edns.has_ede) {
         str ede = m->edns.ede_text.len ? m->edns.ede_text : dns_ede_text(q->memory, m->edns.ede);
         buf_format(q->out, "  (" STR_FMT ")\n", STR_ARG(ede));
@@ -324,7 +335,8 @@ int cmd_query(int argc, char **argv)
     if (!options_read(argc, argv, &help, words, WORDS_MAX, &count, &code))
         return code;
     if (!words_take(&c, words, count))
-        return usage_error(&help, "one name, perhaps a type, perhaps @SERVER");
+        return usage_error(&help, STR_FMT, STR_ARG(c.run.trouble));
+    c.run.trouble = (str){0};
     if (!question_take(&c))
         return usage_error(&help, "" STR_FMT, STR_ARG(c.run.trouble));
     if (c.root.len && !addr_parse_ip(c.root, DNS_PORT, &c.run.root))

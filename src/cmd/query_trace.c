@@ -88,7 +88,8 @@ static bool roots_find(trace *t)
             root_add(t, dns_name_show(q->memory, r->rdata), found[j]);
     }
     if (t->roots == 0)
-        q->trouble = str_format(q->memory, "the local server does not say where the root is (%s); give --root ADDRESS",
+        q->trouble = str_format(q->memory, "the local server does not say where the root is (%s); name another (beside `naru try`: the @SERVER"
+                                " it printed), or give --root ADDRESS",
                                 x.error ? err_text(x.error) : "no addresses of its servers");
     return t->roots > 0;
 }

@@ -76,12 +76,32 @@ static void print_letter(const json_t *letter)
 {
     json_t *r;
     size_t i;
-    printf("id        %s\nfrom      %s\nsize      %lld bytes\nheld      %s\nnext try  in %lld s\nstory     naru story %s\n", text_of(letter, "id"),
-           *text_of(letter, "from") ? text_of(letter, "from") : "<>", number_of(letter, "size"),
-           json_is_true(json_object_get(letter, "held")) ? "yes" : "no", number_of(letter, "next_try_s"), text_of(letter, "trace"));
+    bool held = json_is_true(json_object_get(letter, "held"));
+    printf("id        %s\nfrom      %s\nsize      %lld bytes\n", text_of(letter, "id"),
+           *text_of(letter, "from") ? text_of(letter, "from") : "<>", number_of(letter, "size"));
+    if (held)
+        printf("next try  held, not before `naru queue release %s`\n", text_of(letter, "id"));
+    else
+        printf("next try  in %lld s\n", number_of(letter, "next_try_s"));
+    printf("story     naru story %s\n", text_of(letter, "trace"));
     json_array_foreach(json_object_get(letter, "recipients"), i, r)
-        printf("to        %s%s%s: %s after %lld attempts%s%s\n", text_of(r, "address"), *text_of(r, "mailbox") ? " mailbox " : "", text_of(r, "mailbox"),
-               text_of(r, "state"), number_of(r, "attempts"), *text_of(r, "reply") ? ": " : "", text_of(r, "reply"));
+        printf("to        %s%s%s: %s after %lld attempt%s%s%s\n", text_of(r, "address"), *text_of(r, "mailbox") ? " mailbox " : "",
+               text_of(r, "mailbox"), text_of(r, "state"), number_of(r, "attempts"), number_of(r, "attempts") == 1 ? "" : "s",
+               *text_of(r, "reply") ? ": " : "", text_of(r, "reply"));
+}
+
+// What became of a letter, in one sentence.
+static void print_done(const char *verb, const json_t *letter)
+{
+    static const struct { const char *verb, *what; } done[] = {
+        {"retry", "is tried now; `naru queue show` says how it went"},
+        {"hold", "is held: it stays and is not tried until `naru queue release`"},
+        {"release", "is released and goes on"},
+        {"delete", "is deleted; its sender is not told"},
+    };
+    for (size_t i = 0; i < sizeof done / sizeof *done; i++)
+        if (strcmp(done[i].verb, verb) == 0)
+            printf("%s from %s %s\n", text_of(letter, "id"), *text_of(letter, "from") ? text_of(letter, "from") : "<>", done[i].what);
 }
 
 static int list_all(asking *q)
@@ -123,8 +143,10 @@ static int one(asking *q, const char *verb, str id)
         if (status == 200 && q->json) {
             json_dumpf(o, stdout, JSON_INDENT(2));
             printf("\n");
-        } else if (status == 200) {
+        } else if (status == 200 && show) {
             print_letter(o);
+        } else if (status == 200) {
+            print_done(verb, o);
         } else if (status != 404 && status != 0) {
             int code = command_error("queue", COMMAND_FAILED, "%s", *text_of(o, "error") ? text_of(o, "error") : "the server refused");
             json_decref(o);

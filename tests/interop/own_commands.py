@@ -1,5 +1,5 @@
 """naru's own commands against the running small Internet, as the README prints them."""
-import json, os, re, tempfile, uuid
+import json, os, re, signal, subprocess, tempfile, uuid
 from internet import run, wait_for
 
 
@@ -39,6 +39,52 @@ def case_query_answers_traces_and_shows_the_wire(i):
     json.loads(naru(i, "query", "www.amazon.com", "--json", server))
 
 
+def case_query_says_what_was_wrong(i):
+    address, port = i.where("resolver", "dns")
+    server = f"@{address}#{port}"
+    assert '"BLAH" is no type' in naru(i, "query", "www.ibm.com", "BLAH", server, want=2)
+    assert "say which name" in naru(i, "query", want=2)
+    assert "what it stands for has no record of this type" in naru(i, "query", "www.ibm.com", "MX", server, want=1)
+    assert "NXDOMAIN" in naru(i, "query", "nosuch.edu", server, want=1)
+
+
+def case_a_letter_without_a_header_is_listed_by_its_envelope(i):
+    import smtplib
+    with smtplib.SMTP(*i.where("sch.ac.kr", "smtp"), timeout=20) as s:
+        s.sendmail("ninanooo@naver.com", ["bob@sch.ac.kr"], "Do you like ketchup?\r\n")
+    secret = ("--account", "bob@sch.ac.kr", "--password-file", password_file(i, "bob@sch.ac.kr"))
+    assert wait_for(lambda: "(no subject)" in naru(i, "mail", "list", *secret))
+    listed = next(l for l in naru(i, "mail", "list", *secret).splitlines() if "(no subject)" in l)
+    assert "<ninanooo@naver.com>" in listed, listed
+    said = naru(i, "mail", "read", listed.split()[0], *secret)
+    assert "Return-Path" in said and said.endswith("Do you like ketchup?\n"), said
+
+
+def case_every_command_of_the_welcome_works(i):
+    import shlex, smtplib
+    with tempfile.TemporaryFile("w+") as told:
+        own = subprocess.Popen([i.naru, "try", "--lang", "en"], stdout=told, stdin=subprocess.DEVNULL, cwd="/")
+        try:
+            welcome = lambda: (told.seek(0), told.read())[1]
+            assert wait_for(lambda: "Ctrl-C ends it all and leaves nothing" in welcome()), welcome()
+            commands = [shlex.split(l) for l in welcome().splitlines() if l.startswith("    ")]
+            directory = re.search(r"Data, zones, log: (\S+)", welcome())[1]
+            telnet = next(c for c in commands if c[0] == "telnet")
+            with smtplib.SMTP(telnet[1], int(telnet[2]), timeout=20) as s:
+                s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], "Do you like ketchup?\r\n")
+            curl = next(c for c in commands if c[0] == "curl")
+            assert wait_for(lambda: "ketchup" in run(curl)[1]), run(curl)
+            others = [c for c in commands if c[0] not in ("telnet", "curl") and "--all" not in c]
+            assert len(others) == 4, others
+            for command in others:
+                code, said = run(command, env={"NARU_DIR": directory})
+                assert code == 0 and said, (command, said)
+        finally:
+            own.send_signal(signal.SIGINT)
+            own.wait(timeout=30)
+    assert not os.path.exists(directory), "nothing is left"
+
+
 def case_upper_command(i):
     address, port = i.where("hamburger.edu", "upper")
     assert "KETCHUP" in naru(i, "upper", f"{address}:{port}", "ketchup")
@@ -56,12 +102,14 @@ def case_queue_holds_shows_releases_and_deletes(i):
     waits = lambda: json.loads(naru(i, "queue", "list", "--json"))
     assert wait_for(lambda: any(r["attempts"] for l in waits() for r in l["recipients"] if r["state"] == "waiting"))
     letter = waits()[0]["id"]
-    assert "mark@mail.networkutopia.com" in naru(i, "queue", "show", letter)
-    naru(i, "queue", "hold", letter)
+    shown = naru(i, "queue", "show", letter)
+    assert "mark@mail.networkutopia.com" in shown and "no route to the host" in shown, shown
+    assert "is held" in naru(i, "queue", "hold", letter)
     assert json.loads(naru(i, "queue", "show", letter, "--json"))["held"] is True
-    naru(i, "queue", "release", letter)
-    naru(i, "queue", "retry", letter)
-    naru(i, "queue", "delete", letter)
+    assert "naru queue release" in naru(i, "queue", "show", letter)
+    assert "is released" in naru(i, "queue", "release", letter)
+    assert "is tried now" in naru(i, "queue", "retry", letter)
+    assert "is deleted" in naru(i, "queue", "delete", letter)
     assert wait_for(lambda: not waits())
     naru(i, "queue", "show", letter, want=1)
 
