@@ -134,8 +134,11 @@ static bool delete_all(session *s)
     for (int i = 0; i < s->listed_count; i++)
         if (!pop3_ask_number(s, "DELE", i + 1))
             return false;
-    for (int i = 0; i < s->listed_count; i++)        // from QUIT on nobody knows until it is answered
-        item_find(b->items, b->count, s->listed[i].id)->perhaps_deleted = true;
+    for (int i = 0; i < s->listed_count; i++) {      // from QUIT on nobody knows until it is answered
+        mailbox_item *item = item_find(b->items, b->count, s->listed[i].id);
+        must(item);                                  // all that is listed was fetched before
+        item->perhaps_deleted = true;
+    }
     return true;
 }
 
