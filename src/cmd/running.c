@@ -37,14 +37,18 @@ static void announce(void *arg)
 {
     listing *l = arg;
     char *path;
-    l->good = entry_path(l->a, l->dir, &path) && file_replace(l->world, path, l->dir, 0600) == E_OK;
+    for (int tries = 0; tries < 2 && !l->good; tries++)      // the last of the others may take the empty list away meanwhile
+        l->good = entry_path(l->a, l->dir, &path) && file_replace(l->world, path, l->dir, 0600) == E_OK;
 }
 
 static void forget(void *arg)
 {
     listing *l = arg;
     char *path;
+    str list;
     l->good = entry_path(l->a, l->dir, &path) && path_remove(l->world, path) == E_OK;
+    if (l->good && running_list_dir(l->a, &list))
+        path_remove(l->world, str_to_z(l->a, list));         // as long as it names others, it stays
 }
 
 // File operations block: from a fiber they go to a worker.
