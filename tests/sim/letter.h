@@ -28,6 +28,7 @@ typedef struct {
     const char   *name;
     world        *world;
     bool          serves;            // everything started
+    node         *node;              // while it serves
     bool          in_trouble;        // a director is at it
 } scene_host;
 

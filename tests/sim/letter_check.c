@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "letter.h"
+#include "rooms/mta/mta.h"
 
 enum { FETCHES_MAX = 60 };
 
@@ -139,6 +140,13 @@ static void mailbox_finish(scene_mailbox *b)
     trial_failed(b->scene->trial, "the mailbox of %s cannot be read to its end", b->owner);
 }
 
+static void spool_judge(const scene_host *h)
+{
+    const mta *m = node_room(h->node, "mta")->state;
+    if (spool_count(m->spool))
+        trial_failed(h->scene->trial, "%d letters are left in the spool of %s", spool_count(m->spool), h->name);
+}
+
 void letters_check(letter_scene *s)
 {
     world *home = world_here();
@@ -146,6 +154,8 @@ void letters_check(letter_scene *s)
     for (int i = 0; i < PEOPLE; i++)
         mailbox_finish(&s->mailboxes[i]);
     fiber_world(home);
+    spool_judge(&s->hosts[HOST_HAMBURGER]);
+    spool_judge(&s->hosts[HOST_CREPES]);
     for (int i = 0; i < LETTERS; i++) {
         scene_letter *l = &s->letters[i];
         s->trial->tally.letters += l->accepted;

@@ -183,10 +183,12 @@ static void host_boot(void *arg)
         if (!e)
             e = services_start(h, &n);
         h->serves = !e;
+        h->node = &n;
         if (!e)
             while (fiber_sleep(seconds(3600)) == E_OK)
                 ;
         h->serves = false;
+        h->node = NULL;
         node_stop(&n);
         fiber_sleep(seconds(2));
     }
