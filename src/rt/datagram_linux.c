@@ -66,21 +66,32 @@ static void learn_address(linux_sock *s)
         setsockopt(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &yes, sizeof yes);
 }
 
-err linux_datagram(world *w, addr at, bool share_port, sock **out)
+err linux_datagram_fd(world *w, addr real, bool share_port, int *out)
 {
-    int fd = linux_socket(at.family, SOCK_DGRAM);
+    *out = -1;
+    int fd = linux_socket(real.family, SOCK_DGRAM);
     if (fd < 0)
         return errno_err(errno);
-    door_options_set(fd, at, share_port);
-    err e = at.port ? linux_bind(w, fd, addr_with_port(at, world_port(w, at.port))) : bind_random_port(w, fd, at);
-    if (e) {
+    door_options_set(fd, real, share_port);
+    err e = real.port ? linux_bind(w, fd, real) : bind_random_port(w, fd, real);
+    if (e)
         close(fd);
-        return e;
-    }
+    *out = e ? -1 : fd;
+    return e;
+}
+
+err linux_datagram(world *w, addr at, bool share_port, sock **out)
+{
+    int fd = -1;
+    at.port = at.port ? world_port(w, at.port) : 0;
+    err inherited = inherited_datagram(at, &fd);
+    err e = inherited == E_AGAIN ? linux_datagram_fd(w, at, share_port, &fd) : inherited;
     linux_sock *s;
-    e = linux_sock_new(w, fd, false, at.family, &s);
+    if (!e)
+        e = linux_sock_new(w, fd, false, at.family, &s);
     if (e)
         return e;
+    s->is_shared = inherited == E_OK;
     s->base.writable = true;
     learn_address(s);
     *out = &s->base;

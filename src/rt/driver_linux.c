@@ -176,7 +176,9 @@ void linux_sock_full(linux_sock *s)
 void linux_sock_free(linux_sock *s)
 {
     list_remove(&s->starved);
-    close(s->fd);                                // leaves the epoll set with it: the descriptor is nowhere duplicated
+    if (s->is_shared)
+        epoll_ctl(s->driver->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+    close(s->fd);                                // leaves the epoll set with it unless it is open elsewhere too
     memory_free(s);
 }
 

@@ -24,9 +24,12 @@ err linux_open(world *w, const char *path, int flags, unsigned mode, file **out)
     how |= flags & FILE_CREATE ? O_CREAT : 0;
     how |= flags & FILE_EXCLUSIVE ? O_EXCL : 0;
     how |= flags & FILE_TRUNCATE ? O_TRUNC : 0;
-    int fd = open(path, how, mode);
+    int fd = -1;
+    err e = flags == FILE_READ ? inherited_file(path, &fd) : E_AGAIN;
+    if (e == E_AGAIN && (fd = open(path, how, mode)) < 0)
+        e = errno_err(errno);
     if (fd < 0)
-        return errno_err(errno);
+        return e;
     linux_file *f = memory_new(sizeof *f);
     *f = (linux_file){{w}, fd};
     *out = &f->base;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "rt/fiber_inside.h"
+#include "rt/inherit.h"
 
 enum {
     EPOLL_EVENTS_MAX = 256,
@@ -21,6 +22,8 @@ typedef struct linux_sock {
     int           fd;
     bool          is_stream, is_connected;
     bool          hung_up;           // the driver has seen the peer's end: a short read does not mean "nothing more"
+    bool          is_shared;         // its descriptor is open elsewhere too: closing it does not take it out of the epoll set
+    const inherit_peers *peers;      // of a Unix door that was inherited: who may come in
     bool          asks_local;        // a wildcard datagram door: each datagram says which address was asked
     uint8_t       family;            // 4, 6, 0: Unix
     addr          at;                // bound, real port
@@ -50,6 +53,10 @@ struct datagram_batch *datagram_batch_new(void);
 
 err linux_listen(world *, addr, listen_options, sock **);
 err linux_listen_unix(world *, const char *, unsigned, sock **);
+// The descriptors alone, for who keeps them over processes (inherit.h). `real`: its port is mapped already.
+err linux_listen_fd(world *, addr real, listen_options, int *fd);
+err linux_listen_unix_fd(const char *, unsigned, int *fd);
+err linux_datagram_fd(world *, addr real, bool, int *fd);
 err linux_accept(sock *, sock **, addr *, addr *);
 err linux_connect(world *, addr, sock **);
 err linux_connect_unix(world *, const char *, sock **);

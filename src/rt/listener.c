@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/heap_memory.h"
+#include "base/list.h"
 #include "base/map.h"
 #include "base/must.h"
 #include "rt/conn_inside.h"
@@ -37,7 +38,11 @@ struct door {
     gate         changed;               // a conversation has ended
     bool         stopped;
     scope_end    end;
+    list_link    open;                  // in doors_here
 };
+
+// The doors of this thread's loop.
+static _Thread_local list doors_here;
 
 typedef struct {
     door    *door;
@@ -228,6 +233,7 @@ static void door_free(void *arg)
 {
     door *d = arg;
     door_shut(d);
+    list_remove(&d->open);
     map_free(&d->visitors);
     memory_free(d);
 }
@@ -238,6 +244,9 @@ static err door_start(scope *s, world *w, sock *listener, const door_options *op
     door *d = memory_zeroed(1, sizeof *d);
     *d = (door){.world = w, .options = *options, .serve = serve, .arg = arg, .listener = listener};
     d->at = sock_local(listener);
+    if (!doors_here.ends.next)
+        list_init(&doors_here);
+    list_append(&doors_here, &d->open);
     if (d->options.conns_max == 0)
         d->options.conns_max = DOOR_CONNS_MAX;
     d->visitors = map_make(world_random_u64(w), (size_t)d->options.conns_max);
@@ -277,4 +286,20 @@ void door_stop(door *d)
         ;
     if (d->conversations)
         scope_cancel(d->conversations);
+}
+
+static void drain_one(door *d, int64_t until_ns)
+{
+    while (d->options.drain && d->conns > 0 && gate_wait(&d->changed, until_ns, "a door's last conversations") == E_OK)
+        ;
+}
+
+void doors_drain(int64_t until_ns)
+{
+    if (!doors_here.ends.next)
+        return;
+    for (list_link *k = list_first(&doors_here); k; k = list_next(&doors_here, k))
+        door_shut(LIST_OF(k, door, open));
+    for (list_link *k = list_first(&doors_here); k; k = list_next(&doors_here, k))
+        drain_one(LIST_OF(k, door, open), until_ns);
 }

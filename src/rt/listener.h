@@ -28,6 +28,9 @@ int  door_conns(door *d);
 // Accepts no more and ends the running conversations: with `drain` they may finish first (10 s at most). The door itself is
 // freed with its scope.
 void door_stop(door *d);
+// A process is about to end: all doors of this loop accept no more, and the conversations of those with `drain` may finish until
+// the absolute time. For a fiber outside the doors' scopes; the doors are freed with their scopes.
+void doors_drain(int64_t until_ns);
 
 // ---- datagrams ----------------------------------------------------------------------------------------------------------
 // Batches: receive up to DATAGRAM_BATCH_MAX, ask `answer` for each, send the answers, from the address that was asked.

@@ -116,26 +116,41 @@ err linux_bind(world *w, int fd, addr at)
     return bind(fd, (struct sockaddr *)&to, size) == 0 ? E_OK : errno_err(errno);
 }
 
-err linux_listen(world *w, addr at, listen_options options, sock **out)
+err linux_listen_fd(world *w, addr real, listen_options options, int *out)
 {
-    int fd = linux_socket(at.family, SOCK_STREAM);
+    int fd = linux_socket(real.family, SOCK_STREAM);
     if (fd < 0)
         return errno_err(errno);
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (options.share_port)
         set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    at.port = world_port(w, at.port);
-    err e = linux_bind(w, fd, at);
+    err e = linux_bind(w, fd, real);
     if (!e && listen(fd, options.backlog ? options.backlog : LISTEN_BACKLOG) != 0)
         e = errno_err(errno);
-    if (e) {
+    if (e)
         close(fd);
-        return e;
-    }
+    *out = e ? -1 : fd;
+    return e;
+}
+
+// inherited: what inherit.h answered; E_AGAIN: the descriptor was made here.
+static err listener_new(world *w, int fd, uint8_t family, err inherited, sock **out)
+{
     linux_sock *s;
-    e = linux_sock_new(w, fd, true, at.family, &s);
+    err e = linux_sock_new(w, fd, true, family, &s);
+    if (!e)
+        s->is_shared = inherited == E_OK;
     *out = e ? NULL : &s->base;
     return e;
+}
+
+err linux_listen(world *w, addr at, listen_options options, sock **out)
+{
+    int fd = -1;
+    at.port = world_port(w, at.port);
+    err inherited = inherited_listen(at, &fd);
+    err e = inherited == E_AGAIN ? linux_listen_fd(w, at, options, &fd) : inherited;
+    return e ? e : listener_new(w, fd, at.family, inherited, out);
 }
 
 static bool unix_address(const char *path, struct sockaddr_un *out)
@@ -158,9 +173,10 @@ static bool socket_is_dead(const struct sockaddr_un *at)
     return dead;
 }
 
-err linux_listen_unix(world *w, const char *path, unsigned mode, sock **out)
+err linux_listen_unix_fd(const char *path, unsigned mode, int *out)
 {
     struct sockaddr_un at;
+    *out = -1;
     if (!unix_address(path, &at))
         return E_TOO_LONG;
     int fd = linux_socket(0, SOCK_STREAM);
@@ -171,9 +187,20 @@ err linux_listen_unix(world *w, const char *path, unsigned mode, sock **out)
     fchmod(fd, mode);                            // before bind: the file never has a wider mode
     if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || chmod(path, mode) != 0 || listen(fd, LISTEN_BACKLOG) != 0)
         return close_failed(fd);
-    linux_sock *s;
-    err e = linux_sock_new(w, fd, true, 0, &s);
-    *out = e ? NULL : &s->base;
+    *out = fd;
+    return E_OK;
+}
+
+err linux_listen_unix(world *w, const char *path, unsigned mode, sock **out)
+{
+    int fd = -1;
+    const inherit_peers *peers;
+    err inherited = inherited_unix(path, &fd, &peers);
+    err e = inherited == E_AGAIN ? linux_listen_unix_fd(path, mode, &fd) : inherited;
+    if (!e)
+        e = listener_new(w, fd, 0, inherited, out);
+    if (!e)
+        linux_of(*out)->peers = peers;
     return e;
 }
 
@@ -197,6 +224,11 @@ err linux_accept(sock *base, sock **out, addr *peer, addr *local)
         fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && !next_one_may_do(errno))
             break;
+        if (fd >= 0 && !inherit_peer_allowed(fd, l->peers)) {
+            close(fd);
+            fd = -1;
+            errno = ECONNABORTED;
+        }
     }
     if (fd < 0 && errno_err(errno) == E_LIMIT)
         linux_sock_starved(l);                   // the same connection would wake us again and again

@@ -1,5 +1,6 @@
 #include "rt/own_dir.h"
 
+#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,3 +13,25 @@ bool own_dir(const char *path, bool make)
 }
 
 unsigned own_user(void) { return geteuid(); }
+
+static _Thread_local struct { uid_t user; gid_t group; } given_to;
+
+static int give_one(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+    (void)st, (void)kind, (void)where;
+    return lchown(path, given_to.user, given_to.group);
+}
+
+bool dir_give(const char *path, unsigned mode, unsigned user, unsigned group)
+{
+    enum { DESCRIPTORS_MAX = 16 };
+    struct stat st;
+    mkdir(path, mode);                           // looked at below
+    if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || (st.st_uid == geteuid() && chmod(path, mode) != 0))
+        return false;
+    if (user == 0 || geteuid() != 0 || st.st_uid == user)
+        return true;
+    given_to.user = user;
+    given_to.group = group;
+    return nftw(path, give_one, DESCRIPTORS_MAX, FTW_PHYS | FTW_MOUNT) == 0;
+}

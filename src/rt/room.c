@@ -14,6 +14,7 @@ enum {
     NODE_FIBERS_MAX = 1024,
     ROOM_FIBERS_MAX = 65536,
     INSIDE_CONNS_MAX = 4096,             // on one inside door
+    INSIDE_CONNECT_S = 10,
 };
 
 typedef struct inside_door {
@@ -156,6 +157,19 @@ static inside_door *inside_find(const node *n, const char *name)
     return NULL;
 }
 
+static char *inside_path(const node *n, arena *a, const char *name)
+{
+    return str_to_z(a, str_format(a, STR_FMT "/%s.sock", STR_ARG(n->inside_directory), name));
+}
+
+// The door for other processes.
+static err offer_outside(room *r, const char *name, door_serve *serve, void *arg)
+{
+    door *opened;
+    door_options options = {.service = name, .conns_max = INSIDE_CONNS_MAX};
+    return door_open_unix(r->scope, r->world, inside_path(r->node, r->memory, name), 0600, options, serve, arg, &opened);
+}
+
 err room_offer(room *r, const char *name, door_serve *serve, void *arg)
 {
     inside_door *d = inside_find(r->node, name);
@@ -172,7 +186,7 @@ err room_offer(room *r, const char *name, door_serve *serve, void *arg)
     d->room = r;
     d->serve = serve;
     d->arg = arg;
-    return E_OK;
+    return r->node->inside_directory.len ? offer_outside(r, d->name, serve, arg) : E_OK;
 }
 
 typedef struct {
@@ -200,9 +214,19 @@ static conn *dial_failed(world *w, err e)
     return &c->seen;
 }
 
+static conn *dial_outside(room *r, const char *name)
+{
+    arena a = arena_make(4096);
+    conn *c = conn_open_unix(r->world, inside_path(r->node, &a, name), seconds(INSIDE_CONNECT_S));
+    arena_free(&a);
+    return c;
+}
+
 conn *room_dial(room *r, const char *name)
 {
     inside_door *d = inside_find(r->node, name);
+    if ((!d || !d->room) && r->node->inside_directory.len)
+        return dial_outside(r, name);
     if (!d || !d->room)
         return dial_failed(r->world, E_REFUSED);
     if (d->conns >= INSIDE_CONNS_MAX)

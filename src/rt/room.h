@@ -40,6 +40,7 @@ struct node {
     scope  scope;
     room  *rooms;                    // the newest first
     struct inside_door *inside;      // by name
+    str    inside_directory;         // where inside doors are sockets between processes (`naru up`); empty: one process has all
     struct control *control;         // what the control socket serves (talk/control.h)
     int    loops;                    // that run this node's every_loop rooms; above 1 their doors share ports. 1 at first
 };
@@ -56,6 +57,7 @@ str  room_directory(room *r);                     // made if missing (goes throu
 char *room_path(room *r, arena *a, str file);     // DIRECTORY/file, NUL-terminated; "" when there is no directory
 
 // Inside doors: "mailstore.lmtp", "accounts.login", "mta.submit". In one process a dial makes a memory pair and a fiber in the
-// offering room's scope; with a process a room it connects to DIRECTORY/run/NAME.sock (later: `naru up`).
+// offering room's scope. Where the node has an inside_directory, a door is the socket inside_directory/NAME.sock too, and a dial
+// whose door is not in this process connects there: E_NO_ENTRY, E_REFUSED, E_ACCESS like any socket.
 err   room_offer(room *r, const char *door, door_serve *serve, void *arg);
 conn *room_dial(room *r, const char *door);       // never NULL; c->error: E_REFUSED nobody offers it, E_LIMIT too many conns

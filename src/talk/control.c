@@ -311,17 +311,21 @@ static void directory_make(void *arg)
     wish->result = dir_make(wish->world, wish->path, 0700);
 }
 
-err control_open(node *n)
+err control_open_at(node *n, const char *path)
 {
     enum { CONTROL_CONNS_MAX = 64 };
     struct control *k = control_of(n);
     k->opened_ns = world_now_ns(n->world);
+    door *d;
+    return door_open_unix(&n->scope, n->world, path, 0600,
+                          (door_options){.service = "control", .conns_max = CONTROL_CONNS_MAX}, serve, k, &d);
+}
+
+err control_open(node *n)
+{
     directory_wish wish = {n->world, str_to_z(&n->memory, n->directory), E_OK};
     work(directory_make, &wish);
     if (wish.result)
         return wish.result;
-    char *path = str_to_z(&n->memory, str_format(&n->memory, STR_FMT "/control.sock", STR_ARG(n->directory)));
-    door *d;
-    return door_open_unix(&n->scope, n->world, path, 0600,
-                          (door_options){.service = "control", .conns_max = CONTROL_CONNS_MAX}, serve, k, &d);
+    return control_open_at(n, str_to_z(&n->memory, str_format(&n->memory, STR_FMT "/control.sock", STR_ARG(n->directory))));
 }

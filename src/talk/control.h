@@ -28,5 +28,6 @@ typedef bool control_reload(void *arg, arena *msg, str *why);
 void control_on_reload(node *n, control_reload *reload, void *arg);
 // Opens NODE_DIRECTORY/control.sock (mode 0600) in the node's scope.
 err  control_open(node *n);
+err  control_open_at(node *n, const char *path);     // the same elsewhere: a process of its own for each service
 // {"error": TEXT} with a status, for handlers.
 void control_error(http_reply *reply, int status, str text, arena *msg);
