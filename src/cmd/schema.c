@@ -7,13 +7,31 @@
 #include "rooms/resolver/resolver.h"
 #include "rooms/upper/upper.h"
 
+static const setting domain_settings[] = {
+    {"zone", SETTING_TEXT, .help_en = "its zone file: this host answers for the domain's names",
+     .help_ko = "존 파일: 이 호스트가 도메인의 이름에 답함"},
+    {0},
+};
+static const setting port_settings[] = {
+    {"dns", SETTING_INT, "53", 1, 65535, .help_en = "DNS over UDP and TCP", .help_ko = "DNS (UDP, TCP)"},
+    {"smtp", SETTING_INT, "25", 1, 65535, .help_en = "mail from other servers", .help_ko = "다른 서버의 메일"},
+    {"submission", SETTING_INT, "587", 1, 65535, .help_en = "mail from our people", .help_ko = "사용자가 보내는 메일"},
+    {"submissions", SETTING_INT, "465", 1, 65535, .help_en = "the same under TLS", .help_ko = "사용자가 보내는 메일 (TLS)"},
+    {"pop3", SETTING_INT, "110", 1, 65535, .help_en = "reading mail", .help_ko = "메일 읽기"},
+    {"pop3s", SETTING_INT, "995", 1, 65535, .help_en = "reading mail under TLS", .help_ko = "메일 읽기 (TLS)"},
+    {"upper", SETTING_INT, "12000", 1, 65535, .help_en = "upper case", .help_ko = "대문자"},
+    {0},
+};
+
 static const setting own[] = {
     {"host", SETTING_TEXT, .help_en = "this machine's name", .help_ko = "이 컴퓨터의 이름"},
     {"address", SETTING_ADDRESS, .repeated = true, .help_en = "its addresses; without one: all of them",
      .help_ko = "이 컴퓨터의 주소들; 없으면 모든 주소"},
     {"directory", SETTING_TEXT, "/var/lib/naru", .help_en = "where everything that lasts is kept",
      .help_ko = "남겨 둘 것을 모두 보관하는 디렉터리"},
-    {"ports", SETTING_BLOCK,
+    {"domain", SETTING_BLOCK, .min = 1, .max = 1, .repeated = true, .block = domain_settings,
+     .help_en = "a domain whose mail is kept here, NAME { ... }", .help_ko = "여기서 메일을 보관하는 도메인, 이름 { ... }"},
+    {"ports", SETTING_BLOCK, .block = port_settings,
      .help_en = "well-known ports moved elsewhere, NAME NUMBER each: for doors and outgoing connections",
      .help_ko = "잘 알려진 포트를 다른 번호로: 이름 번호. 들어오고 나가는 연결 모두"},
 };

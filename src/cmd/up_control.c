@@ -1,0 +1,213 @@
+// The process behind DIR/control.sock: it speaks for the supervisor, and carries questions on to the services.
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "cmd/up_service.h"
+#include "rt/listener.h"
+#include "talk/control.h"
+#include "talk/http_fetch.h"
+
+enum { CONNS_MAX = 64, CONNECT_S = 5, SERVICE_ANSWER_S = 60, EVENTS_MAX = 65536 };
+
+static const str JSON = S("application/json");
+
+static http_result fetch(up_process *p, const char *service, str method, str target, str body, arena *msg)
+{
+    conn *c = conn_open_unix(up_process_world(p), up_path(up_process_plan(p), msg, "run/%s.control.sock", service),
+                             seconds(CONNECT_S));
+    conn_deadline(c, seconds(SERVICE_ANSWER_S));
+    http_result r = http_fetch(c, method, S("naru"), target, NULL, 0, body, CONTROL_ANSWER_BYTES_MAX, msg);
+    conn_close(c);
+    return r;
+}
+
+static const up_service *service_named(const up_plan *plan, str name)
+{
+    for (int i = 0; i < UP_POLICIES; i++)
+        if (plan->services[i].wanted && plan->services[i].policy->kind && str_eq(name, str_z(plan->services[i].policy->name)))
+            return &plan->services[i];
+    return NULL;
+}
+
+// /mta/queue is the service's own; /mta/status is what every process answers, asked of this one.
+static str target_for(str target, str name)
+{
+    static const char *const of_process[] = {"/status", "/metrics", "/ps", "/story"};
+    str rest = str_from(target, name.len + 1), path = rest;
+    path = str_cut(&path, '?');
+    for (size_t i = 0; i < sizeof of_process / sizeof *of_process; i++)
+        if (str_eq(path, str_z(of_process[i])))
+            return rest;
+    return target;
+}
+
+static void carry_on(up_process *p, const http_request *q, http_reply *reply, arena *msg)
+{
+    str name = str_from(q->path, 1);
+    name = str_cut(&name, '/');
+    const up_service *s = service_named(up_process_plan(p), name);
+    if (!s) {
+        control_error(reply, 404, S("nothing is here; see /status, /reload, /story, /ps, /SERVICE/metrics and /SERVICE/..."), msg);
+        return;
+    }
+    http_result r = fetch(p, s->policy->name, q->method, target_for(q->target, name), q->body, msg);
+    if (r.error) {
+        control_error(reply, 503, str_format(msg, "%s does not answer: %s", s->policy->name, err_text(r.error)), msg);
+        return;
+    }
+    str type = http_result_header(&r, S("Content-Type"));
+    http_answer(reply, r.status, type.len ? type : JSON, r.body);
+}
+
+// ---- what all services know together ----------------------------------------------------------------------------------------------
+
+static json_t *asked(up_process *p, const char *service, str target, arena *msg)
+{
+    http_result r = fetch(p, service, S("GET"), target, (str){0}, msg);
+    return r.error || r.status != 200 ? NULL : json_loadb((const char *)r.body.at, (size_t)r.body.len, 0, NULL);
+}
+
+// Every service's list (of the member, or the answer itself) in one.
+static json_t *gather(up_process *p, str target, const char *member, arena *msg)
+{
+    json_t *all = json_array();
+    const up_plan *plan = up_process_plan(p);
+    for (int i = 0; i < UP_POLICIES; i++) {
+        if (!plan->services[i].wanted || !plan->services[i].policy->kind)
+            continue;
+        json_t *one = asked(p, plan->services[i].policy->name, target, msg);
+        json_array_extend(all, member ? json_object_get(one, member) : one);
+        json_decref(one);
+    }
+    return all;
+}
+
+static void answer_json(http_reply *reply, const json_t *value, arena *msg)
+{
+    size_t size = json_dumpb(value, NULL, 0, JSON_COMPACT);
+    char *text = size ? arena_array(msg, char, size + 1) : NULL;
+    if (!text) {
+        control_error(reply, 500, S("the answer is larger than the control socket gives"), msg);
+        return;
+    }
+    json_dumpb(value, text, size, JSON_COMPACT);
+    http_answer(reply, 200, JSON, str_of(text, size));
+}
+
+static int by_time(const void *left, const void *right)
+{
+    json_int_t a = json_integer_value(json_object_get(*(json_t *const *)left, "mono_ns"));
+    json_int_t b = json_integer_value(json_object_get(*(json_t *const *)right, "mono_ns"));
+    return (a > b) - (a < b);
+}
+
+static json_t *in_order(json_t *events, arena *msg)
+{
+    size_t count = json_array_size(events);
+    json_t **rows = arena_array(msg, json_t *, count + 1), *sorted = json_array();
+    if (!rows || count > EVENTS_MAX)
+        return sorted;
+    for (size_t i = 0; i < count; i++)
+        rows[i] = json_array_get(events, i);
+    qsort(rows, count, sizeof *rows, by_time);
+    for (size_t i = 0; i < count; i++) {
+        json_object_set_new(rows[i], "number", json_integer((json_int_t)i + 1));
+        json_array_append(sorted, rows[i]);
+    }
+    return sorted;
+}
+
+// The trace of the newest letter; where there is none, of what else happened last.
+static str last_trace(up_process *p, arena *msg)
+{
+    static const char *const services[] = {"mta", "mailstore", "resolver", "authoritative", "upper"};
+    str trace = {0};
+    for (size_t i = 0; i < sizeof services / sizeof *services && !trace.len; i++) {
+        if (!service_named(up_process_plan(p), str_z(services[i])))
+            continue;
+        json_t *events = asked(p, services[i], S("/story?last"), msg);
+        trace = str_copy(msg, str_z(json_string_value(json_object_get(json_array_get(events, 0), "trace"))));
+        json_decref(events);
+    }
+    return trace;
+}
+
+static void story(up_process *p, const http_request *q, http_reply *reply, arena *msg)
+{
+    str target = q->target;
+    if (str_eq(q->query, S("last")) || str_starts(q->query, S("last="))) {
+        str trace = last_trace(p, msg);
+        if (!trace.len) {
+            http_answer(reply, 200, JSON, S("[]\n"));
+            return;
+        }
+        target = str_join(msg, S("/story?trace="), trace);
+    }
+    json_t *events = gather(p, target, NULL, msg), *sorted = in_order(events, msg);
+    answer_json(reply, sorted, msg);
+    json_decref(sorted);
+    json_decref(events);
+}
+
+static void ps(up_process *p, http_reply *reply, arena *msg)
+{
+    json_t *fibers = gather(p, S("/ps"), "fibers", msg), *whole = json_object();
+    json_object_set_new(whole, "count", json_integer((json_int_t)json_array_size(fibers)));
+    json_object_set_new(whole, "fibers", fibers);
+    answer_json(reply, whole, msg);
+    json_decref(whole);
+}
+
+static void reload(up_process *p, const http_request *q, http_reply *reply, arena *msg)
+{
+    if (!str_eq(q->method, S("POST"))) {
+        http_answer_header(reply, S("Allow"), S("POST"));
+        control_error(reply, 405, S("here the method is POST"), msg);
+        return;
+    }
+    str answer = up_ask(p, "reload", msg);
+    if (!answer.len)
+        control_error(reply, 504, S("the supervisor has not answered in time; the log says what became of it"), msg);
+    else if (str_eq(answer, S("+")))
+        http_answer(reply, 200, JSON, S("{\"reloaded\": true}\n"));
+    else
+        control_error(reply, 409, str_from(answer, 1), msg);
+}
+
+static void handle(void *arg, const http_request *q, http_reply *reply, arena *msg)
+{
+    up_process *p = arg;
+    if (str_eq(q->path, S("/status"))) {
+        str answer = up_ask(p, "status", msg);
+        if (answer.len)
+            http_answer(reply, 200, JSON, answer);
+        else
+            control_error(reply, 504, S("the supervisor does not answer"), msg);
+    } else if (str_eq(q->path, S("/reload"))) {
+        reload(p, q, reply, msg);
+    } else if (str_eq(q->path, S("/story"))) {
+        story(p, q, reply, msg);
+    } else if (str_eq(q->path, S("/ps"))) {
+        ps(p, reply, msg);
+    } else {
+        carry_on(p, q, reply, msg);
+    }
+}
+
+static void serve(conn *c, void *arg)
+{
+    fiber_set_trace(0);
+    http_serve(c, (http_limits){0}, handle, arg);
+}
+
+err up_control_serve(up_process *p, scope *s, str *why)
+{
+    door *d;
+    arena a = arena_make(4096);
+    err e = door_open_unix(s, up_process_world(p), up_path(up_process_plan(p), &a, "control.sock"), 0600,
+                           (door_options){.service = "control", .conns_max = CONNS_MAX}, serve, p, &d);
+    arena_free(&a);
+    if (e)
+        *why = S("cannot open control.sock");
+    return e;
+}

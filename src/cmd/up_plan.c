@@ -1,0 +1,327 @@
+#include "cmd/up_plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "cmd/schema.h"
+#include "rooms/accounts/accounts.h"
+#include "rooms/authoritative/authoritative.h"
+#include "rooms/mailstore/mailstore.h"
+#include "rooms/mta/mta.h"
+#include "rooms/resolver/resolver.h"
+#include "rooms/upper/upper.h"
+#include "rt/own_dir.h"
+
+enum { PLAN_MEMORY_BYTES_MAX = 64 << 20, SETTINGS_BYTES_MAX = 1 << 20, PATH_BYTES_MAX = 80, HOST_BYTES_MAX = 256 };
+
+// Inner services first: what others need starts before them and stops after them.
+const up_policy up_policies[UP_POLICIES] = {
+    {.name = "accounts", .kind = &accounts_kind, .inside = {"accounts.login"}, .writes = true,
+     .calls = GUARD_CALLS_FILES_CHANGE, .what = "people and password hashes"},
+    {.name = "resolver", .kind = &resolver_kind, .doors = {{53, UP_TCP | UP_UDP, false}}, .here_only = true,
+     .calls = GUARD_CALLS_INET, .connects = {53}, .what = "finds answers in the DNS"},
+    {.name = "mailstore", .kind = &mailstore_kind, .doors = {{110, UP_TCP, false}, {995, UP_TCP, true}},
+     .inside = {"mailstore.lmtp"}, .peers = {"accounts"}, .writes = true, .calls = GUARD_CALLS_FILES_CHANGE,
+     .what = "mailboxes"},
+    {.name = "mta", .kind = &mta_kind, .doors = {{25, UP_TCP, false}, {587, UP_TCP, false}, {465, UP_TCP, true}},
+     .inside = {"mta.submit"}, .peers = {"accounts", "mailstore"}, .connects = {25, 53}, .writes = true,
+     .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET,
+     .reads = {"/etc/ssl/certs", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}, .what = "the queue"},
+    {.name = "authoritative", .kind = &authoritative_kind, .doors = {{53, UP_TCP | UP_UDP, false}}, .connects = {53},
+     .calls = GUARD_CALLS_INET, .what = "zones"},
+    {.name = "upper", .kind = &upper_kind, .doors = {{UPPER_PORT, UP_TCP | UP_UDP, false}}, .what = "nothing"},
+    {.name = "control", .peers = {"accounts", "resolver", "mailstore", "mta"}, .what = "naru status, reload, story"},
+};
+enum { ACCOUNTS, RESOLVER, MAILSTORE, MTA, AUTHORITATIVE, UPPER, CONTROL };
+
+char *up_path(const up_plan *plan, arena *a, const char *format, ...)
+{
+    char rest[PATH_BYTES_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(rest, sizeof rest, format, arguments);
+    va_end(arguments);
+    return str_to_z(a, str_format(a, STR_FMT "/%s", STR_ARG(plan->directory), rest));
+}
+
+static bool fail(up_plan *plan, const statement *at, config_error *error, str text)
+{
+    *error = (config_error){at ? at->file : plan->file, at ? at->line : 1, at ? at->column : 1, text};
+    return false;
+}
+
+// ---- what belongs to the host -----------------------------------------------------------------------------------------------
+
+static str default_directory(arena *a)
+{
+    const char *home = getenv("HOME");
+    if (own_user() == 0 || !home || home[0] != '/')
+        return S("/var/lib/naru");
+    return str_format(a, "%s/.local/state/naru", home);
+}
+
+static bool directory_take(up_plan *plan, const statement *root, str wanted, config_error *error)
+{
+    const statement *s = config_find(root, "directory");
+    char here[HOST_BYTES_MAX];
+    arena *a = &plan->memory;
+    str text = wanted.len ? wanted : s ? s->words[1] : default_directory(a);
+    if (text.len && text.at[0] != '/' && getcwd(here, sizeof here))
+        text = str_format(a, "%s/" STR_FMT, here, STR_ARG(text));
+    plan->directory = str_copy(a, text);
+    if (text.len && text.len <= PATH_BYTES_MAX && text.at[0] == '/')
+        return true;
+    return fail(plan, s, error, S("the directory's path is too long: Unix sockets stand in it, at most 80 bytes"));
+}
+
+static bool host_take(up_plan *plan, const statement *root, config_error *error)
+{
+    const statement *s = config_find(root, "host");
+    char name[HOST_BYTES_MAX] = "";
+    if (!s && gethostname(name, sizeof name - 1) != 0)
+        snprintf(name, sizeof name, "localhost");
+    plan->host = str_copy(&plan->memory, s ? s->words[1] : str_z(name));
+    for (s = config_first(root, "address"); s; s = config_next(s, "address"))
+        for (int i = 1; i < s->word_count; i++)
+            if (plan->address_count == UP_ADDRESSES_MAX || !addr_parse_ip(s->words[i], 0, &plan->addresses[plan->address_count++]))
+                return fail(plan, s, error, S("address: IP addresses without a port, at most 16"));
+    return true;
+}
+
+static bool ports_take(up_plan *plan, const statement *root, config_error *error)
+{
+    static const struct { const char *name; uint16_t port; } known[] = {
+        {"dns", 53}, {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"pop3", 110}, {"pop3s", 995}, {"upper", UPPER_PORT},
+    };
+    const statement *ports = config_find(root, "ports");
+    for (const statement *s = ports ? ports->children : NULL; s; s = s->next)
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+            int64_t number = 0;
+            if (!str_eq(s->words[0], str_z(known[i].name)))
+                continue;
+            if (!str_to_i64(s->words[1], &number) || number < 1 || number > 65535)
+                return fail(plan, s, error, S("a port is a number from 1 to 65535"));
+            plan->ports[plan->port_count].well_known = known[i].port;
+            plan->ports[plan->port_count++].real = (uint16_t)number;
+        }
+    return true;
+}
+
+// ---- what belongs to each service -------------------------------------------------------------------------------------------
+
+static const statement *block_of(const statement *root, int number)
+{
+    return up_policies[number].kind ? config_find(root, up_policies[number].name) : NULL;
+}
+
+static void put_domains(buf *out, const statement *root, const char *key, bool only_first)
+{
+    for (const statement *d = config_first(root, "domain"); d; d = only_first ? NULL : config_next(d, "domain"))
+        buf_format(out, "%s " STR_FMT "\n", key, STR_ARG(d->words[1]));
+}
+
+static void put_domain_zones(buf *out, const statement *root)
+{
+    for (const statement *d = config_first(root, "domain"); d; d = config_next(d, "domain")) {
+        const statement *zone = config_find(d, "zone");
+        if (zone)
+            buf_format(out, "zone \"" STR_FMT "\" \"" STR_FMT "\"\n", STR_ARG(d->words[1]), STR_ARG(zone->words[1]));
+    }
+}
+
+// The mail service asks our own resolver where it is not told another.
+static void put_resolver(buf *out, const statement *root)
+{
+    const statement *block = block_of(root, RESOLVER), *listen = config_first(block, "listen");
+    if (listen)
+        buf_format(out, "resolver " STR_FMT "\n", STR_ARG(listen->words[1]));
+    else if (config_first(root, "address"))
+        buf_format(out, "resolver " STR_FMT "\n", STR_ARG(config_first(root, "address")->words[1]));
+    else
+        buf_put(out, S("resolver 127.0.0.1\n"));
+}
+
+static void put_additions(buf *out, const up_plan *plan, const statement *root, int number)
+{
+    const statement *block = block_of(root, number);
+    if ((number == MTA || number == MAILSTORE) && !config_find(block, "host"))
+        buf_format(out, "host \"" STR_FMT "\"\n", STR_ARG(plan->host));
+    if (number == MTA)
+        put_domains(out, root, "domain", false);
+    if (number == MTA && !config_find(block, "resolver"))
+        put_resolver(out, root);
+    if (number == ACCOUNTS && !config_find(block, "domain"))
+        put_domains(out, root, "domain", true);
+    if (number == AUTHORITATIVE)
+        put_domain_zones(out, root);
+}
+
+static bool is_wanted(const statement *root, int number)
+{
+    bool mail = config_first(root, "domain") || block_of(root, MTA) || block_of(root, MAILSTORE) || block_of(root, ACCOUNTS);
+    bool zones = block_of(root, AUTHORITATIVE) != NULL;
+    for (const statement *d = config_first(root, "domain"); d; d = config_next(d, "domain"))
+        zones |= config_find(d, "zone") != NULL;
+    switch (number) {
+    case ACCOUNTS: case MAILSTORE: case MTA: return mail;
+    case AUTHORITATIVE: return zones;
+    case UPPER: return block_of(root, UPPER) != NULL;
+    case RESOLVER: return block_of(root, RESOLVER) || !(zones || block_of(root, UPPER)) || mail;
+    }
+    return true;
+}
+
+const statement *up_settings(const up_service *s, arena *a)
+{
+    config_error error;
+    const statement *block = config_parse(str_z(s->policy->name), s->settings, a, config_include_keep, NULL, &error);
+    must(block);
+    return block;
+}
+
+// The statements whose settings only a new start takes.
+static str fixed_part(up_plan *plan, const up_service *s)
+{
+    const statement *block = up_settings(s, &plan->memory);
+    buf out = buf_make(SETTINGS_BYTES_MAX);
+    for (const statement *c = block->children; c; c = c->next) {
+        const setting *t = s->policy->kind->settings;
+        while (t->key && !str_eq(c->words[0], str_z(t->key)))
+            t++;
+        for (int i = 0; i < c->word_count && !(t->key && t->reloadable); i++)
+            buf_format(&out, STR_FMT "%c", STR_ARG(c->words[i]), i + 1 < c->word_count ? ' ' : '\n');
+    }
+    str text = str_copy(&plan->memory, buf_str(&out));
+    buf_free(&out);
+    return text;
+}
+
+static bool service_take(up_plan *plan, const statement *root, int number, config_error *error)
+{
+    up_service *s = &plan->services[number];
+    s->policy = &up_policies[number];
+    s->wanted = is_wanted(root, number);
+    if (!s->policy->kind)
+        return true;
+    buf out = buf_make(SETTINGS_BYTES_MAX);
+    const statement *block = block_of(root, number);
+    if (block)
+        buf_put(&out, config_format(block, &plan->memory));
+    put_additions(&out, plan, root, number);
+    s->settings = str_copy(&plan->memory, buf_str(&out));
+    buf_free(&out);
+    const statement *whole = config_parse(str_z(s->policy->name), s->settings, &plan->memory, config_include_keep, NULL, error);
+    if (!whole || !config_check(whole, s->policy->kind->settings, &plan->memory, error))
+        return fail(plan, block, error, str_format(&plan->memory, "%s: " STR_FMT, s->policy->name, STR_ARG(error->text)));
+    s->fixed = fixed_part(plan, s);
+    return true;
+}
+
+// ---- all --------------------------------------------------------------------------------------------------------------------
+
+static bool include_file(void *arg, str path, arena *a, str *text)
+{
+    return file_read_all(arg, str_to_z(a, path), a, CONFIG_FILE_BYTES_MAX, text) == E_OK;
+}
+
+static const statement *file_take(up_plan *plan, world *w, config_error *error)
+{
+    arena *a = &plan->memory;
+    str text = {0};
+    err e = plan->file.len ? file_read_all(w, str_to_z(a, plan->file), a, CONFIG_FILE_BYTES_MAX, &text) : E_OK;
+    if (e) {
+        fail(plan, NULL, error, str_format(a, "cannot read the file: %s", err_text(e)));
+        return NULL;
+    }
+    const statement *root = config_parse(plan->file, text, a, include_file, w, error);
+    return root && config_check(root, schema_whole(), a, error) ? root : NULL;
+}
+
+bool up_plan_read(up_plan *plan, str name, str directory, config_error *error)
+{
+    *plan = (up_plan){.memory = arena_make(PLAN_MEMORY_BYTES_MAX)};
+    plan->file = str_copy(&plan->memory, name);
+    world *w = world_linux_new(S("naru"), NULL, 0);
+    const statement *root = file_take(plan, w, error);
+    world_linux_free(w);
+    bool good = root && directory_take(plan, root, directory, error) && host_take(plan, root, error) && ports_take(plan, root, error);
+    for (int i = 0; i < UP_POLICIES && good; i++)
+        good = service_take(plan, root, i, error);
+    return good;
+}
+
+void up_plan_free(up_plan *plan) { arena_free(&plan->memory); }
+
+world *up_world(const up_plan *plan, str name)
+{
+    world *w = world_linux_new(name, plan->addresses, plan->address_count);
+    for (int i = 0; i < plan->port_count; i++)
+        must(world_map_port(w, plan->ports[i].well_known, plan->ports[i].real));
+    return w;
+}
+
+int up_door_addresses(const up_plan *plan, const up_service *s, const up_door *d, addr out[UP_ADDRESSES_MAX], arena *a)
+{
+    const statement *block = up_settings(s, a), *listen = config_first(block, "listen");
+    uint16_t port = s->policy->kind == &upper_kind ? (uint16_t)config_int(block, upper_kind.settings, "port") : d->port;
+    int count = 0;
+    for (const statement *l = listen; l; l = config_next(l, "listen"))
+        for (int i = 1; i < l->word_count && count < UP_ADDRESSES_MAX; i++)
+            count += addr_parse(l->words[i], port, &out[count]);
+    for (int i = 0; i < plan->address_count && !listen; i++)
+        out[count++] = addr_with_port(plan->addresses[i], port);
+    if (count)
+        return count;
+    out[count++] = addr_v4(s->policy->here_only ? 0x7f000001 : 0, port);
+    if (!s->policy->here_only)
+        out[count++] = (addr){.family = 6, .port = port};
+    return count;
+}
+
+// ---- the guard's policy -----------------------------------------------------------------------------------------------------
+
+static void read_add(guard_policy *p, const char *path)
+{
+    if (p->read_count < GUARD_PATHS_MAX)
+        p->reads[p->read_count++] = path;
+}
+
+// Zone files change by being replaced: the directory is what can be named.
+static void zones_add(guard_policy *p, const up_service *s, arena *a)
+{
+    for (const statement *z = config_first(up_settings(s, a), "zone"); z; z = config_next(z, "zone")) {
+        ptrdiff_t slash = str_rfind(z->words[2], '/');
+        str directory = slash > 0 ? str_first(z->words[2], slash) : slash == 0 ? S("/") : S(".");
+        bool there = false;
+        for (int i = 0; i < p->read_count; i++)
+            there |= str_eq(directory, str_z(p->reads[i]));
+        if (!there)
+            read_add(p, str_to_z(a, directory));
+    }
+}
+
+guard_policy up_guard(const up_plan *plan, int number, arena *a)
+{
+    static const char *const common[] = {"/proc/sys/vm/max_map_count", "/etc/ssl/openssl.cnf", "/sys/devices/system/cpu"};
+    const up_service *s = &plan->services[number];
+    const up_policy *row = s->policy;
+    guard_policy p = {.calls = row->calls, .user = UP_USER_FIRST + (unsigned)number, .group = UP_GROUP_ALL,
+                      .descriptors_max = UP_DESCRIPTORS_MAX};
+    world *w = up_world(plan, S("naru"));
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        read_add(&p, common[i]);
+    for (size_t i = 0; i < sizeof row->reads / sizeof *row->reads && row->reads[i]; i++)
+        read_add(&p, row->reads[i]);
+    if (row->kind == &authoritative_kind)
+        zones_add(&p, s, a);
+    if (row->writes)
+        p.writes[p.write_count++] = up_path(plan, a, "%s", row->name);
+    for (int i = 0; i < UP_INSIDE_MAX && row->connects[i]; i++)
+        p.connect_ports[p.connect_port_count++] = world_port(w, row->connects[i]);
+    world_linux_free(w);
+    return p;
+}

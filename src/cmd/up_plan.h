@@ -1,0 +1,62 @@
+// What `naru up` runs: naru.conf turned into a plan, a row a service; and the table of what each service may touch.
+#pragma once
+#include "rt/guard.h"
+#include "rt/room.h"
+
+enum {
+    UP_DOORS_MAX = 6, UP_INSIDE_MAX = 4, UP_PORTS_MAX = 16, UP_ADDRESSES_MAX = WORLD_ADDRESSES_MAX, UP_SERVICES_MAX = 12,
+    UP_USER_FIRST = 60810,               // started as root: service number n runs as user and group UP_USER_FIRST + n
+    UP_GROUP_ALL = 60800,                // the group whose members may knock on inside doors
+    UP_DESCRIPTORS_MAX = 65536,
+};
+
+typedef enum { UP_TCP = 1, UP_UDP = 2 } up_protocol;
+typedef struct { uint16_t port; unsigned protocols; bool under_tls; } up_door;       // under_tls: only with a certificate
+
+// A row of the table. kind NULL: the supervisor's voice (DIR/control.sock).
+typedef struct {
+    const char      *name;
+    const room_kind *kind;
+    up_door          doors[UP_DOORS_MAX];
+    bool             here_only;                      // without `listen` and addresses: 127.0.0.1
+    const char      *inside[UP_INSIDE_MAX];          // inside doors that it offers
+    const char      *peers[UP_INSIDE_MAX];           // services that it dials inside
+    uint16_t         connects[UP_INSIDE_MAX];        // TCP ports of strangers that it dials
+    unsigned         calls;                          // guard_calls
+    bool             writes;                         // its own directory
+    const char      *reads[GUARD_PATHS_MAX / 2];
+    const char      *what;                           // a few words for `naru services`
+} up_policy;
+
+extern const up_policy up_policies[];
+enum { UP_POLICIES = 7 };
+
+typedef struct {
+    const up_policy *policy;
+    bool             wanted;
+    str              settings;           // its block as text, with what the host adds; checked
+    str              fixed;              // the part that cannot change while it runs
+} up_service;
+
+typedef struct {
+    arena      memory;
+    str        file;                     // naru.conf; empty: none
+    str        host, directory;          // directory: absolute
+    addr       addresses[UP_ADDRESSES_MAX];
+    int        address_count;
+    struct { uint16_t well_known, real; } ports[UP_PORTS_MAX];
+    int        port_count;
+    up_service services[UP_POLICIES];    // in the order of up_policies
+} up_plan;
+
+// Reads the file `name` (empty: none) into *plan. False: *error says where and why. directory overrides the file's; may be empty.
+bool up_plan_read(up_plan *plan, str name, str directory, config_error *error);
+void up_plan_free(up_plan *plan);
+
+world *up_world(const up_plan *plan, str name);              // a view of this machine for one process
+// The addresses of a service's doors, at port; returns how many.
+int    up_door_addresses(const up_plan *plan, const up_service *s, const up_door *d, addr out[UP_ADDRESSES_MAX], arena *a);
+const statement *up_settings(const up_service *s, arena *a); // the service's block again; checked when the plan was read
+// What the guard lets the service touch; texts live in the arena.
+guard_policy up_guard(const up_plan *plan, int number, arena *a);
+char  *up_path(const up_plan *plan, arena *a, const char *format, ...) __attribute__((format(printf, 3, 4)));   // below directory
