@@ -1,4 +1,5 @@
 // The course's cases about names.
+#include <stdio.h>
 #include <string.h>
 
 #include "cmd/play.h"
@@ -26,9 +27,12 @@ static asked ask(play *p, const char *name)
     asked a = {0};
     small_host *from = small_find(p->net, S("poly.edu")), *local = small_find(p->net, S("local"));
     addr server = addr_with_port(local->host->here[0], 53);
+    world *before = world_here();
     a.trace = story_trace_new();
     fiber_set_trace(a.trace);
+    fiber_world(from->world);                            // the story is told by the asking host
     a.answer = dns_ask(from->world, &server, 1, str_z(name), DNS_A, ASK_NS, &p->memory);
+    fiber_world(before);
     dns_message m = {0};
     if (a.answer.verdict == DNS_FOUND && dns_message_read(a.answer.message, &p->memory, &m, NULL))
         for (int i = 0; i < m.count[DNS_ANSWER] && a.count < ADDRESSES_MAX; i++) {
@@ -75,6 +79,68 @@ static void iterated(play *p)
     static const char *const path[] = {"root", "edu", "umass.edu", "cs.umass.edu"};
     for (int i = 0; i < 4; i++)
         play_check(p, questions_to(p, a.trace, path[i]) >= 1, "the local server asked %s%s", path[i], i < 3 ? " and was referred onwards" : ", which knew");
+}
+
+// The same names for both ways, and the load on every level: questions that came, questions it asked itself.
+enum { LOAD_NAMES = 5, LOAD_SERVERS = 5 };
+
+static const struct { const char *name, *ip; } load_names[LOAD_NAMES] = {
+    {"gaia.cs.umass.edu", "128.119.245.12"}, {"www.umass.edu", NULL}, {"www.amazon.com", "205.251.242.103"},
+    {"www.networkutopia.com", "212.212.212.20"}, {"www.netcinema.com", NULL},
+};
+static const char *const load_servers[LOAD_SERVERS] = {"local", "root", "edu", "com", "umass.edu"};
+
+typedef struct { int came[LOAD_SERVERS], went[LOAD_SERVERS], upper; } load;
+
+// Told by the askers: a question that left `here` for an address of the host came to the host.
+static void load_count(play *p, uint64_t trace, load *l)
+{
+    arena scratch = arena_make(1 << 20);
+    story_event *events = arena_array(&scratch, story_event, EVENTS_MAX);
+    int count = events ? story_read(trace, events, EVENTS_MAX) : 0;
+    for (int i = 0; i < count; i++)
+        for (int s = 0; s < LOAD_SERVERS && events[i].direction == STORY_OUT; s++) {
+            const small_host *h = small_find(p->net, str_z(load_servers[s]));
+            l->went[s] += str_eq(str_z(events[i].here), h->host->name);
+            for (int k = 0; k < h->host->address_count; k++)
+                l->came[s] += addr_eq_ip(events[i].peer, h->host->here[k]);
+        }
+    arena_free(&scratch);
+}
+
+static void load_measure(play *p, load *l)
+{
+    for (int i = 0; i < LOAD_NAMES; i++) {
+        asked a = ask(p, load_names[i].name);
+        play_check(p, load_names[i].ip ? answered(&a, load_names[i].ip) : a.count > 0, "%s is found", load_names[i].name);
+        load_count(p, a.trace, l);
+        if (i == 0)
+            p->trace = a.trace;
+    }
+    for (int s = 1; s < LOAD_SERVERS; s++)
+        l->upper += l->came[s] + l->went[s];
+}
+
+static void recursive(play *p)
+{
+    load n1 = {0}, n2 = {0};
+    str why = {0};
+    play_tell(p, "First iterated, as in N1: a server that does not know says who may");
+    load_measure(p, &n1);
+    if (!play_check(p, small_recursion_begin(p->net, &why), "now every server recurses" STR_FMT, STR_ARG(why)))
+        return;
+    play_tell(p, "The same names recursively: each server asks the next on the asker's behalf, and the answer comes back the same way");
+    load_measure(p, &n2);
+    play_tell(p, "            iterated (N1)        recursive (N2)\n            asked   asks others  asked   asks others");
+    for (int s = 0; s < LOAD_SERVERS && !p->quiet; s++)
+        printf("%-11s %5d   %11d  %5d   %11d\n", load_servers[s], n1.came[s], n1.went[s], n2.came[s], n2.went[s]);
+    play_check(p, n1.went[1] == 0 && n1.came[1] == 2, "iterated: the root was asked twice (for edu and for com) and asked nobody");
+    play_check(p, n2.came[1] == LOAD_NAMES && n2.went[1] == LOAD_NAMES,
+               "recursive: the root got all %d questions, asked on for each, and kept each in mind until its answer came", LOAD_NAMES);
+    play_check(p, n2.went[0] == LOAD_NAMES && n1.went[0] > n2.went[0], "the local server has less to do: %d questions instead of %d",
+               n2.went[0], n1.went[0]);
+    play_check(p, n2.upper > n1.upper, "the work has moved upwards: the upper servers heard and asked %d questions instead of %d", n2.upper, n1.upper);
+    play_tell(p, "The local server learns no delegations this way: there is nothing in its cache that would let it skip the root.");
 }
 
 static void three_steps(play *p)
@@ -192,7 +258,7 @@ static void failures(play *p)
 
 const scene name_scenes[] = {
     {"N1", "An iterated query, from the root down", iterated, NULL},
-    {"N2", "A recursive query, each server on the asker's behalf", NULL, "servers can recurse (`recurse`), the comparison of the load is not a scene yet"},
+    {"N2", "A recursive query, each server on the asker's behalf; the load", recursive, NULL},
     {"N3", "www.amazon.com in three steps; the second skips the root", three_steps, NULL},
     {"N4", "Caching and stale mappings", stale_mapping, "UPDATE and NOTIFY come later; the TTL half plays"},
     {"N5", "Aliases, mail servers, load distribution", services, NULL},

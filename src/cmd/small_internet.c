@@ -192,6 +192,8 @@ static bool names_add(small_internet *n, small_host *h, str *why)
         ok = zone_write(n, h, directory, z->file, why);
         buf_format(&settings, "zone \"" STR_FMT "\" \"" STR_FMT "/" STR_FMT "\"\n", STR_ARG(z->name), STR_ARG(directory), STR_ARG(z->file));
     }
+    if (n->options.recursion)
+        buf_put(&settings, S("recurse 0.0.0.0/0\n"));
     ok = ok && service_add(n, h, &authoritative_kind, str_copy(&n->memory, buf_str(&settings)), why);
     buf_free(&settings);
     return ok;
@@ -204,6 +206,8 @@ static bool resolver_add(small_internet *n, small_host *h, str *why)
     for (int i = 0; i < root->address_count; i++)
         buf_format(&settings, "root %c.root-servers.net " STR_FMT "\n", 'a' + i, STR_ARG(addr_ip_text(&n->memory, root->here[i])));
     buf_put(&settings, S("allow 0.0.0.0/0\nexplain \"this is a small Internet: no such name here\"\n"));
+    if (n->options.recursion)
+        buf_put(&settings, S("recursive on\n"));
     bool ok = service_add(n, h, &resolver_kind, str_copy(&n->memory, buf_str(&settings)), why);
     buf_free(&settings);
     return ok;
@@ -299,6 +303,18 @@ void small_host_stop(small_internet *n, small_host *h)
     if (h->started)
         node_stop(&h->node);
     h->started = false;
+}
+
+bool small_recursion_begin(small_internet *n, str *why)
+{
+    bool ok = true;
+    n->options.recursion = true;
+    for (int i = 0; i < n->count && ok; i++)
+        if (!n->hosts[i].host->mail_domain.len && n->hosts[i].started) {
+            small_host_stop(n, &n->hosts[i]);
+            ok = host_start(n, &n->hosts[i], why);
+        }
+    return ok;
 }
 
 void small_internet_stop(small_internet *n)

@@ -29,6 +29,7 @@ typedef struct {
     small_world_make *make;          // NULL: the real world
     void *make_arg;
     int64_t retry_ns, expire_ns;     // of the mail queues
+    bool recursion;                  // small_recursion_begin
 } small_options;
 
 typedef struct {
@@ -50,6 +51,9 @@ typedef struct {
 err  small_internet_start(small_internet *n, small_options options, str *why);
 void small_internet_stop(small_internet *n);
 void small_host_stop(small_internet *n, small_host *h);      // the host dies (in order); scenes do this
+// From now on every name server without mail asks others on the asker's behalf, and the local server asks it to (scene N2). They
+// start again, with empty caches. False: *why.
+bool small_recursion_begin(small_internet *n, str *why);
 small_host *small_find(small_internet *n, str name);
 // "127.0.0.12:2525": where a service of a host is reached from here.
 str  small_where(small_internet *n, const small_host *h, uint16_t well_known, arena *a);
