@@ -4,6 +4,7 @@
 //
 // The last line sums up. Exit status: 0 all held, 1 something did not, 2 the arguments.
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,22 @@ static void invariant_broke(const char *what, const char *where, int line)
         replay_print(stderr, playing);
     if (must_hook_before)
         must_hook_before(what, where, line);
+}
+
+// A wild pointer in one of a thousand seeds: which one? Sanitizers tell more themselves, so they are left alone.
+static void on_wild_pointer(int number)
+{
+    if (playing)
+        replay_print(stderr, playing);
+    signal(number, SIG_DFL);             // the instruction runs again and ends the program
+}
+
+static void wild_pointers_tell(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+    struct sigaction ours = {.sa_handler = on_wild_pointer, .sa_flags = SA_ONSTACK};
+    sigaction(SIGSEGV, &ours, NULL);
+#endif
 }
 
 static void log_nowhere(void *arg, str line) { (void)arg, (void)line; }
@@ -184,6 +201,16 @@ static bool scenario_known(const char *name)
     return false;
 }
 
+static bool break_known(const char *name)
+{
+    static const char *const defects[] = {"early-250", "no-dedupe", "skip-torn-tail", "no-sync"};
+    for (size_t i = 0; i < sizeof defects / sizeof *defects; i++)
+        if (!strcmp(defects[i], name))
+            return true;
+    fprintf(stderr, "naru-sim: there is no defect '%s' to build in\n", name);
+    return false;
+}
+
 static bool number_option(const char *text, uint64_t *out)
 {
     if (text && str_to_u64(str_z(text), out))
@@ -209,7 +236,7 @@ static bool options_read(int argc, char **argv)
             options.first_seed = n;
         else if (!strcmp(argv[i], "--scenario") && scenario_known(value))
             options.only = value;
-        else if (!strcmp(argv[i], "--break"))
+        else if (!strcmp(argv[i], "--break") && break_known(value))
             options.broken = value;
         else
             return false;
@@ -233,6 +260,7 @@ int main(int argc, char **argv)
         log_setup(LOG_LOGFMT, LOG_ERROR, log_nowhere, NULL);
     must_hook_before = must_hook;
     must_hook = invariant_broke;
+    wild_pointers_tell();
     sum sums[SCENARIOS] = {0};
     for (int64_t i = 0; i < options.seeds; i++)
         seed_play(options.first_seed + (uint64_t)i, sums);
