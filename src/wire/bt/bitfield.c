@@ -1,0 +1,80 @@
+#include "wire/bt/bitfield.h"
+
+#include <string.h>
+
+bool bitfield_make(arena *a, int32_t count, bitfield *out)
+{
+    *out = (bitfield){arena_array(a, unsigned char, bitfield_bytes(count) + 1), count, 0};
+    return out->bytes != NULL;
+}
+
+bool bitfield_valid(str wire, int32_t count)
+{
+    if (count < 0 || wire.len != bitfield_bytes(count))
+        return false;
+    return count % 8 == 0 || (wire.at[wire.len - 1] & (0xff >> count % 8)) == 0;
+}
+
+bool bitfield_read(arena *a, int32_t count, str wire, bitfield *out)
+{
+    if (!bitfield_valid(wire, count) || !bitfield_make(a, count, out))
+        return false;
+    for (ptrdiff_t i = 0; i < wire.len; i++) {
+        out->bytes[i] = wire.at[i];
+        out->set += __builtin_popcount(wire.at[i]);
+    }
+    return true;
+}
+
+str bitfield_wire(const bitfield *b) { return (str){b->bytes, bitfield_bytes(b->count)}; }
+
+static unsigned char mask(int32_t piece) { return (unsigned char)(0x80 >> piece % 8); }
+
+bool bitfield_has(const bitfield *b, int32_t piece)
+{
+    return piece >= 0 && piece < b->count && b->bytes[piece / 8] & mask(piece);
+}
+
+void bitfield_add(bitfield *b, int32_t piece)
+{
+    if (piece < 0 || piece >= b->count || bitfield_has(b, piece))
+        return;
+    b->bytes[piece / 8] |= mask(piece);
+    b->set++;
+}
+
+void bitfield_remove(bitfield *b, int32_t piece)
+{
+    if (!bitfield_has(b, piece))
+        return;
+    b->bytes[piece / 8] &= (unsigned char)~mask(piece);
+    b->set--;
+}
+
+void bitfield_fill(bitfield *b)
+{
+    memset(b->bytes, 0xff, (size_t)bitfield_bytes(b->count));
+    if (b->count % 8)
+        b->bytes[b->count / 8] = (unsigned char)(0xff00 >> b->count % 8);
+    b->set = b->count;
+}
+
+int32_t bitfield_next(const bitfield *b, int32_t from, bool there)
+{
+    const unsigned char dull = there ? 0 : 0xff;                 // a byte without any
+    for (int32_t i = from < 0 ? 0 : from; i < b->count; i++) {
+        if (i % 8 == 0 && b->bytes[i / 8] == dull)
+            i += 7;
+        else if (bitfield_has(b, i) == there)
+            return i;
+    }
+    return -1;
+}
+
+bool bitfield_wants(const bitfield *b, const bitfield *other)
+{
+    for (int32_t i = 0; b->count == other->count && i < bitfield_bytes(b->count); i++)
+        if (other->bytes[i] & ~b->bytes[i])
+            return true;
+    return false;
+}
