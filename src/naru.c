@@ -9,6 +9,7 @@
 
 static const struct { const char *name; int (*run)(int, char **); const char *summary; } commands[] = {
     {"try", cmd_try, "the small Internet on this machine, nothing left behind"},
+    {"up", cmd_up, "the services of naru.conf, each in a locked process of its own"},
     {"scene", cmd_scene, "play the course's cases, one or all"},
     {"story", cmd_story, "every message of a letter's or a query's journey"},
     {"mail", cmd_mail, "send, list, read and delete mail"},
@@ -18,6 +19,8 @@ static const struct { const char *name; int (*run)(int, char **); const char *su
     {"account", cmd_account, "people and their passwords"},
     {"status", cmd_status, "what is running and how it is"},
     {"ps", cmd_ps, "every conversation, and what it waits for"},
+    {"services", cmd_services, "what each service of `naru up` may touch, and what the kernel enforces"},
+    {"reload", cmd_reload, "the running `naru up` reads its configuration again"},
     {"config", cmd_config, "check, format and describe naru.conf"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -10,5 +10,8 @@ int cmd_mail(int argc, char **argv);
 int cmd_query(int argc, char **argv);
 int cmd_queue(int argc, char **argv);
 int cmd_scene(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
+int cmd_services(int argc, char **argv);
 int cmd_try(int argc, char **argv);
+int cmd_up(int argc, char **argv);
 int cmd_upper(int argc, char **argv);

@@ -62,11 +62,30 @@ static void print_services(const json_t *status)
         printf("%s%s", i ? ", " : "", json_string_value(name));
 }
 
+// `naru up`: a process a service.
+static void print_processes(const json_t *status, arena *a)
+{
+    const json_t *list = json_object_get(status, "processes"), *one;
+    size_t i;
+    json_array_foreach(list, i, one) {
+        str since = duration_text(a, number_of(one, "since_ms") / 1000 * 1000);
+        int width = printf("  %s", text_of(one, "service"));
+        printf("%*s%-9s for " STR_FMT ", pid %lld", width < 17 ? 17 - width : 1, "", text_of(one, "state"), STR_ARG(since), number_of(one, "pid"));
+        if (number_of(one, "restarts"))
+            printf(", restarted %lld times", number_of(one, "restarts"));
+        printf("\n");
+    }
+}
+
 static void print_status(const json_t *status, arena *a)
 {
     str up = duration_text(a, number_of(status, "uptime_ms") / 1000 * 1000);
     printf("%s: naru %s, up " STR_FMT ", in %s\n", text_of(status, "node"), text_of(status, "version"), STR_ARG(up),
            text_of(status, "directory"));
+    if (json_object_get(status, "processes")) {
+        print_processes(status, a);
+        return;
+    }
     str stacks = size_text(a, number_of(status, "stack_bytes"));
     printf("  %lld fibers of %lld, stacks " STR_FMT "\n", number_of(status, "fibers"),
            number_of(status, "fibers_max"), STR_ARG(stacks));

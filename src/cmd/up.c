@@ -1,5 +1,6 @@
 // naru up: the real thing, one locked process a service. The supervisor reads the configuration, binds the sockets, starts the
 // processes and starts again what dies; the process "control" speaks for it.
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,6 +38,18 @@ typedef struct {
 static const char *name_of(const uping *u, int row) { return u->plan.services[row].policy->name; }
 
 // ---- before the services ------------------------------------------------------------------------------------------------------
+
+// Services that are users of their own must get through every directory above theirs. Empty: they do.
+static str closed_parent(uping *u, world *w, arena *a)
+{
+    for (ptrdiff_t i = 1; i < u->plan.directory.len && own_user() == 0; i++) {
+        file_stat st;
+        str parent = str_first(u->plan.directory, i);
+        if (u->plan.directory.at[i] == '/' && path_stat(w, str_to_z(a, parent), &st) == E_OK && (st.mode & 0001) == 0)
+            return parent;
+    }
+    return (str){0};
+}
 
 static bool directories_make(uping *u, arena *a)
 {
@@ -394,8 +407,13 @@ static int on_run(void *arg, int number, int channel_fd)
 
 static bool prepare(uping *u, arena *a)
 {
-    str why = {0};
-    if (!directories_make(u, a)) {
+    world *w = world_linux_new(S("naru"), NULL, 0);
+    str closed = closed_parent(u, w, a), why = {0};
+    world_linux_free(w);
+    if (closed.len) {
+        why = str_format(a, "the services run as users of their own and cannot get through " STR_FMT ": chmod o+x it, or choose another "
+                         "directory with --dir", STR_ARG(closed));
+    } else if (!directories_make(u, a)) {
         why = str_format(a, "cannot make " STR_FMT " and what stands in it; choose another with --dir", STR_ARG(u->plan.directory));
     } else if (!lock_take(u, a)) {
         why = str_format(a, "another naru runs in " STR_FMT " (or its lock cannot be opened); stop it, or choose --dir", STR_ARG(u->plan.directory));
@@ -477,6 +495,18 @@ int cmd_up(int argc, char **argv)
     return run(u);
 }
 
+// What stands in {"error": ...}.
+static str error_of(http_result r, arena *a)
+{
+    if (r.error)
+        return str_z(err_text(r.error));
+    json_t *body = json_loadb((const char *)r.body.at, (size_t)r.body.len, 0, NULL);
+    const char *text = json_string_value(json_object_get(body, "error"));
+    str error = str_copy(a, text ? str_z(text) : str_trim(r.body));
+    json_decref(body);
+    return error;
+}
+
 int cmd_reload(int argc, char **argv)
 {
     str wanted = {0}, none, dir;
@@ -493,7 +523,7 @@ int cmd_reload(int argc, char **argv)
         http_result r = running_ask(&a, dir, S("POST"), S("/reload"), (str){0});
         if (r.error || r.status != 200)
             code = command_error("reload", r.error ? COMMAND_UNREACHABLE : COMMAND_FAILED, "the old configuration stays: " STR_FMT,
-                                 STR_ARG(r.error ? str_z(err_text(r.error)) : str_trim(r.body)));
+                                 STR_ARG(error_of(r, &a)));
         else
             printf("reloaded\n");
     }

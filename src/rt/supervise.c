@@ -172,7 +172,7 @@ void supervise_stop(supervisor *s, int number, bool again)
         end_now(s, x);
     else if (!x->view.pid && again)
         start_now(s, x);
-    else if (!x->view.pid)
+    else if (!x->view.pid && x->view.state != SERVICE_STOPPED)
         state_set(s, x, SERVICE_STOPPED);
 }
 

@@ -1,0 +1,339 @@
+"""tests/up/up.py NARU: `naru up` as its users meet it, on loopback and high ports, in a directory that is removed.
+
+One line a check ("ok" or "not ok"), then "N passed, N failed, N skipped"."""
+import json
+import os
+import poplib
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+NARU = os.path.abspath(sys.argv[1])
+WHO, PASSWORD = "kim@club.test", "ketchup-pickle-7"
+NAMES = ["dns", "smtp", "submission", "submissions", "pop3", "pop3s", "upper"]
+PATIENCE_S = 30                 # a loaded machine is slow; what has a promise of its own says so below
+counts = {"ok": 0, "not ok": 0, "skipped": 0}
+
+
+def check(what, good, detail=""):
+    word = "ok" if good else "not ok"
+    counts[word] += 1
+    print(f"{word} {what}" + (f": {detail}" if detail and not good else ""), flush=True)
+    return good
+
+
+def skipped(what, why):
+    counts["skipped"] += 1
+    print(f"SKIPPED {what}: {why}")
+
+
+def free_ports(count):
+    """Ports below the range that the kernel gives to clients, free for UDP and TCP now."""
+    found, port = [], 20000 + os.getpid() % 8000
+    while len(found) < count:
+        port += 1
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+                found.append(port)
+            except OSError:
+                pass
+    return dict(zip(NAMES, found))
+
+
+class Up:
+    """A running `naru up` in a directory of its own."""
+
+    def __init__(self, more="", user=None):
+        self.dir = tempfile.mkdtemp(prefix="naru-up-")
+        os.chmod(self.dir, 0o711)                # as root: the services are users of their own
+        self.config = os.path.join(self.dir, "naru.conf")
+        self.data = os.path.join(self.dir, "data")
+        self.port = free_ports(len(NAMES))
+        self.write(more)
+        self.log = open(os.path.join(self.dir, "log"), "w+")
+        if user:
+            for path in (self.dir, self.config):
+                os.chown(path, user, user)
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(os.path.join(self.dir, "notify"))
+        os.chmod(os.path.join(self.dir, "notify"), 0o777)
+        environment = dict(os.environ, NOTIFY_SOCKET=os.path.join(self.dir, "notify"), WATCHDOG_USEC="400000", XDG_RUNTIME_DIR=self.dir)
+        self.process = subprocess.Popen([NARU, "up", self.config, "--dir", self.data], stderr=self.log, stdout=self.log,
+                                        env=environment, user=user, group=user, extra_groups=[] if user else None)
+
+    def write(self, more, head="domain club.test\n"):
+        ports = "; ".join(f"{name} {port}" for name, port in self.port.items())
+        with open(self.config, "w") as f:
+            f.write(f"host mx.club.test\naddress 127.0.0.1\nports {{ {ports} }}\n{head}"
+                    f"mailstore {{ plaintext loopback }}\nupper {{ }}\n{more}")
+
+    def said(self, wanted, seconds=PATIENCE_S):
+        """Waits for a datagram of sd_notify that holds the text."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.notify.settimeout(max(0.01, until - time.monotonic()))
+            try:
+                if wanted in self.notify.recv(4096).decode():
+                    return True
+            except TimeoutError:
+                pass
+        return False
+
+    def command(self, *words, **more):
+        return subprocess.run([NARU, *words, "--dir", self.data], capture_output=True, text=True, timeout=PATIENCE_S, **more)
+
+    def processes(self):
+        answer = self.command("status", "--json")
+        return {p["service"]: p for p in json.loads(answer.stdout)["processes"]} if answer.returncode == 0 else {}
+
+    def log_text(self):
+        with open(self.log.name) as f:
+            return f.read()
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(PATIENCE_S * 3)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.notify.close()
+        self.log.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+# ---- what a user does -------------------------------------------------------------------------------------------------------
+
+def letter_send(up, subject):
+    with smtplib.SMTP("127.0.0.1", up.port["smtp"], timeout=PATIENCE_S) as s:
+        s.sendmail("alice@elsewhere.test", [WHO], f"From: alice@elsewhere.test\r\nTo: {WHO}\r\nSubject: {subject}\r\n\r\nDo you like ketchup?\r\n")
+
+
+def letters(up):
+    p = poplib.POP3("127.0.0.1", up.port["pop3"], timeout=PATIENCE_S)
+    p.user(WHO)
+    p.pass_(PASSWORD)
+    texts = [b"\n".join(p.retr(i + 1)[1]).decode() for i in range(p.stat()[0])]
+    p.quit()
+    return texts
+
+
+def letter_count(up, subject, at_least=1):
+    """How often the letter is in the mailbox, once it is there."""
+    until = time.monotonic() + PATIENCE_S
+    count = 0
+    while time.monotonic() < until:
+        count = sum(f"Subject: {subject}" in t for t in letters(up))
+        if count >= at_least:
+            return count
+        time.sleep(0.05)
+    return count
+
+
+def upper(up, text=b"ketchup\n"):
+    with socket.create_connection(("127.0.0.1", up.port["upper"]), timeout=PATIENCE_S) as s:
+        s.sendall(text)
+        return s.recv(100) == text.upper()
+
+
+def dns_answers(up):
+    query = bytes.fromhex("123401000001000000000000") + b"\x09localhost\x00\x00\x01\x00\x01"
+    with socket.create_connection(("127.0.0.1", up.port["dns"]), timeout=PATIENCE_S) as s:
+        s.sendall(len(query).to_bytes(2, "big") + query)
+        return s.recv(512)[2:4] == b"\x12\x34"
+
+
+def smtp_answers(up):
+    with smtplib.SMTP("127.0.0.1", up.port["smtp"], timeout=PATIENCE_S) as s:
+        return s.noop()[0] == 250
+
+
+def pop3_answers(up):
+    p = poplib.POP3("127.0.0.1", up.port["pop3"], timeout=PATIENCE_S)
+    p.close()
+    return True
+
+
+ANSWERS = {"mta": smtp_answers, "mailstore": pop3_answers, "resolver": dns_answers, "upper": upper,
+           "accounts": lambda up: isinstance(letters(up), list), "control": lambda up: bool(up.processes())}
+
+
+# ---- the cases --------------------------------------------------------------------------------------------------------------
+
+def starts_and_carries(up):
+    if not check("all services are ready, and systemd is told", up.said("READY=1"), up.log_text()[-2000:]):
+        return False
+    added = up.command("account", "add", WHO, input=PASSWORD + "\n")
+    check("an account is made through the control socket", added.returncode == 0, added.stderr)
+    letter_send(up, "one")
+    check("a letter goes through SMTP into POP3, each service a process", letter_count(up, "one") == 1)
+    story = up.command("story", "--last")
+    check("its story spans the processes", "stored in INBOX" in story.stdout and "synced" in story.stdout, story.stdout + story.stderr)
+    check("the watchdog is fed", up.said("WATCHDOG=1"))
+    return True
+
+
+def is_locked(up):
+    def status_of(pid):
+        with open(f"/proc/{pid}/status") as f:
+            return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+    states = {name: status_of(p["pid"]) for name, p in up.processes().items()}
+    loose = [n for n, s in states.items() if s.get("NoNewPrivs") != "1" or s.get("Seccomp") != "2"]
+    check("every service runs with no-new-privs under a seccomp filter", states and not loose, str(loose))
+    if os.geteuid() == 0:
+        users = [s["Uid"].split()[0] for s in states.values()]
+        check("started as root, every service is a user of its own", "0" not in users and len(set(users)) == len(users), str(users))
+
+
+def killed_services_come_back(up):
+    for name in ANSWERS:
+        before = up.processes()
+        others = [o for o in ("mta", "mailstore", "upper") if o != name]
+        held = {o: socket.create_connection(("127.0.0.1", up.port[{"mta": "smtp", "mailstore": "pop3", "upper": "upper"}[o]]),
+                                            timeout=PATIENCE_S) for o in others}
+        for o, s in held.items():
+            if o != "upper":
+                s.recv(500)                                  # its greeting: the conversation runs
+        os.kill(before[name]["pid"], signal.SIGKILL)
+        begun = time.monotonic()
+        try:
+            good = ANSWERS[name](up)
+        except (OSError, EOFError, poplib.error_proto, smtplib.SMTPException) as e:
+            good = False
+            print(f"  {name}: {e!r}")
+        took = time.monotonic() - begun
+        # The promise is a second; a machine that is busy with other tests gets three times that.
+        check(f"{name}, killed with -9, answers again at once", good and took < 3, f"{took:.2f} s")
+        for o, s in held.items():
+            said = {"mta": b"NOOP\r\n", "mailstore": b"CAPA\r\n", "upper": b"held\n"}[o]
+            s.sendall(said)
+            check(f"... and a client of {o} notices nothing", s.recv(500)[:4] in (b"250 ", b"+OK ", b"HELD", b"+OK\r"))
+            s.close()
+        after = up.processes()
+        check("... its process is another, the others' are not", after[name]["pid"] != before[name]["pid"] and
+              all(after[o]["pid"] == before[o]["pid"] for o in before if o != name))
+    letter_send(up, "after the kills")
+    check("afterwards a letter arrives, once", letter_count(up, "after the kills") == 1)
+
+
+def reloads(up):
+    with socket.create_connection(("127.0.0.1", up.port["smtp"]), timeout=PATIENCE_S) as held:
+        held.recv(500)
+        up.write("mta { sizze 3MB }\n")
+        refused = up.command("reload")
+        check("an edit with a mistake is refused, with line and column and the nearest name",
+              refused.returncode == 1 and ":7:7:" in refused.stderr and '"size"' in refused.stderr, refused.stderr)
+        letter_send(up, "on the old settings")
+        check("... and the old settings stay", letter_count(up, "on the old settings") == 1)
+        pids = {n: p["pid"] for n, p in up.processes().items()}
+        up.write("mta { size 3MB }\n")
+        good = up.command("reload")
+        check("a good edit is taken", good.returncode == 0 and good.stdout == "reloaded\n", good.stderr)
+        check("... without a new process", {n: p["pid"] for n, p in up.processes().items()} == pids)
+        with smtplib.SMTP("127.0.0.1", up.port["smtp"], timeout=PATIENCE_S) as s:
+            s.ehlo()
+            check("... and counts for the next conversation", s.esmtp_features.get("size") == "3000000", str(s.esmtp_features))
+        held.sendall(b"NOOP\r\n")
+        check("... and a conversation that was open goes on", held.recv(500).startswith(b"250"))
+    up.write("mta { size 3MB; connections 17 }\n")
+    again = up.command("reload")
+    check("what only a new start can take starts one service again", again.returncode == 0 and
+          [n for n, p in up.processes().items() if p["pid"] != pids[n]] == ["mta"], again.stderr)
+    up.write("mta { size 3MB; connections 17; certificate /nowhere.pem; key /nowhere.pem }\n")
+    nowhere = up.command("reload")
+    check("a service that cannot start on the new settings starts on the old ones",
+          nowhere.returncode == 1 and "/nowhere.pem" in nowhere.stderr and smtp_answers(up), nowhere.stderr)
+    up.write("mta { size 4MB; connections 17 }\n")
+    up.process.send_signal(signal.SIGHUP)
+    check("SIGHUP reloads too, and systemd is told", up.said("RELOADING=1") and up.said("READY=1"))
+
+
+def second_is_refused(up):
+    second = subprocess.run([NARU, "up", up.config, "--dir", up.data], capture_output=True, text=True, timeout=PATIENCE_S)
+    check("a second naru in the same directory is refused", second.returncode == 1 and "another naru" in second.stderr, second.stderr)
+
+
+def stops_gracefully(up):
+    held = smtplib.SMTP("127.0.0.1", up.port["smtp"], timeout=PATIENCE_S)
+    held.ehlo()
+    held.mail("alice@elsewhere.test")
+    pids = [p["pid"] for p in up.processes().values()]
+    up.process.terminate()
+    time.sleep(0.3)                              # the stop has begun; the conversation is in its middle
+    held.rcpt(WHO)
+    code, text = held.data(b"Subject: the last one\r\n\r\nBefore the doors close.\r\n")
+    check("a conversation that is under way at SIGTERM is finished", code == 250, str((code, text)))
+    held.quit()
+    code = up.process.wait(PATIENCE_S * 3)
+    check("then naru ends, exit code 0", code == 0, str(code) + up.log_text()[-1500:])
+    check("no process is left", not [p for p in pids if os.path.exists(f"/proc/{p}")])
+    left = [n for _, _, names in os.walk(up.data) for n in names if n.endswith(".sock")]
+    check("no socket is left", not left, str(left))
+
+
+def guard_holds():
+    directory = tempfile.mkdtemp(prefix="naru-guard-")
+    proved = subprocess.run([NARU, "services", "--prove", "--json", "--dir", directory], capture_output=True, text=True, timeout=PATIENCE_S * 4)
+    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        answer = json.loads(proved.stdout)
+    except ValueError:
+        check("naru services --prove --json answers", False, proved.stderr)
+        return
+    kernel = answer["kernel"]
+    if kernel["logged_only"] or not kernel["system_calls"] or not kernel["tcp"]:
+        skipped("up guard", "this kernel or this build does not enforce all: " + json.dumps(kernel))
+        return
+    for service in answer["services"]:
+        for what, verdict in service["proof"].items():
+            check(f"{service['service']}: the kernel refuses a forbidden {what}", verdict in ("refused", "killed"), verdict)
+    check("naru services --prove: exit code 0", proved.returncode == 0, str(proved.returncode))
+
+
+def runs_without_root():
+    up = Up(user=65534 if os.geteuid() == 0 else None)
+    try:
+        if check("it runs as an ordinary user on high ports", up.said("READY=1"), up.log_text()[-1500:]):
+            check("... and says that all services are one user", "one-user" in up.log_text())
+    finally:
+        up.end()
+
+
+def empty_file_is_valid():
+    directory = tempfile.mkdtemp(prefix="naru-empty-")
+    path = os.path.join(directory, "naru.conf")
+    open(path, "w").close()
+    answer = subprocess.run([NARU, "services", path, "--json", "--dir", directory], capture_output=True, text=True, timeout=PATIENCE_S)
+    runs = [s["service"] for s in json.loads(answer.stdout)["services"] if s["runs"]] if answer.returncode == 0 else answer.stderr
+    check("an empty file is valid: a resolver", runs == ["resolver", "control"], str(runs))
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def main():
+    empty_file_is_valid()
+    guard_holds()
+    up = Up()
+    try:
+        if starts_and_carries(up):
+            is_locked(up)
+            second_is_refused(up)
+            killed_services_come_back(up)
+            reloads(up)
+            stops_gracefully(up)
+    finally:
+        up.end()
+    if os.geteuid() == 0 and shutil.os.access("/", os.X_OK):
+        runs_without_root()
+    print(f"{counts['ok']} passed, {counts['not ok']} failed, {counts['skipped']} skipped")
+    return counts["not ok"] > 0
+
+
+sys.exit(main())
