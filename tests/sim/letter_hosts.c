@@ -35,20 +35,23 @@ static const char hamburger_zone[] =
     "@ NS dns\n"
     "@ MX 10 mail\n"
     "dns A 10.1.0.53\n"
-    "mail A 10.2.0.25\n";
+    "mail A 10.2.0.25\n"
+    "mail AAAA 2001:db8:2::25\n";
 static const char crepes_zone[] =
     "$TTL 60\n"
     "@ SOA dns admin 1 3600 600 86400 60\n"
     "@ NS dns\n"
     "@ MX 10 mail\n"
     "dns A 10.1.0.53\n"
-    "mail A 10.3.0.25\n";
+    "mail A 10.3.0.25\n"
+    "mail AAAA 2001:db8:3::25\n";
 
 typedef struct { const char *name, *file, *text; } scene_zone;
 
 static const struct {
     const char *name;
     uint32_t    ip;
+    const char *ip6;
     const char *mail_domain;
     const char *people[3];
     scene_zone  zones[3];
@@ -60,10 +63,10 @@ static const struct {
                     .zones = {{"hamburger.edu", "zones/hamburger", hamburger_zone},
                               {"crepes.fr", "zones/crepes", crepes_zone}}},
     [HOST_RESOLVER] = {.name = "resolver", .ip = 0x0a000035},
-    [HOST_HAMBURGER] = {.name = "hamburger.edu", .ip = 0x0a020019, .mail_domain = "hamburger.edu",
-                        .people = {"bob@hamburger.edu", "betty@hamburger.edu"}},
-    [HOST_CREPES] = {.name = "crepes.fr", .ip = 0x0a030019, .mail_domain = "crepes.fr",
-                     .people = {"alice@crepes.fr", "albert@crepes.fr"}},
+    [HOST_HAMBURGER] = {.name = "hamburger.edu", .ip = 0x0a020019, .ip6 = "2001:db8:2::25",
+                        .mail_domain = "hamburger.edu", .people = {"bob@hamburger.edu", "betty@hamburger.edu"}},
+    [HOST_CREPES] = {.name = "crepes.fr", .ip = 0x0a030019, .ip6 = "2001:db8:3::25",
+                     .mail_domain = "crepes.fr", .people = {"alice@crepes.fr", "albert@crepes.fr"}},
 };
 
 addr host_address(host_place place) { return addr_v4(plan[place].ip, 0); }
@@ -71,9 +74,10 @@ addr host_address(host_place place) { return addr_v4(plan[place].ip, 0); }
 void hosts_make(letter_scene *s)
 {
     for (int i = 0; i < HOSTS; i++) {
-        addr at = host_address((host_place)i);
+        addr at[2] = {host_address((host_place)i)};
+        int count = 1 + (plan[i].ip6 && addr_parse_ip(str_z(plan[i].ip6), 0, &at[1]));
         s->hosts[i] = (scene_host){.scene = s, .place = (host_place)i, .name = plan[i].name};
-        s->hosts[i].world = sim_host(s->trial->sim, str_z(plan[i].name), &at, 1, SOUND_DISK);
+        s->hosts[i].world = sim_host(s->trial->sim, str_z(plan[i].name), at, count, SOUND_DISK);
     }
     for (int i = 0; i < SENDER_HOSTS; i++) {
         addr at = addr_v4(0x0a090001u + (uint32_t)i, 0);
