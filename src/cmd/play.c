@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/base64.h"
 #include "rt/tls.h"
 
 enum { PLAY_LINE_BYTES_MAX = 2048, PLAY_TEXT_BYTES_MAX = 4 << 20, PLAY_REPLY_LINES_MAX = 100 };
@@ -43,14 +44,19 @@ conn *play_connect(play *p, const char *from, const char *to, uint16_t port)
     return c;
 }
 
+void play_show(play *p, const char *who, str line)
+{
+    if (!p->quiet)
+        printf("    %s: " STR_FMT "\n", who, STR_ARG(line));
+}
+
 void play_say(play *p, conn *c, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     str line = str_vformat(&p->memory, format, args);
     va_end(args);
-    if (!p->quiet)
-        printf("    C: " STR_FMT "\n", STR_ARG(line));
+    play_show(p, "C", line);
     conn_put(c, line);
     conn_put(c, S("\r\n"));
 }
@@ -138,6 +144,36 @@ conn *play_mailbox(play *p, const char *host, const char *who, int count, int64_
             return NULL;
         }
     }
+}
+
+conn *play_submission(play *p, const char *host, const char *who)
+{
+    small_host *h = small_find(p->net, str_z(host));
+    const small_account *account = small_account_of(p->net, str_z(who));
+    conn *c = play_connect(p, host, host, 587);
+    str why;
+    tls_config *tls = tls_client_new(h->world, p->net->ca.cert_pem, NULL, &p->memory, &why);
+    play_expect(p, c, "220");
+    play_say(p, c, "EHLO laptop.%s", host);
+    play_expect(p, c, "250");
+    play_say(p, c, "STARTTLS");
+    play_expect(p, c, "220");
+    bool locked = conn_tls_connect(c, tls, str_format(&p->memory, "mail.%s", host));
+    play_check(p, locked, "under TLS now, the certificate is mail.%s's", host);
+    tls_free(tls);
+    play_say(p, c, "EHLO laptop.%s", host);
+    play_expect(p, c, "250");
+    conn_put(c, S("AUTH LOGIN\r\n"));
+    play_expect(p, c, "334");
+    unsigned char name[128], password[128];
+    size_t n = base64_encode(name, account->address), m = base64_encode(password, account->password);
+    conn_put(c, str_of(name, n));
+    conn_put(c, S("\r\n"));
+    play_expect(p, c, "334");
+    conn_put(c, str_of(password, m));
+    conn_put(c, S("\r\n"));
+    play_expect(p, c, "235");
+    return c;
 }
 
 bool play_until(play *p, int64_t patience_ns, bool (*check)(play *p, void *arg), void *arg)

@@ -20,11 +20,14 @@ void play_tell(play *p, const char *format, ...) __attribute__((format(printf, 2
 // A connection from one host of the small Internet to a service of another; never NULL. Closed by conn_close.
 conn *play_connect(play *p, const char *from, const char *to, uint16_t port);
 void  play_say(play *p, conn *c, const char *format, ...) __attribute__((format(printf, 3, 4)));    // a line, CR LF is added
+void  play_show(play *p, const char *who, str line);                // "    C: line", nothing is sent
 // Reads a reply (SMTP replies with all their lines); asserts that its last line starts with `want`. Returns that line.
 str   play_expect(play *p, conn *c, const char *want);
 // Reads lines up to the "." of a multi-line POP3 answer, unstuffed, joined with CR LF.
 str   play_text(play *p, conn *c);
 
+// A session with a host's submission port: under TLS, signed in.
+conn *play_submission(play *p, const char *host, const char *who);
 // Bob's mailbox by POP3 over TLS: signs in, waits (at most `patience_ns`) until it holds `count` letters, and leaves the session open
 // (NULL when it never does; asserted).
 conn *play_mailbox(play *p, const char *host, const char *who, int count, int64_t patience_ns);

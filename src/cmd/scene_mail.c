@@ -1,8 +1,8 @@
 // The course's cases about mail. Each is a dialogue that a person could type.
 #include <string.h>
 
-#include "base/base64.h"
 #include "cmd/play.h"
+#include "cmd/scene_mime.h"
 #include "rt/story.h"
 #include "wire/mail/mime.h"
 
@@ -134,39 +134,9 @@ static void one_connection(play *p)
 
 // ---- M3 -----------------------------------------------------------------------------------------------------------------
 
-static conn *submission(play *p, const char *host, const char *who)
-{
-    small_host *h = small_find(p->net, str_z(host));
-    const small_account *account = small_account_of(p->net, str_z(who));
-    conn *c = play_connect(p, host, host, 587);
-    str why;
-    tls_config *tls = tls_client_new(h->world, p->net->ca.cert_pem, NULL, &p->memory, &why);
-    play_expect(p, c, "220");
-    play_say(p, c, "EHLO laptop.%s", host);
-    play_expect(p, c, "250");
-    play_say(p, c, "STARTTLS");
-    play_expect(p, c, "220");
-    bool locked = conn_tls_connect(c, tls, str_format(&p->memory, "mail.%s", host));
-    play_check(p, locked, "under TLS now, the certificate is mail.%s's", host);
-    tls_free(tls);
-    play_say(p, c, "EHLO laptop.%s", host);
-    play_expect(p, c, "250");
-    conn_put(c, S("AUTH LOGIN\r\n"));
-    play_expect(p, c, "334");
-    unsigned char name[128], password[128];
-    size_t n = base64_encode(name, account->address), m = base64_encode(password, account->password);
-    conn_put(c, str_of(name, n));
-    conn_put(c, S("\r\n"));
-    play_expect(p, c, "334");
-    conn_put(c, str_of(password, m));
-    conn_put(c, S("\r\n"));
-    play_expect(p, c, "235");
-    return c;
-}
-
 static uint64_t submit(play *p, const char *host, const char *from, const char *to, const char *subject)
 {
-    conn *c = submission(p, host, from);
+    conn *c = play_submission(p, host, from);
     play_say(p, c, "MAIL FROM:<%s>", from);
     play_expect(p, c, "250");
     play_say(p, c, "RCPT TO:<%s>", to);
@@ -271,7 +241,7 @@ const scene mail_scenes[] = {
     {"M2", "By hand with telnet, typing errors and all", by_hand, NULL},
     {"M3", "Alice to Bob, all six steps", alice_to_bob, NULL},
     {"M4", "One connection, many letters", one_connection, NULL},
-    {"M5", "MIME: pictures, Korean, base64", NULL, "a scene of its own; `naru mail send --attach` sends pictures as base64"},
+    {"M5", "MIME: pictures, Korean, base64", scene_mime, NULL},
     {"M6", "POP3, two ways: keep and delete", pop3_two_ways, NULL},
     {"M7", "IMAP: folders and flags on two devices", NULL, "IMAP is not built yet"},
     {"M8", "HTTP access: webmail", NULL, "webmail is not built yet"},
