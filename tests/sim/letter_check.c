@@ -69,9 +69,9 @@ static void bounce_found(scene_mailbox *b, scene_letter *l, str text)
         trial_failed(b->scene->trial, "the bounce of letter %d went to %s", l->number, b->owner);
     for (ptrdiff_t at; (at = str_find_str(text, S("Final-Recipient: "))) >= 0; ) {
         text = str_from(text, at + 17);
-        str address = word_behind(text, S("rfc822; "));
+        str whom = word_behind(text, S("rfc822; "));
         for (int i = 0; i < l->to_count; i++)
-            l->to[i].bounces += str_eq(l->to[i].address, address);
+            l->to[i].bounces += str_eq(l->to[i].address, whom);
     }
 }
 
