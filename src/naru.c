@@ -7,7 +7,7 @@
 #include "cmd/options.h"
 #include "rt/config.h"
 
-static const struct { const char *name; int (*run)(int, char **); const char *summary; } commands[] = {
+const command_entry command_table[] = {
     {"try", cmd_try, "the small Internet on this machine, nothing left behind"},
     {"up", cmd_up, "the services of naru.conf, each in a locked process of its own"},
     {"scene", cmd_scene, "play the course's cases, one or all"},
@@ -22,14 +22,17 @@ static const struct { const char *name; int (*run)(int, char **); const char *su
     {"services", cmd_services, "what each service of `naru up` may touch, and what the kernel enforces"},
     {"reload", cmd_reload, "the running `naru up` reads its configuration again"},
     {"config", cmd_config, "check, format and describe naru.conf"},
+    {"man", cmd_man, "the manual pages"},
+    {"completion", cmd_completion, "what makes the shell complete naru's commands and options"},
+    {0},
 };
-enum { COMMANDS = sizeof commands / sizeof *commands };
+enum { COMMANDS = sizeof command_table / sizeof *command_table - 1 };
 
 static void usage(FILE *to)
 {
     fprintf(to, "naru %s: names, mail, files and video of a domain in one program.\n\nusage: naru COMMAND [words and options]\n\n", NARU_VERSION);
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        fprintf(to, "  %-10s %s\n", command_table[i].name, command_table[i].summary);
     fprintf(to, "\n`naru COMMAND --help` says more. Start with: naru try\n");
 }
 
@@ -45,9 +48,9 @@ int main(int argc, char **argv)
     }
     const char *names[COMMANDS];
     for (int i = 0; i < COMMANDS; i++) {
-        names[i] = commands[i].name;
+        names[i] = command_table[i].name;
         if (strcmp(argv[1], names[i]) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return command_table[i].run(argc - 1, argv + 1);
     }
     str near = nearest_name(str_z(argv[1]), names, COMMANDS);
     fprintf(stderr, "naru: there is no command \"%s\"%s" STR_FMT "%s; `naru --help` lists them\n", argv[1], near.len ? "; did you mean \"" : "",

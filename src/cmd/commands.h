@@ -1,7 +1,18 @@
 // The commands. argv[0] is the command's own name ("story"); returns the program's exit code (cmd/options.h).
 #pragma once
+#include <stddef.h>
 
+typedef struct {
+    const char *name;
+    int       (*run)(int argc, char **argv);
+    const char *summary;            // half a sentence, for the list of commands
+} command_entry;
+extern const command_entry command_table[];      // in naru.c; ends with name NULL
+
+
+int cmd_completion(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_man(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_story(int argc, char **argv);

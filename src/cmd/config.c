@@ -6,16 +6,10 @@
 #include "cmd/commands.h"
 #include "cmd/options.h"
 #include "cmd/schema.h"
+#include "cmd/setting_text.h"
 #include "rt/json_text.h"
 
 enum { CONFIG_ARENA_BYTES_MAX = 128 << 20, DESCRIPTION_BYTES_MAX = 4 << 20 };
-
-static const char *const type_names[] = {
-    [SETTING_BOOL] = "on|off",     [SETTING_INT] = "number",    [SETTING_SIZE] = "size",
-    [SETTING_DURATION] = "time",   [SETTING_RATE] = "rate",     [SETTING_TEXT] = "text",
-    [SETTING_ADDRESS] = "address", [SETTING_PREFIX] = "prefix", [SETTING_LIST] = "words",
-    [SETTING_BLOCK] = "{ block }",
-};
 
 // ---- reading a file ----
 
@@ -79,21 +73,15 @@ static int format(world *w, arena *a, str name, bool write)
 
 // ---- describing ----
 
-static const char *help_of(const setting *s, bool korean)
-{
-    const char *help = korean && s->help_ko ? s->help_ko : s->help_en;
-    return help ? help : "";
-}
-
 static void describe_text(const setting *s, int depth, bool korean)
 {
     for (; s && s->key && depth <= CONFIG_DEPTH_MAX; s++) {
-        int width = printf("%*s%s %s", depth * 4, "", s->key, type_names[s->type]);
+        int width = printf("%*s%s %s", depth * 4, "", s->key, setting_type_text(s->type));
         if (s->fallback)
             width += printf(korean ? " (기본값 %s)" : " (default %s)", s->fallback);
         if (s->repeated)
             width += printf(korean ? " 여러 번" : " repeated");
-        printf("%*s%s\n", width < 44 ? 44 - width : 2, "", help_of(s, korean));
+        printf("%*s%s\n", width < 44 ? 44 - width : 2, "", setting_help(s, korean));
         describe_text(s->block, depth + 1, korean);
     }
 }
@@ -103,7 +91,7 @@ static void describe_json(buf *out, const setting *s, int depth, bool korean)
     buf_put_byte(out, '[');
     for (bool first = true; s && s->key && depth <= CONFIG_DEPTH_MAX; s++, first = false) {
         buf_format(out, "%s{\"key\": \"%s\", \"type\": \"%s\", \"default\": ", first ? "" : ", ", s->key,
-                   type_names[s->type]);
+                   setting_type_text(s->type));
         if (s->fallback)
             json_put(out, str_z(s->fallback));
         else
@@ -111,7 +99,7 @@ static void describe_json(buf *out, const setting *s, int depth, bool korean)
         buf_format(out, ", \"min\": %lld, \"max\": %lld, \"repeated\": %s, \"reloadable\": %s, \"help\": ",
                    (long long)s->min, (long long)s->max, s->repeated ? "true" : "false",
                    s->reloadable ? "true" : "false");
-        json_put(out, str_z(help_of(s, korean)));
+        json_put(out, str_z(setting_help(s, korean)));
         if (s->block) {
             buf_put(out, S(", \"block\": "));
             describe_json(out, s->block, depth + 1, korean);

@@ -49,6 +49,23 @@ void help_print(const command_help *help)
     printf("\nExit codes: 0 done, 1 failed, 2 wrong command line or file, 3 no running naru (or server) answers.\n");
 }
 
+// ---- help as data ----
+
+// Set while a command runs for its help alone.
+static struct { help_taker *take; void *arg; } asked_for_help;
+
+void command_help_take(int (*run)(int argc, char **argv), const char *name, help_taker *take, void *arg)
+{
+    enum { NAME_BYTES_MAX = 64 };
+    char own[NAME_BYTES_MAX];
+    char *argv[] = {own, NULL};
+    snprintf(own, sizeof own, "%s", name);
+    asked_for_help.take = take;
+    asked_for_help.arg = arg;
+    (void)run(1, argv);
+    asked_for_help.take = NULL;
+}
+
 // ---- reading ----
 
 static const command_option *option_find(const command_help *help, str name)
@@ -114,6 +131,10 @@ bool options_read(int argc, char **argv, const command_help *help, str *words, i
     bool only_words = false;
     *code = COMMAND_OK;
     *word_count = 0;
+    if (asked_for_help.take) {
+        asked_for_help.take(asked_for_help.arg, help);
+        return false;
+    }
     for (int i = 1; i < argc && *code == COMMAND_OK; i++) {
         str word = str_z(argv[i]);
         if (only_words || !str_starts(word, S("-")) || word.len == 1) {

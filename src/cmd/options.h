@@ -40,6 +40,11 @@ int  usage_error(const command_help *help, const char *format, ...) __attribute_
 int  command_error(const char *name, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void help_print(const command_help *help);
 
+// A command's help as data, for manual pages and completion: runs the command only as far as its options_read, which
+// calls take(arg, help) and ends it. `help` is valid during that call.
+typedef void help_taker(void *arg, const command_help *help);
+void command_help_take(int (*run)(int argc, char **argv), const char *name, help_taker *take, void *arg);
+
 // "ko" or "en": what --lang says, else what $LC_ALL, $LC_MESSAGES or $LANG say. Empty when --lang says something else.
 str  language_choose(str wanted);
 bool terminal_at(int descriptor);               // results may be coloured there, progress shown
