@@ -19,6 +19,7 @@ const command_entry command_table[] = {
     {"account", cmd_account, "people and their passwords"},
     {"status", cmd_status, "what is running and how it is"},
     {"ps", cmd_ps, "every conversation, and what it waits for"},
+    {"torment", cmd_torment, "ten thousand letters while it is killed: what is lost?"},
     {"services", cmd_services, "what each service of `naru up` may touch, and what the kernel enforces"},
     {"reload", cmd_reload, "the running `naru up` reads its configuration again"},
     {"config", cmd_config, "check, format and describe naru.conf"},

@@ -1,0 +1,117 @@
+#include "rt/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rt/worker.h"
+
+enum { VARIABLES_MAX = 1000, RUN_VARIABLE_BYTES = 512, FILL_TRIES = 20, FILL_SLACK_BYTES = 128 * 1024 };
+
+// ---- the child --------------------------------------------------------------------------------------------------------
+
+static int variables_of(const char **out, const char *run)
+{
+    static const char name[] = "XDG_RUNTIME_DIR=";
+    int count = 0;
+    for (int i = 0; environ[i] && count < VARIABLES_MAX; i++)
+        if (strncmp(environ[i], name, sizeof name - 1) != 0)
+            out[count++] = environ[i];
+    out[count++] = run;
+    out[count] = NULL;
+    return count;
+}
+
+// Between fork and exec: nothing but system calls, another thread may have held any lock.
+static _Noreturn void become(const char *const *argv, const char *const *variables, int out, int null, int parent)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == parent && dup2(null, 0) == 0 && dup2(out, 1) == 1 && dup2(out, 2) == 2)
+        execve("/proc/self/exe", (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)variables);
+    _exit(127);
+}
+
+err child_start(const char *const *argv, const char *output, const char *run_directory, int *pid)
+{
+    char run[RUN_VARIABLE_BYTES];
+    const char *variables[VARIABLES_MAX + 2];
+    snprintf(run, sizeof run, "XDG_RUNTIME_DIR=%s", run_directory);
+    variables_of(variables, run);
+    int out = open(output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int parent = getpid();
+    *pid = out >= 0 && null >= 0 ? fork() : -1;
+    if (*pid == 0)
+        become(argv, variables, out, null, parent);
+    if (out >= 0)
+        close(out);
+    if (null >= 0)
+        close(null);
+    return *pid > 0 ? E_OK : E_IO;
+}
+
+bool child_ended(int pid) { return waitpid(pid, NULL, WNOHANG) == pid; }
+
+static void wait_work(void *arg)
+{
+    while (waitpid(*(int *)arg, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+void child_kill(int pid)
+{
+    if (kill(pid, SIGKILL) == 0)
+        work(wait_work, &pid);
+}
+
+// ---- the disk ---------------------------------------------------------------------------------------------------------
+
+static err refused(arena *a, str *why, const char *what)
+{
+    *why = str_format(a, "%s: %s", what, strerror(errno));
+    return E_ACCESS;
+}
+
+err small_disk_enter(const char *path, int64_t bytes, arena *a, str *why)
+{
+    char size[64];
+    snprintf(size, sizeof size, "mode=0700,size=%lld", (long long)bytes);
+    if (unshare(CLONE_NEWNS) != 0)
+        return refused(a, why, "the machine lets only root have mounts of its own");
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return refused(a, why, "mounts cannot be made private");
+    if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, size) != 0)
+        return refused(a, why, "a memory disk cannot be mounted");
+    return E_OK;
+}
+
+static bool resize(const char *path, long long bytes)
+{
+    char size[64];
+    snprintf(size, sizeof size, "mode=0700,size=%lld", bytes);
+    return mount("tmpfs", path, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, size) == 0;
+}
+
+bool small_disk_fill(const char *path)
+{
+    for (int i = 0; i < FILL_TRIES; i++) {               // somebody may write between the two calls
+        struct statvfs st;
+        if (statvfs(path, &st) != 0)
+            return false;
+        if (resize(path, (long long)(st.f_blocks - st.f_bfree) * (long long)st.f_frsize + FILL_SLACK_BYTES))
+            return true;
+    }
+    return false;
+}
+
+bool small_disk_empty(const char *path, int64_t bytes) { return resize(path, bytes); }
