@@ -50,9 +50,13 @@ static int64_t destination_time(const queue *q, const destination *d)
     int64_t first = heap_first_key(&d->jobs);
     if (first == INT64_MAX || d->idle > 0 || d->active >= connections_max(q, d))
         return INT64_MAX;
-    if (d->active > 0 && !d->local && d->jobs.count < (size_t)(d->active * QUEUE_BACKLOG_A_CONNECTION))
-        return INT64_MAX;                                    // those at work will come to it: one connection, many letters
-    return first > d->not_before_ns ? first : d->not_before_ns;
+    int64_t at = first > d->not_before_ns ? first : d->not_before_ns;
+    if (d->active > 0 && !d->local && d->jobs.count < (size_t)(d->active * QUEUE_BACKLOG_A_CONNECTION)) {
+        // Those at work will come to it (one connection, many letters), unless their peers have fallen silent.
+        int64_t patience = d->moved_ns + QUEUE_PATIENCE_NS;
+        return at > patience ? at : patience;
+    }
+    return at;
 }
 
 static void destination_schedule(queue *q, destination *d)
@@ -120,6 +124,7 @@ job *queue_take(queue *q, destination *d)
     if (heap_first_key(&d->jobs) > world_now_ns(q->m->w))
         return NULL;
     heap_node *n = heap_take(&d->jobs);
+    d->moved_ns = world_now_ns(q->m->w);
     destination_schedule(q, d);                              // the sender that asks is active: d stays
     return n ? LIST_OF(n, job, due) : NULL;
 }
@@ -221,6 +226,7 @@ static bool send_out(queue *q, destination *d)
     errand *e = memory_new(sizeof *e);
     *e = (errand){q, d, LIST_OF(n, job, due)};
     d->active++;
+    d->moved_ns = world_now_ns(q->m->w);
     q->running++;
     if (scope_try_go(&q->senders, "deliver", sender, e) == E_OK) {
         destination_schedule(q, d);

@@ -12,6 +12,8 @@ enum {
     QUEUE_BACKLOG_A_CONNECTION = 4,          // waiting letters that justify one more connection to a destination
 };
 
+#define QUEUE_PATIENCE_NS seconds(30)        // nothing moved at a destination for so long: another connection may try
+
 typedef struct job {
     letter    *letter;
     struct destination *to;
@@ -26,6 +28,7 @@ typedef struct destination {
     heap_node due;                           // in the queue, by the time of its first job (not before not_before_ns)
     int       active, idle;                  // connections; those of them that wait for another letter
     gate      idle_senders;
+    int64_t   moved_ns;                      // when a letter was last taken up
     int64_t   not_before_ns;                 // nobody could be reached: no new connection before
     int       failures;                      // in a row
     unsigned char name[];
