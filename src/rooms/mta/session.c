@@ -126,10 +126,6 @@ static void mail(session *s, const smtp_command *cmd)
         s->over = true;
     } else if (sender_allowed(s, cmd)) {
         s->letter = spool_letter_new(s->m->spool);
-        if (cmd->parameters.given & SMTP_HAS_TRACE && mta_trusts_trace(s->m, s->c))
-            fiber_set_trace(cmd->parameters.trace);
-        else if (s->letters > 0)
-            fiber_set_trace(story_trace_new());          // each letter is a story of its own
         s->letter->trace = fiber_trace();
         s->letter->from = lower_domain(&s->letter->memory, cmd->path);
         s->letter->body_8bit = cmd->parameters.body_8bit;
@@ -381,6 +377,17 @@ static void obey(session *s, const smtp_command *cmd)
     }
 }
 
+// Each letter is a story of its own, and its MAIL FROM belongs to it: chosen before the line is told.
+static void story_choose(session *s, const smtp_command *cmd)
+{
+    if (cmd->verb != SMTP_MAIL || cmd->complaint.code || s->letter)
+        return;
+    if (cmd->parameters.given & SMTP_HAS_TRACE && mta_trusts_trace(s->m, s->c))
+        fiber_set_trace(cmd->parameters.trace);
+    else if (s->letters > 0)
+        fiber_set_trace(story_trace_new());
+}
+
 static void listen_to(session *s)
 {
     arena_free(&s->msg);                                 // not kept: we may wait for long
@@ -400,6 +407,7 @@ static void listen_to(session *s)
     if (!s->extended)
         line = smtp_line_edit(line, &s->msg);
     smtp_command cmd = smtp_command_read(line, &s->msg);
+    story_choose(s, &cmd);
     story_tell("smtp", STORY_IN, s->c->local, s->c->peer, cmd.verb == SMTP_AUTH ? S("AUTH (not shown)") : line);
     unsigned letters = s->letters;
     obey(s, &cmd);
