@@ -328,6 +328,10 @@ int cmd_try(int argc, char **argv)
         return usage_error(&help, "--lang wants en or ko");
     if (!directory_choose(t))
         return command_error("try", COMMAND_FAILED, "cannot make a data directory in /tmp; use --dir DIR");
+    str running;
+    if (!t->temporary && running_find(&t->memory, t->directory, &running))
+        return command_error("try", COMMAND_FAILED, "another naru runs in \"" STR_FMT "\": stop that one, or name another directory with --dir",
+                             STR_ARG(t->directory));
     world *w = world_linux_new(S("try"), NULL, 0);
     err made = dir_make(w, str_to_z(&t->memory, t->directory), 0700);
     world_linux_free(w);

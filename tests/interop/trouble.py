@@ -98,6 +98,10 @@ def case_a_zone_of_ones_own_stays_and_its_mistakes_are_named(i):
     with open(zone, "w") as f:
         f.writelines(lines[1:] + ["mine IN A 192.0.2.7\n"])
     with SmallInternet(i.naru, directory) as again:
+        authority = open(again.ca).read()
+        code, said = start()
+        assert code == 1 and "another naru runs in" in said, (code, said)
+        assert open(again.ca).read() == authority, "the first one is unharmed"
         address, port = again.where("resolver", "dns")
         assert "192.0.2.7" in run([i.naru, "query", "mine.umass.edu", f"@{address}#{port}"])[1]
     shutil.rmtree(directory)
