@@ -190,7 +190,7 @@ static const struct { const char *name, *route; bool password; } verbs[] = {
 static const char more[] =
     "An app password is made by naru and shown once: one for each device, so that one can be taken back alone.\n"
     "  naru account add kim@club.example.kr                    (asks for the password)\n"
-    "  naru account app-add kim@club.example.kr --label phone\n";
+    "  naru account app-add kim@club.example.kr --label phone";
 
 int cmd_account(int argc, char **argv)
 {

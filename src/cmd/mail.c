@@ -218,7 +218,7 @@ static const char more[] =
     "  naru mail list --account bob@hamburger.edu\n"
     "  naru mail read 1 --account bob@hamburger.edu --save DIR     (its attachments go to DIR)\n"
     "  naru mail delete 1 --account bob@hamburger.edu\n"
-    "Anywhere else: --server HOST[:PORT] and --password-file FILE. Ports: 587 or 465 to send, 110 or 995 to read.\n";
+    "Anywhere else: --server HOST[:PORT] and --password-file FILE. Ports: 587 or 465 to send, 110 or 995 to read.";
 
 int cmd_mail(int argc, char **argv)
 {

@@ -329,8 +329,8 @@ int cmd_query(int argc, char **argv)
         "  naru query gmail.com MX                 its mail servers\n"
         "  naru query 128.119.245.12               the name of an address\n"
         "  naru query gaia.cs.umass.edu --trace    from the root down\n"
-        "  naru query www.ibm.com @127.0.0.2#5300 --wire\n"
-        "Exit code: 0 found, 1 not found or refused, 2 wrong use, 3 nobody answered.\n",
+        "  naru query www.ibm.com @127.0.0.2#5300 --wire    this server, every field of the messages\n"
+        "`Done` is: found. Not found and refused are 1.",
     };
     if (!options_read(argc, argv, &help, words, WORDS_MAX, &count, &code))
         return code;

@@ -314,7 +314,7 @@ static const char more[] =
     "HOST is an address, an address with a port (127.0.0.1:12000, [::1]:12000), or a name.\n"
     "  naru upper 127.0.0.1 hello             a datagram there, a datagram back\n"
     "  naru upper --tcp 127.0.0.1 hello       over a connection\n"
-    "  naru upper --count 100 HOST hello      which of a hundred datagrams were lost, or overtook others?\n";
+    "  naru upper --count 100 HOST hello      which of a hundred datagrams were lost, or overtook others?";
 
 int cmd_upper(int argc, char **argv)
 {
