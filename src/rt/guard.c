@@ -78,6 +78,8 @@ static bool rules_add(int ruleset, const guard_policy *p, uint64_t handled, bool
     bool good = true;
     for (int i = 0; i < p->read_count && good; i++)
         good = path_allow(ruleset, p->reads[i], FS_READ_FILE | FS_READ_DIR);
+    if (good && guard_calls_log_only())          // a sanitizer looks where its stacks are
+        good = path_allow(ruleset, "/proc/self", FS_READ_FILE | FS_READ_DIR);
     for (int i = 0; i < p->write_count && good; i++)
         good = path_allow(ruleset, p->writes[i], files_writable(handled));
     for (int i = 0; i < p->connect_port_count && good && tcp; i++)

@@ -267,7 +267,9 @@ def stops_gracefully(up):
     held.mail("alice@elsewhere.test")
     pids = [p["pid"] for p in up.processes().values()]
     up.process.terminate()
-    time.sleep(0.3)                              # the stop has begun; the conversation is in its middle
+    until = time.monotonic() + PATIENCE_S
+    while "service-ended name=upper" not in up.log_text() and time.monotonic() < until:
+        time.sleep(0.02)                         # the stop has begun; mta is the next to end, and the conversation in its middle
     held.rcpt(WHO)
     code, text = held.data(b"Subject: the last one\r\n\r\nBefore the doors close.\r\n")
     check("a conversation that is under way at SIGTERM is finished", code == 250, str((code, text)))
