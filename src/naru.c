@@ -14,6 +14,7 @@ const command_entry command_table[] = {
     {"story", cmd_story, "every message of a letter's or a query's journey"},
     {"mail", cmd_mail, "send, list, read and delete mail"},
     {"query", cmd_query, "ask DNS, with --trace and --wire"},
+    {"torrent", cmd_torrent, "torrent files and magnet links: create, show, check"},
     {"upper", cmd_upper, "a text in upper case over UDP or TCP"},
     {"queue", cmd_queue, "the mail queue"},
     {"account", cmd_account, "people and their passwords"},

@@ -17,6 +17,7 @@ int cmd_ps(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_story(int argc, char **argv);
 int cmd_torment(int argc, char **argv);
+int cmd_torrent(int argc, char **argv);
 int cmd_account(int argc, char **argv);
 int cmd_mail(int argc, char **argv);
 int cmd_query(int argc, char **argv);

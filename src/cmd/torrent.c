@@ -1,0 +1,116 @@
+// naru torrent: makes, shows and checks .torrent files and magnet links. Nothing here talks to a network.
+#include "cmd/torrent.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/commands.h"
+#include "rt/digest.h"
+
+static const struct { const char *name; int words; void (*run)(torrent_run *); } verbs[] = {
+    {"create", 2, torrent_create},
+    {"show", 2, torrent_show},
+    {"check", 3, torrent_check},
+    {"magnet", 2, torrent_magnet},
+};
+
+static const char more[] =
+    "  naru torrent create film.mp4 --tracker udp://tracker.example:6969 -o film.torrent\n"
+    "  naru torrent create slides/ --piece 256KiB        (the course's chunks)\n"
+    "  naru torrent show film.torrent\n"
+    "  naru torrent check film.torrent ~/Downloads       (exit code 1: something is damaged or missing)\n"
+    "  naru torrent magnet film.torrent\n"
+    "Without --piece there are between 1,000 and 2,000 pieces of 16 KiB to 16 MiB. -o FILE stands for --output FILE.\n";
+
+void torrent_fail(torrent_run *r, int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    r->code = code;
+    r->trouble = str_vformat(&r->memory, format, args);
+    if (!r->trouble.len)
+        r->trouble = S("no memory is left");
+    va_end(args);
+}
+
+bool torrent_open(torrent_run *r, str path, metainfo *m, uint8_t hash[INFO_HASH_BYTES])
+{
+    str text;
+    bencode_refusal why;
+    err e = file_read_all(r->world, str_to_z(&r->memory, path), &r->memory, METAINFO_BYTES_MAX, &text);
+    if (e)
+        return torrent_fail(r, COMMAND_USAGE, STR_FMT ": %s", STR_ARG(path), err_text(e)), false;
+    if (!metainfo_read(text, &r->memory, m, &why))
+        return torrent_fail(r, COMMAND_USAGE, STR_FMT ": %s (at byte %td)", STR_ARG(path), why.reason, why.offset), false;
+    digest_of(DIGEST_SHA1, m->info, hash);
+    return true;
+}
+
+str torrent_magnet_text(torrent_run *r, const metainfo *m, const uint8_t *hash)
+{
+    magnet link = {.name = m->name};
+    memcpy(link.hash, hash, sizeof link.hash);
+    for (int i = 0; i < m->tracker_count && i < MAGNET_TRACKERS_MAX; i++)
+        link.trackers[link.tracker_count++] = m->trackers[i].url;
+    for (int i = 0; i < m->web_seed_count && i < MAGNET_WEB_SEEDS_MAX; i++)
+        link.web_seeds[link.web_seed_count++] = m->web_seeds[i];
+    buf text = buf_make(MAGNET_BYTES_MAX);
+    // Too many long URLs: the hash is what matters.
+    if (!magnet_write(&text, &link)) {
+        link.tracker_count = link.web_seed_count = 0;
+        buf_clear(&text);
+        (void)magnet_write(&text, &link);
+    }
+    str out = str_copy(&r->memory, buf_str(&text));
+    buf_free(&text);
+    return out;
+}
+
+// -o is what people type.
+static void short_option_spell_out(int argc, char **argv, char *output)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "-o") == 0)
+            argv[i] = output;
+}
+
+int cmd_torrent(int argc, char **argv)
+{
+    torrent_run r = {.memory = arena_make(TORRENT_MEMORY_BYTES_MAX), .out = buf_make(TORRENT_TEXT_BYTES_MAX)};
+    const command_option options[] = {
+        {"piece", OPTION_TEXT, &r.piece, "SIZE", "create: bytes of a piece, a power of two (default: by the length)"},
+        {"tracker", OPTION_TEXT, &r.trackers, "URLS", "create: trackers, separated by commas, each a tier"},
+        {"web-seed", OPTION_TEXT, &r.web_seeds, "URLS", "create: where the same files are on the web, separated by commas"},
+        {"private", OPTION_FLAG, &r.private, NULL, "create: peers come from the trackers alone"},
+        {"comment", OPTION_TEXT, &r.comment, "TEXT", "create: a comment"},
+        {"name", OPTION_TEXT, &r.name, "NAME", "create: the torrent's name (default: PATH's last part)"},
+        {"no-date", OPTION_FLAG, &r.no_date, NULL, "create: do not say when; the same files give the same bytes"},
+        {"output", OPTION_TEXT, &r.output, "FILE", "create: where to write (default: NAME.torrent here)"},
+        {"json", OPTION_FLAG, &r.json, NULL, "show, check: one JSON object"},
+        {0},
+    };
+    const command_help help = {"torrent", "create PATH | show FILE|MAGNET | check FILE DIR | magnet FILE",
+                               "Makes, shows and checks torrent files and magnet links.", options, more};
+    char output[] = "--output";
+    int chosen = -1;
+    short_option_spell_out(argc, argv, output);
+    if (!options_read(argc, argv, &help, r.words, 3, &r.word_count, &r.code))
+        return r.code;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs && r.word_count; i++)
+        if (str_eq(r.words[0], str_z(verbs[i].name)))
+            chosen = (int)i;
+    if (chosen < 0 || r.word_count != verbs[chosen].words)
+        return usage_error(&help, "say: create PATH, show FILE or a magnet link, check FILE DIR, or magnet FILE");
+    r.world = world_linux_new(S("torrent"), NULL, 0);
+    verbs[chosen].run(&r);
+    fwrite(r.out.at, 1, r.out.len, stdout);
+    if (r.trouble.len)
+        (void)command_error("torrent", r.code, STR_FMT, STR_ARG(r.trouble));
+    else if (r.out.full)
+        r.code = command_error("torrent", COMMAND_FAILED, "the text is too long to be printed whole");
+    world_linux_free(r.world);
+    buf_free(&r.out);
+    arena_free(&r.memory);
+    return r.code;
+}

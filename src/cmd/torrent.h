@@ -1,0 +1,48 @@
+// naru torrent: what its verbs share. Private to torrent*.c.
+#pragma once
+#include "base/buf.h"
+#include "cmd/options.h"
+#include "rt/world.h"
+#include "wire/bt/magnet.h"
+
+enum {
+    TORRENT_MEMORY_BYTES_MAX = 1 << 30,
+    TORRENT_TEXT_BYTES_MAX = 64 << 20,           // what is printed
+    TORRENT_BUFFER_BYTES = 256 * 1024,           // read at once
+    TORRENT_RUN_BYTES = 4 << 20,                 // hashed in one work
+    TORRENT_HASHERS = 16,                        // fibers; as many works as there are processors run
+};
+
+typedef struct {
+    world *world;
+    arena  memory;
+    buf    out;                                  // standard output, when all is done
+    str    words[3];
+    int    word_count;
+    bool   json;
+    str    piece, trackers, web_seeds, comment, name, output;        // create
+    bool   private, no_date;
+    int    code;
+    str    trouble;                              // why code is not COMMAND_OK
+} torrent_run;
+
+void torrent_create(torrent_run *r);
+void torrent_check(torrent_run *r);
+void torrent_show(torrent_run *r);
+void torrent_magnet(torrent_run *r);
+
+void torrent_fail(torrent_run *r, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+// The .torrent file `path`, and its info hash. False: trouble says why, with the offset.
+bool torrent_open(torrent_run *r, str path, metainfo *m, uint8_t hash[INFO_HASH_BYTES]);
+str  torrent_magnet_text(torrent_run *r, const metainfo *m, const uint8_t *hash);    // empty when it is too long
+
+// Hashing all pieces on the workers, with a progress display where standard error is a terminal.
+typedef struct {
+    const metainfo *layout;                      // files, piece_bytes, piece_count, length
+    char     **paths;                            // where each file is; NULL: is not there
+    const char *verb;                            // "checking"
+    unsigned char *digests;                      // out: INFO_HASH_BYTES for each piece
+    bool      *read;                             // out: could all bytes of the piece be read?
+    err       *errors;                           // out: of each file; E_EOF: it is too short
+} torrent_hashing;
+bool torrent_hash(torrent_run *r, torrent_hashing *h);      // false: no loop could be had; trouble says so
