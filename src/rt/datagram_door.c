@@ -191,6 +191,9 @@ err datagram_open(scope *s, world *w, const char *service, addr at, bool share_p
         return e;
     datagram_door *d = memory_zeroed(1, sizeof *d);
     *d = (datagram_door){.world = w, .sock = socket, .at = sock_local(socket), .answer = answer, .arg = arg};
+    meter_show(&received);
+    meter_show(&answered);
+    meter_show(&dropped);
     batch_hold();
     e = scope_go(s, service, door_run, d);
     if (e) {

@@ -244,6 +244,8 @@ static err door_start(scope *s, world *w, sock *listener, const door_options *op
     door *d = memory_zeroed(1, sizeof *d);
     *d = (door){.world = w, .options = *options, .serve = serve, .arg = arg, .listener = listener};
     d->at = sock_local(listener);
+    meter_show(&conns_refused);
+    meter_show(&accept_pauses);
     if (!doors_here.ends.next)
         list_init(&doors_here);
     list_append(&doors_here, &d->open);

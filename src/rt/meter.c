@@ -23,6 +23,8 @@ static inline void meter_used(meter *m)
         meter_register(m);
 }
 
+void meter_show(meter *m) { meter_used(m); }
+
 void meter_add_at(meter *m, int index, int64_t n)
 {
     must(index >= 0 && index < METER_LABELS_MAX && (index == 0 || m->values[index]));

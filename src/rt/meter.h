@@ -19,6 +19,8 @@ typedef struct meter {
     _Atomic bool registered;
 } meter;
 
+// Printed from now on, with 0 until something happens: `increase()` and `absent()` need a beginning. At a service's start.
+void meter_show(meter *m);
 void meter_add(meter *m, int64_t n);                       // counter or gauge (n may be negative for a gauge)
 void meter_add_at(meter *m, int value_index, int64_t n);   // with the label's value
 void meter_set(meter *m, int64_t n);

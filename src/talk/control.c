@@ -100,6 +100,11 @@ static void status(const struct control *k, http_reply *reply, arena *msg)
     answer(reply, JSON, &out, msg);
 }
 
+// Not what the clock says minus the age: it must not move when the clock is set.
+static meter start_time = {
+    .name = "naru_start_time_seconds", .help = "When this process began, seconds since 1970", .type = METER_GAUGE,
+};
+
 static void metrics(http_reply *reply, arena *msg)
 {
     buf out = buf_make(CONTROL_ANSWER_BYTES_MAX);
@@ -316,6 +321,7 @@ err control_open_at(node *n, const char *path)
     enum { CONTROL_CONNS_MAX = 64 };
     struct control *k = control_of(n);
     k->opened_ns = world_now_ns(n->world);
+    meter_set(&start_time, world_wall_ns(n->world) / NS_PER_S);
     door *d;
     return door_open_unix(&n->scope, n->world, path, 0600,
                           (door_options){.service = "control", .conns_max = CONTROL_CONNS_MAX}, serve, k, &d);

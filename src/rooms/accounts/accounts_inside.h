@@ -17,6 +17,7 @@ typedef struct {
 } accounts;
 
 // The line protocol (protocol.c) and the control routes (control.c).
+void accounts_meters_show(void);
 void accounts_converse(conn *c, void *arg);
 void accounts_control(accounts *s);
 

@@ -11,6 +11,8 @@ enum { LINE_BYTES_MAX = 4096, PROTOCOL_ARENA_BYTES = 64 * 1024 };
 static meter checks = {.name = "naru_accounts_logins_total", .help = "Login verdicts", .type = METER_COUNTER,
                        .label = "verdict",
                        .values = {"ok", "wrong", "too-many", "trouble"}};
+void accounts_meters_show(void) { meter_show(&checks); }
+
 typedef enum { CHECK_OK, CHECK_WRONG, CHECK_TOO_MANY, CHECK_TROUBLE } check_verdict;
 
 typedef struct { str service, client, user, password, account, address; } request;

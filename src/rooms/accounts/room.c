@@ -173,6 +173,7 @@ static err start(room *r, str *why)
 {
     accounts *s = memory_zeroed(1, sizeof *s);
     r->state = s;
+    accounts_meters_show();
     s->r = r;
     s->w = r->world;
     settings_take(s);

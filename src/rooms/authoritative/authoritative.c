@@ -306,6 +306,9 @@ static err start(room *r, str *why)
     s->room = r;
     s->msg = arena_make(MESSAGE_ARENA_BYTES);
     r->state = s;
+    meter_show(&queries);
+    meter_show(&replies);
+    meter_show(&recursions);
     recurse_take(s, r->settings);
     if (!zones_take(s, r->settings, why))
         return E_PROTOCOL;

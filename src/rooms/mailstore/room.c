@@ -154,6 +154,8 @@ static err start(room *r, str *why)
 {
     mailstore *m = memory_zeroed(1, sizeof *m);
     r->state = m;
+    meter_show(&stored);
+    meter_show(&retrieved);
     m->r = r;
     m->w = r->world;
     settings_take(m);

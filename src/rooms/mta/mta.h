@@ -62,3 +62,5 @@ void mta_count_refused(void);
 void mta_count_delivered(bool local);
 void mta_count_bounced(void);
 void mta_count_deferred(void);
+void mta_count_waiting(int64_t change);          // living letters
+void mta_meters_show(void);

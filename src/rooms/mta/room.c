@@ -105,6 +105,7 @@ static err start(room *r, str *why)
 {
     mta *m = memory_zeroed(1, sizeof *m);
     r->state = m;
+    mta_meters_show();
     m->room = r;
     m->w = r->world;
     if (!mta_settings_take(m, r->settings, why))

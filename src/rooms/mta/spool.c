@@ -4,6 +4,7 @@
 
 #include "base/heap_memory.h"
 #include "base/must.h"
+#include "rooms/mta/mta.h"
 #include "rt/sim.h"
 
 struct spool {
@@ -68,6 +69,7 @@ static void letter_join(spool *s, letter *l)
     bool fits = map_put(&s->by_id, id_key(&l->map_key), l);
     must(fits);
     s->count++;
+    mta_count_waiting(+1);
     segment_count(s, l->place.segment, +1);
 }
 
@@ -79,6 +81,7 @@ static void letter_end(spool *s, letter *l)
     map_remove(&s->by_id, id_key(&l->map_key));
     list_remove(&l->link);
     s->count--;
+    mta_count_waiting(-1);
     segment_count(s, l->place.segment, -1);
     spool_forget_text(s, l);
     if (l->in_blob)
@@ -187,6 +190,7 @@ err spool_open(world *w, str directory, arena *a, spool **out, str *why)
     if (e == E_OK)
         e = journal_open(w, str_format(a, STR_FMT "/journal", STR_ARG(directory)), (journal_options){0}, replay, s, a,
                          &s->journal, why);
+    mta_count_waiting(s->count);
     if (e != E_OK) {
         spool_close(s);
         return e;
@@ -204,6 +208,7 @@ void spool_close(spool *s)
 {
     if (!s)
         return;
+    mta_count_waiting(-s->count);
     for (list_link *k; (k = list_first(&s->letters));)
         letter_free(LIST_OF(k, letter, link));
     if (s->journal)

@@ -300,6 +300,9 @@ static void control_flush(void *arg, const http_request *q, http_reply *reply, a
 static err start(room *r, str *why)
 {
     server *s = memory_zeroed(1, sizeof *s);
+    meter_show(&queries);
+    meter_show(&sent);
+    meter_show(&cache_bytes);
     s->room = r;
     s->msg = arena_make(FAST_ARENA_BYTES);
     s->network_secret = world_random_u64(r->world);
