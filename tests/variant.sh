@@ -8,7 +8,7 @@ steps='unit fuzz sim'
 case $1 in
 clang)      steps='hardened unit fuzz sim'; options=; CC=clang; export CC ;;
 sanitized)  options='-Db_sanitize=address,undefined -Doptimization=1' ;;
-threads)    options='-Db_sanitize=thread -Doptimization=1'; steps=unit-rt ;;
+threads)    options='-Db_sanitize=thread -Doptimization=1'; steps=unit ;;
 ucontext)   options='-Ducontext=true'; steps='unit sim' ;;
 *)          echo "tests/variant.sh: no variant $1"; exit 2 ;;
 esac
@@ -18,9 +18,5 @@ if ! BUILD=$NARU_BUILD MESON_OPTIONS=$options tools/build -k 0; then
     exit 1
 fi
 echo "ok $1: everything compiles"
-# ThreadSanitizer looks at what has threads: the runtime.
-if [ "$steps" = unit-rt ]; then
-    exec tests/unit/run.sh unit-rt
-fi
 # shellcheck disable=SC2086  # a list of steps
 exec tools/test $steps
