@@ -66,30 +66,52 @@ static world *real_world(void *arg, str name, const addr *addresses, int count)
     return w;
 }
 
-// Another `naru try` may have 127.0.0.x already: each run takes a subnet where its first DNS door is free.
-static bool subnet_free(small_internet *n, int subnet)
+// Another `naru try` may have 127.0.0.x already, or another program one of our ports there: each run takes a subnet where every
+// door is free.
+static bool port_free(small_internet *n, addr at, uint16_t well_known, addr *taken)
 {
-    addr first = addr_v4(0x7f000002u + ((uint32_t)subnet << 8), small_port(n, 53));
     sock *probe;
-    if (sock_listen(n->world, first, (listen_options){0}, &probe) != E_OK)
+    at = addr_with_port(at, small_port(n, well_known));
+    if (sock_listen(n->world, at, (listen_options){0}, &probe) != E_OK) {
+        *taken = at;
         return false;
+    }
     sock_close(probe);
+    return true;
+}
+
+static bool host_free(small_internet *n, const lab_host *h, addr *taken)
+{
+    static const uint16_t mail[] = {25, 587, 465, 110, 995};
+    for (int i = 0; i < h->address_count; i++) {
+        bool names = h->zone_count || h->resolver;
+        if ((names && !port_free(n, h->here[i], 53, taken)) || (h->upper && !port_free(n, h->here[i], 12000, taken)))
+            return false;
+        for (size_t k = 0; k < sizeof mail / sizeof *mail && h->mail_domain.len; k++)
+            if (!port_free(n, h->here[i], mail[k], taken))
+                return false;
+    }
     return true;
 }
 
 static bool map_read(small_internet *n, str *why)
 {
     config_error error = {0};
-    int subnet = n->options.real_addresses || n->options.make ? -1 : 0;
-    while (subnet >= 0 && subnet < SMALL_SUBNETS && !subnet_free(n, subnet))
-        subnet++;
-    if (subnet == SMALL_SUBNETS)
-        return failed(n, why, "no free loopback subnet", S("127.0.0.x to 127.0.199.x"),
-                      S("port 5300 is taken everywhere; stop another `naru try`"));
-    n->options.subnet = subnet;
-    if (lab_read(&n->map, subnet, &n->memory, &error))
-        return true;
-    return failed(n, why, "the map of the small Internet,", str_format(&n->memory, "line %d", error.line), error.text);
+    addr taken = {0};
+    bool choose = !n->options.real_addresses && !n->options.make, all_free;
+    for (int subnet = choose ? 0 : -1; subnet < SMALL_SUBNETS; subnet++) {
+        n->options.subnet = subnet;
+        if (!lab_read(&n->map, subnet, &n->memory, &error))
+            return failed(n, why, "the map of the small Internet,", str_format(&n->memory, "line %d", error.line), error.text);
+        all_free = true;
+        for (int i = 0; i < n->map.count && choose && all_free; i++)
+            all_free = host_free(n, &n->map.hosts[i], &taken);
+        if (all_free)
+            return true;
+    }
+    return failed(n, why, "no loopback subnet from 127.0.0.x to 127.0.199.x has its ports free; at last", addr_text(&n->memory, taken),
+                  str_format(&n->memory, "already in use; does a program listen on port %d at every address? Stop it, or use `naru try --shell`",
+                             taken.port));
 }
 
 // ---- files ------------------------------------------------------------------------------------------------------------

@@ -77,6 +77,26 @@ def case_a_full_disk_answers_452_and_recovers(i):
         os.rmdir(directory)
 
 
+def case_a_taken_port_is_avoided(i):
+    others = []
+    for subnet in range(40):
+        other = socket.socket()
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            other.bind((f"127.0.{subnet}.35", 2525))
+            other.listen()
+            others.append(other)
+        except OSError:                                  # a naru that runs already
+            other.close()
+    mine = {o.getsockname()[0] for o in others}
+    try:
+        with SmallInternet(i.naru) as beside:
+            assert beside.where("hamburger.edu", "smtp")[0] not in mine
+    finally:
+        for other in others:
+            other.close()
+
+
 def case_a_directory_that_cannot_be_written_is_named(i):
     code, said = run([i.naru, "try", "--json", "--dir", "/proc/naru"])
     assert code == 1 and "/proc/naru" in said, (code, said)
