@@ -36,8 +36,9 @@ static bool tls_start(mta *m, str *why)
         return true;
     if (!pem(m, "certificate", &chain, why) || !pem(m, "key", &key, why))
         return false;
-    m->tls_smtp = tls_server_new(m->w, "smtp", chain, key, NULL, m->room->memory, why);
-    m->tls_submission = tls_server_new(m->w, "submission", chain, key, NULL, m->room->memory, why);
+    static const char *const alpn[] = {"smtp", ""};       // who comes for HTTP is refused in the handshake (ALPACA)
+    m->tls_smtp = tls_server_new(m->w, "smtp", chain, key, alpn, m->room->memory, why);
+    m->tls_submission = tls_server_new(m->w, "submission", chain, key, alpn, m->room->memory, why);
     return m->tls_smtp && m->tls_submission;
 }
 
