@@ -8,6 +8,7 @@
 enum {
     TORMENT_LETTERS_MAX = 1000000,
     TORMENT_RECIPIENTS_MAX = 3,              // of one letter
+    TORMENT_COPIES_MAX = 4,                  // of one letter in one mailbox that are told apart; more are simply too many
     TORMENT_PEOPLE_MAX = 64, TORMENT_HOSTS_MAX = 32,
     TORMENT_SENDERS = 24, TORMENT_VANDALS = 4,
     TORMENT_LETTER_BYTES_MAX = 512 * 1024,
@@ -15,12 +16,16 @@ enum {
     TORMENT_PATH_BYTES = 256,
 };
 
+// Which way a copy came: the ids that its first and its last server gave it (hashes of them).
+typedef struct { uint32_t first, last; } torment_way;
+
 // What is known about one letter: it is written down here before the next word is said to a server.
 typedef struct {
     uint8_t  count, to[TORMENT_RECIPIENTS_MAX];          // indices of people
     bool     accepted[TORMENT_RECIPIENTS_MAX];           // a 250 was read
     uint8_t  unclear[TORMENT_RECIPIENTS_MAX];            // times that the connection broke between the final dot and its answer
     uint8_t  seen[TORMENT_RECIPIENTS_MAX];               // copies in the mailbox at the end
+    torment_way ways[TORMENT_RECIPIENTS_MAX][TORMENT_COPIES_MAX];
     bool     damaged;
     uint32_t sum;                                        // of the body
 } torment_letter;

@@ -87,6 +87,30 @@ static pop3_client *maildrop_open(torment *t, const torment_person *who, conn **
     return NULL;
 }
 
+// The id in the Received line at the start of `head`; 0 when there is none.
+static uint32_t id_of(str head)
+{
+    ptrdiff_t at = str_find_str(head, S(" id "));
+    str id = str_from(head, at + 4);
+    ptrdiff_t n = 0;
+    while (at >= 0 && n < id.len && is_alnum(id.at[n]))
+        n++;
+    return at < 0 ? 0 : crc32c(0, str_first(id, n));
+}
+
+static torment_way way_of(str head)
+{
+    torment_way way = {0};
+    ptrdiff_t at;
+    for (str rest = head; (at = str_find_str(rest, S("\r\nReceived: "))) >= 0;) {
+        rest = str_from(rest, at + 2);
+        way.first = id_of(rest);                         // the newest stands on top
+        if (!way.last)
+            way.last = way.first;
+    }
+    return way;
+}
+
 static void count_letter(torment *t, int person, str text)
 {
     uint64_t n;
@@ -98,8 +122,11 @@ static void count_letter(torment *t, int person, str text)
     if (crc32c(0, str_from(text, end + 4)) != l->sum)
         l->damaged = true;
     for (int i = 0; i < l->count; i++)
-        if (l->to[i] == person && l->seen[i] < UINT8_MAX)
+        if (l->to[i] == person && l->seen[i] < UINT8_MAX) {
+            if (l->seen[i] < TORMENT_COPIES_MAX)
+                l->ways[i][l->seen[i]] = way_of(str_first(text, end));
             l->seen[i]++;
+        }
 }
 
 static bool read_one(torment *t, int person, bool *break_one)
