@@ -1,0 +1,460 @@
+"""Hostile peers at the doors of mail. Every case asserts the replies, that the memory stays where it was, and that others are served.
+
+Addresses 127.9.x.y are the attackers': back-off and limits are counted by address."""
+import os, poplib, re, smtplib, socket, ssl, statistics, tempfile, threading, time, uuid
+from internet import run, wait_for
+
+BOB, SCH = "bob@hamburger.edu", "alice@sch.ac.kr"
+
+
+def pss_kib(i):
+    with open(f"/proc/{i.process.pid}/smaps_rollup") as f:
+        return int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M).group(1))
+
+
+class Peer:
+    """A conversation by hand, from an address of one's own."""
+
+    def __init__(self, i, host, service, source="127.9.0.1", greeting=True):
+        self.s = socket.create_connection(i.where(host, service), timeout=20, source_address=(source, 0))
+        self.held = b""
+        if greeting:
+            self.line()
+
+    def line(self):
+        while b"\n" not in self.held:
+            piece = self.s.recv(65536)
+            if not piece:
+                whole, self.held = self.held, b""
+                return whole
+            self.held += piece
+        line, self.held = self.held.split(b"\n", 1)
+        return line + b"\n"
+
+    def reply(self):
+        text = b""
+        while True:
+            line = self.line()
+            text += line
+            if not line or line[3:4] != b"-":
+                return text
+
+    def say(self, text):
+        self.s.sendall(text if isinstance(text, bytes) else text.encode() + b"\r\n")
+
+    def ask(self, text):
+        self.say(text)
+        return self.reply()
+
+    def rest(self):
+        said, self.held = self.held, b""
+        try:
+            while piece := self.s.recv(65536):
+                said += piece
+        except ConnectionResetError:
+            pass
+        return said
+
+    def tls(self, i, context=None, **more):
+        c = context or ssl.create_default_context(cafile=i.ca)
+        c.check_hostname = False
+        self.s = c.wrap_socket(self.s, **more)
+        self.held = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.s.close()
+
+
+def others_are_served(i):
+    with smtplib.SMTP(*i.where("hamburger.edu", "smtp"), timeout=20) as s:
+        assert s.noop()[0] == 250
+
+
+def texts_of(i, who=BOB):
+    p = poplib.POP3(*i.where(who.split("@")[1], "pop3"), timeout=20)
+    p.user(who)
+    p.pass_(i.passwords[who])
+    texts = [b"\r\n".join(p.retr(n + 1)[1]) for n in range(len(p.list()[1]))]
+    p.quit()
+    return texts
+
+
+def envelope(p, to=BOB, sender="mallory@evil.example", helo="evil.example"):
+    assert p.ask(f"EHLO {helo}").startswith(b"250")
+    assert p.ask(f"MAIL FROM:<{sender}>").startswith(b"250")
+    assert p.ask(f"RCPT TO:<{to}>").startswith(b"250")
+    assert p.ask("DATA").startswith(b"354")
+
+
+# ---- smuggling --------------------------------------------------------------------------------------------------------
+
+SPELLINGS = [b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\r", b"\r\n.\n", b"\r.\r\n", b"\r.\n", b"\n.\r", b"\r\n.\r\r\n", b"\r\r\n.\r\n"]
+
+
+def case_no_spelling_of_the_end_smuggles_a_letter(i):
+    for spelling in SPELLINGS:
+        for wait in (0, 0.05):
+            mark = uuid.uuid4().hex.encode()
+            with Peer(i, "hamburger.edu", "smtp") as p:
+                envelope(p)
+                p.say(b"Subject: cover\r\n\r\ncover" + spelling)
+                time.sleep(wait)
+                try:
+                    p.say(b"MAIL FROM:<admin@hamburger.edu>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\nSubject: " + mark +
+                          b"\r\n\r\nsmuggled\r\n.\r\nQUIT\r\n")
+                except OSError:
+                    pass                                  # hung up on us already
+                said = p.rest()
+            assert said.startswith(b"550 5.5.2 Bare"), (spelling, said)
+            assert said.count(b"\r\n") == 1, (spelling, said)
+            assert not any(mark in t for t in texts_of(i)), spelling
+    others_are_served(i)
+
+
+def case_line_ends_of_their_own_in_commands_and_headers_are_refused(i):
+    with Peer(i, "hamburger.edu", "smtp") as p:
+        p.ask("EHLO evil.example")
+        assert p.ask(b"MAIL FROM:<a@evil.example>\rRCPT TO:<bob@hamburger.edu>\r\n").startswith(b"500")
+        assert p.ask(b"MAIL FROM:<a@evil.example>\nRCPT TO:<bob@hamburger.edu>\r\n").startswith(b"500")
+        assert p.line().startswith(b"503"), "RCPT stands alone"
+    for head in (b"Subject: x\rBcc: y@z.org\r\n", b"Subject: x\nBcc: y@z.org\r\n"):
+        with Peer(i, "hamburger.edu", "smtp") as p:
+            envelope(p)
+            p.say(head + b"\r\nx\r\n.\r\n")
+            assert p.rest().startswith(b"550 5.5.2")
+
+
+def case_nul_and_control_bytes(i):
+    with Peer(i, "hamburger.edu", "smtp") as p:
+        for bad in (b"EHLO evil\0.example\r\n", b"MAIL FROM:<a\0@evil.example>\r\n", b"NOOP \x1b[2J\r\n", b"\0\0\0\r\n", b"HELO \x80\xff\r\n"):
+            assert re.match(rb"5\d\d |250", p.ask(bad)), bad
+        mark = uuid.uuid4().hex.encode()
+        envelope(p)
+        assert p.ask(b"Subject: " + mark + b"\r\n\r\nbefore\0after\x01\x7f\r\n.\r\n").startswith(b"250")
+    assert wait_for(lambda: any(mark in t and b"before\0after\x01\x7f" in t for t in texts_of(i))), "the whole line arrives"
+
+
+# ---- TLS --------------------------------------------------------------------------------------------------------------
+
+def case_commands_injected_before_tls_are_dropped(i):
+    for service, say in (("smtp", b"STARTTLS\r\nMAIL FROM:<a@evil.example>\r\nNOOP\r\n"), ("submission", b"STARTTLS\r\nNOOP\r\n")):
+        with Peer(i, "hamburger.edu", service) as p:
+            p.ask("EHLO evil.example")
+            assert p.ask(say).startswith(b"220")
+            p.tls(i)
+            p.say("RCPT TO:<bob@hamburger.edu>")
+            assert p.line().startswith(b"503"), "the injected MAIL is not there, nor an answer to it"
+            assert p.ask("MAIL FROM:<a@evil.example>").startswith(b"503"), "nor is the EHLO of before"
+    with Peer(i, "hamburger.edu", "pop3") as p:
+        assert p.ask(b"STLS\r\nUSER bob@hamburger.edu\r\nCAPA\r\n").startswith(b"+OK")
+        p.tls(i)
+        p.say("PASS " + i.passwords[BOB])
+        assert p.line().startswith(b"-ERR"), "the injected USER does not count"
+
+
+def case_a_login_from_before_tls_does_not_count_under_it(i):
+    with Peer(i, "crepes.fr", "submission", source="127.0.0.1") as p:
+        p.ask("EHLO laptop.example")
+        import base64
+        plain = base64.b64encode(b"\0alice@crepes.fr\0" + i.passwords["alice@crepes.fr"].encode()).decode()
+        assert p.ask("AUTH PLAIN " + plain).startswith(b"235")
+        assert p.ask("STARTTLS").startswith(b"220")
+        p.tls(i)
+        p.ask("EHLO laptop.example")
+        assert p.ask("MAIL FROM:<alice@crepes.fr>").startswith(b"530")
+
+
+def resumes(i, ticket_from, used_at):
+    c = ssl.create_default_context(cafile=i.ca)
+    c.check_hostname = False
+    c.maximum_version = ssl.TLSVersion.TLSv1_2                # Python shows its sessions at once there
+    with Peer(i, "hamburger.edu", ticket_from, greeting=False) as p:
+        p.tls(i, c)
+        p.line()
+        session = p.s.session
+    with Peer(i, "hamburger.edu", used_at, greeting=False) as p:
+        p.tls(i, c, session=session)
+        p.line()
+        return p.s.session_reused
+
+
+def case_a_ticket_of_one_service_is_nothing_to_another(i):
+    assert resumes(i, "pop3s", "pop3s"), "else this case shows nothing"
+    assert not resumes(i, "pop3s", "submissions")
+    assert not resumes(i, "submissions", "pop3s")
+
+
+def case_browsers_are_hung_up_on(i):
+    http = b"POST /<script>alert(1)</script> HTTP/1.1\r\nHost: hamburger.edu\r\nContent-Length: 30\r\n\r\nMAIL FROM:<a@b.org>\r\nQUIT\r\n"
+    for service in ("smtp", "submission", "pop3"):
+        with Peer(i, "hamburger.edu", service) as p:
+            p.say(http)
+            said = p.rest()
+            assert b"script" not in said and b"250" not in said and said.count(b"\n") <= 1, (service, said)
+    for service in ("submissions", "pop3s"):
+        c = ssl.create_default_context(cafile=i.ca)
+        c.set_alpn_protocols(["h2", "http/1.1"])
+        with Peer(i, "hamburger.edu", service, greeting=False) as p:
+            try:
+                p.tls(i, c)
+                raise AssertionError(service + " spoke to somebody who came for HTTP")
+            except (ssl.SSLError, ConnectionResetError):
+                pass
+
+
+class OddServer(threading.Thread):
+    """A submission server with crepes.fr's certificate that lies as `act` wishes; keeps what the client said."""
+
+    def __init__(self, i, inject=b""):
+        super().__init__(daemon=True)
+        self.inject, self.heard, self.plain = inject, b"", b""
+        home = i.map["hosts"]["crepes.fr"]["dir"]
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(os.path.join(home, "cert.pem"), os.path.join(home, "key.pem"))
+        self.door = socket.create_server((i.where("crepes.fr", "smtp")[0], 0))
+        self.address = "%s:%d" % self.door.getsockname()
+        self.start()
+
+    def run(self):
+        s, _ = self.door.accept()
+        s.settimeout(10)
+        try:
+            s.sendall(b"220 odd\r\n")
+            self.plain += s.recv(4096)
+            s.sendall(b"250-odd\r\n250 STARTTLS\r\n")
+            self.plain += s.recv(4096)
+            s.sendall(b"220 go\r\n" + self.inject)
+            s = self.context.wrap_socket(s, server_side=True)
+            data = False
+            while piece := s.recv(65536):
+                self.heard += piece
+                if data and not self.heard.endswith(b"\r\n.\r\n"):
+                    continue
+                word = piece.split(b" ")[0].strip().upper()
+                answer = {b"EHLO": b"250-odd\r\n250 AUTH PLAIN\r\n", b"AUTH": b"235 ok\r\n", b"DATA": b"354 go\r\n"}.get(word, b"250 ok\r\n")
+                data = word == b"DATA"
+                s.sendall(answer)
+        except OSError:
+            pass
+
+
+def send_to(i, odd, *words, text="Do you like ketchup?"):
+    return run([i.naru, "mail", "send", "bob@hamburger.edu", "--account", "alice@crepes.fr", "--server", odd.address, "--ca", i.ca,
+                *words, "--text", text], env={"NARU_DIR": i.dir, "NARU_PASSWORD": "made-up-0001", "LANG": "C.UTF-8"})
+
+
+def case_answers_injected_before_tls_are_not_believed(i):
+    odd = OddServer(i, b"250-odd\r\n250 AUTH PLAIN\r\n235 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n250 accepted\r\n")
+    code, said = send_to(i, odd)
+    assert b"AUTH" not in odd.plain and b"MAIL" not in odd.plain, odd.plain
+    assert code != 0 or odd.heard.count(b"EHLO") == 1 and b"ketchup" in odd.heard, (code, said, odd.heard)
+
+
+def case_what_our_client_sends_smuggles_nothing(i):
+    odd = OddServer(i)
+    evil = "one\n.\nMAIL FROM:<x@evil.example>\r.\rtwo\r\n.\r\nRSET\n..\nend"
+    code, said = send_to(i, odd, "--subject", "x\r\nBcc: victim@evil.example\r\n\r\n.\r\nRSET", text=evil)
+    assert code == 0, said
+    assert not re.search(rb"(?<!\r)\n|\r(?!\n)", odd.heard), "a stray CR or LF went out"
+    letter = odd.heard.split(b"DATA\r\n", 1)[1]
+    assert letter.count(b"\r\n.\r\n") == 1, letter
+    head = letter.split(b"\r\n\r\n", 1)[0]
+    assert not re.search(rb"^(Bcc|RSET)", head, re.M | re.I), head
+
+
+# ---- the state of a conversation --------------------------------------------------------------------------------------
+
+def case_nothing_survives_a_letter_that_was_refused(i):
+    heads = (("5.4.6", b"Received: from x by y; z\r\n" * 102), ("5.3.4", b"X-A: b\r\n" * 1500))
+    for want, head in heads:
+        with Peer(i, "hamburger.edu", "smtp") as p:
+            envelope(p)
+            said = p.ask(head + b"\r\nx\r\n.\r\n")
+            assert said.startswith(b"55") and want.encode() in said, said
+            assert p.ask("DATA").startswith(b"503"), want
+            assert p.ask("RCPT TO:<bob@hamburger.edu>").startswith(b"503"), want
+    with Peer(i, "hamburger.edu", "smtp") as p:
+        p.ask("EHLO evil.example")
+        assert p.ask("MAIL FROM:<a@evil.example> SIZE=99999999999").startswith(b"552")
+        assert p.ask("RCPT TO:<bob@hamburger.edu>").startswith(b"503")
+        p.ask("MAIL FROM:<a@evil.example>")
+        p.ask("RCPT TO:<bob@hamburger.edu>")
+        assert p.ask("VRFY bob").startswith(b"252")
+        assert p.ask("RSET").startswith(b"250")
+        assert p.ask("DATA").startswith(b"503")
+
+
+def case_a_long_header_stays_in_one_piece(i):
+    mark = uuid.uuid4().hex.encode()
+    head = b"".join(b"X-Filler-%d: %s\r\n" % (n, b"f" * 900) for n in range(120))         # 110 KB: it does not fit into memory at once
+    with Peer(i, "hamburger.edu", "smtp") as p:
+        envelope(p)
+        assert p.ask(b"Subject: " + mark + b"\r\n" + head + b"X-Last: here\r\n\r\nthe body\r\n.\r\n").startswith(b"250")
+    found = lambda: [t for t in texts_of(i) if mark in t]
+    assert wait_for(found)
+    assert b"X-Last: here" in found()[0].split(b"\r\n\r\n", 1)[0], "an empty line cut the header in two"
+
+
+# ---- floods -----------------------------------------------------------------------------------------------------------
+
+def flood(i, service, line, most, host="hamburger.edu"):
+    """Says the line again and again; how many answers came before the server had enough."""
+    answers = 0
+    with Peer(i, host, service) as p:
+        if service != "pop3":
+            p.ask("EHLO evil.example")
+        try:
+            while answers < most:
+                p.s.sendall(line * 50)
+                for _ in range(50 * line.count(b"\r\n")):
+                    said = p.reply() if service != "pop3" else p.line()
+                    if not said or said.startswith(b"421"):
+                        return answers
+                    answers += 1
+        except OSError:
+            pass
+    return answers
+
+
+def case_floods_of_polite_commands_end(i):
+    before = pss_kib(i)
+    for line, most in ((b"NOOP\r\n", 1500), (b"RSET\r\n", 1500), (b"VRFY bob\r\n", 1500), (b"HELP\r\n", 6000), (b"\r\n", 1500), (b"EHLO a\r\n", 6000),
+                       (b"MAIL FROM:<a@b.org> SIZE=99999999999\r\n", 6000), (b"MAIL FROM:<a@b.org>\r\nEHLO a\r\n", 7000),
+                       (b"RCPT TO:<x@victim.example>\r\n", 100), (b"x" * 1000 + b"\r\n", 100), (b"y" * 5000 + b"\r\n", 100)):
+        assert flood(i, "smtp", line, most) < most, line[:40]
+    assert flood(i, "pop3", b"CAPA\r\n", 1000) < 1000
+    assert flood(i, "pop3", b"USER x\r\n", 200) < 200
+    others_are_served(i)
+    assert pss_kib(i) - before < 8 * 1024, (before, pss_kib(i))
+
+
+def case_a_flood_of_recipients_is_bounded(i):
+    before = pss_kib(i)
+    with Peer(i, "crepes.fr", "submission", source="127.0.0.1") as p:
+        import base64
+        p.ask("EHLO laptop.example")
+        plain = base64.b64encode(b"\0alice@crepes.fr\0" + i.passwords["alice@crepes.fr"].encode()).decode()
+        assert p.ask("AUTH PLAIN " + plain).startswith(b"235")
+        p.ask("MAIL FROM:<alice@crepes.fr>")
+        codes = [p.ask(f"RCPT TO:<u{n}@victim{n}.example>")[:3] for n in range(1500)]
+        assert codes[0] == b"250" and codes[-1] == b"452", (codes[0], codes[-1])
+        assert codes.count(b"250") <= 1001
+        p.ask("RSET")
+    assert pss_kib(i) - before < 8 * 1024
+
+
+def case_many_connections_from_one_address_leave_room_for_others(i):
+    before, held = pss_kib(i), []
+    try:
+        for _ in range(260):
+            held.append(Peer(i, "hamburger.edu", "smtp", source="127.9.0.7", greeting=False))
+        greetings = [p.line() for p in held]
+        assert any(not g.startswith(b"220") for g in greetings), "no limit for one address"
+        others_are_served(i)
+    finally:
+        for p in held:
+            p.s.close()
+    assert pss_kib(i) - before < 8 * 1024
+
+
+# ---- who may send what to whom ----------------------------------------------------------------------------------------
+
+def case_no_spelling_makes_an_open_relay(i):
+    with Peer(i, "hamburger.edu", "smtp") as p:
+        p.ask("EHLO evil.example")
+        for n, to in enumerate(("x@victim.example", "x%victim.example@hamburger.edu", "@hamburger.edu:x@victim.example", '"x@victim.example"@hamburger.edu',
+                                "x!victim.example@hamburger.edu", "victim.example!x@hamburger.edu", "x@victim.example@hamburger.edu",
+                                '"x@victim.example"', "x@[127.0.0.1]", "x@[IPv6:::1]", "x@hamburger.edu.victim.example", "@hamburger.edu,@a.org:x@victim.example",
+                                "x@victim.example%hamburger.edu", "<x@victim.example>@hamburger.edu", "x@hamburger.edu\0.victim.example")):
+            if n % 8 == 0:
+                assert p.ask("RSET").startswith(b"250")
+                assert p.ask("MAIL FROM:<admin@hamburger.edu>").startswith(b"250")
+            said = p.ask(b"RCPT TO:<" + to.encode() + b">\r\n")
+            assert said.startswith(b"5"), (to, said)
+    assert "victim" not in run([i.naru, "queue", "list"], env={"NARU_DIR": i.dir})[1]
+
+
+def case_unknown_recipients_are_refused_in_the_session(i):
+    with Peer(i, "hamburger.edu", "smtp") as p:
+        p.ask("EHLO evil.example")
+        assert p.ask("MAIL FROM:<victim@gmail.com>").startswith(b"250")
+        for n in range(5):
+            assert p.ask(f"RCPT TO:<nobody{n}@hamburger.edu>").startswith(b"550 5.1.1")
+        assert p.ask("DATA").startswith(b"503"), "no letter, so no bounce to a forged sender"
+
+
+def case_values_of_strangers_begin_no_line(i):
+    mark = uuid.uuid4().hex.encode()
+    with Peer(i, "hamburger.edu", "smtp") as p:
+        envelope(p, helo='evil"(\\);by=x<y>', sender='"a b;by c"@evil.example')
+        assert p.ask(b"Subject: " + mark + b"\r\nMessage-ID: <a\x0b\x0c@b>\r\n\r\nx\r\n.\r\n").startswith(b"250")
+    found = lambda: [t for t in texts_of(i) if mark in t]
+    assert wait_for(found)
+    lines = found()[0].split(b"\r\n\r\n", 1)[0].split(b"\r\n")
+    names = [l.split(b":")[0] for l in lines if not l.startswith((b" ", b"\t"))]
+    assert sorted(names) == sorted([b"Return-Path", b"Received", b"Subject", b"Message-ID"]), lines
+
+
+# ---- logins -----------------------------------------------------------------------------------------------------------
+
+def case_guessers_are_slowed_down_and_hung_up_on(i):
+    with Peer(i, "sch.ac.kr", "submission", source="127.9.1.1") as p:
+        p.ask("EHLO evil.example")
+        said = [p.ask("AUTH PLAIN AG5vYm9keUBzY2guYWMua3IAd3Jvbmc=") for _ in range(5)]
+        assert all(s.startswith((b"535", b"454")) for s in said), said
+        assert b"421" in p.rest()
+    with Peer(i, "sch.ac.kr", "pop3", source="127.9.1.1") as p:
+        answers = []
+        for _ in range(8):
+            try:
+                p.say("USER nobody@sch.ac.kr\r\nPASS wrong")
+                answers += [p.line(), p.line()]
+            except OSError:
+                answers += [b""]
+        assert any(b"LOGIN-DELAY" in a for a in answers) and not answers[-1], answers
+    others_are_served(i)
+
+
+def case_unknown_names_take_as_long_as_wrong_passwords(i):
+    def took(user, n):
+        with Peer(i, "sch.ac.kr", "pop3", source=f"127.9.2.{n}") as p:
+            p.ask("USER " + user)
+            start = time.perf_counter()
+            assert p.ask("PASS wrong-password").startswith(b"-ERR [AUTH]")
+            return time.perf_counter() - start
+    known, unknown = [], []
+    for n in range(7):
+        known.append(took(SCH, 2 * n + 1))
+        unknown.append(took("nobody-here@sch.ac.kr", 2 * n + 2))
+    ratio = statistics.median(known) / statistics.median(unknown)
+    assert 0.4 < ratio < 2.5, (ratio, known, unknown)
+
+
+# ---- letters that are made to hurt who reads them -----------------------------------------------------------------------
+
+def hurtful():
+    yield "a tree of parts", b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(300)) + b"\r\nend\r\n"
+    yield "many parts", b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 20000 + b"--b--\r\n"
+    yield "parameters", b"Content-Type: text/plain" + b"".join(b";\r\n name*%d*=utf-8''%%41%%42" % n for n in range(5000)) + b"\r\n\r\nx\r\n"
+    yield "encoded words", b"Subject:" + b" =?utf-8?B?aGVsbG8=?=\r\n" * 4000 + b"\r\nx\r\n"
+    yield "a terminal", b"Subject: \x1b]0;owned\x07\x1b[2J\r\nFrom: =?utf-8?Q?=1B[31mred?= <a@b.org>\r\n\r\n\x1b[2Jx\r\n"
+
+
+def case_letters_that_hurt_their_reader(i):
+    env = {"NARU_DIR": i.dir, "LANG": "C.UTF-8"}
+    for what, text in hurtful():
+        count = len(texts_of(i, SCH))
+        with Peer(i, "sch.ac.kr", "smtp") as p:
+            envelope(p, to=SCH)
+            assert p.ask(text + b".\r\n").startswith(b"250"), what
+        assert wait_for(lambda: len(texts_of(i, SCH)) == count + 1), what
+        start = time.monotonic()
+        code, said = run([i.naru, "mail", "read", str(count + 1), "--account", SCH], env=env)
+        assert code == 0, (what, said[:500])
+        assert time.monotonic() - start < 10, what
+        assert "\x1b" not in said and "\x07" not in said, what
+        code, said = run([i.naru, "mail", "list", "--account", SCH], env=env)
+        assert code == 0 and "\x1b" not in said, what
