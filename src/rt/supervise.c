@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -67,6 +68,8 @@ void supervise_notify(const char *text)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
+    struct timeval patience = {.tv_usec = 200000};      // who does not listen must not stop us
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     (void)!sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to,
                   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
     close(fd);
@@ -357,6 +360,7 @@ void supervise_end(supervisor *s) { s->ending = true; }
 
 static void stop_all(supervisor *s)
 {
+    supervise_notify("STOPPING=1");
     for (int i = s->count - 1; i >= 0; i--) {
         service *x = &s->services[i];
         supervise_stop(s, i, false);
