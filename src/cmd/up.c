@@ -263,7 +263,7 @@ static void settings_keep(uping *u, int row)
 static void hand_over(uping *u, int row)
 {
     const up_service *new = &u->next.services[row], *old = &u->plan.services[row];
-    if (str_eq(old->settings, new->settings))
+    if (str_eq(old->settings, new->settings) && !old->policy->reads_again)
         return;
     u->before[row] = *old;
     u->waits_for[row] = true;

@@ -32,7 +32,7 @@ const up_policy up_policies[UP_POLICIES] = {
      .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET,
      .reads = {"/etc/ssl/certs", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}, .what = "the queue"},
     {.name = "authoritative", .kind = &authoritative_kind, .doors = {{53, UP_TCP | UP_UDP, false}}, .connects = {53},
-     .calls = GUARD_CALLS_INET, .what = "zones"},
+     .calls = GUARD_CALLS_INET, .reads_again = true, .what = "zones"},
     {.name = "upper", .kind = &upper_kind, .doors = {{UPPER_PORT, UP_TCP | UP_UDP, false}}, .what = "nothing"},
     {.name = "control", .what = "naru status, reload, story: knocks on every control socket"},
 };

@@ -24,6 +24,7 @@ typedef struct {
     uint16_t         connects[UP_INSIDE_MAX];        // TCP ports of strangers that it dials
     unsigned         calls;                          // guard_calls
     bool             writes;                         // its own directory
+    bool             reads_again;                    // a reload concerns it also when its settings stay: it reads files (zones)
     const char      *reads[GUARD_PATHS_MAX / 2];
     const char      *what;                           // a few words for `naru services`
 } up_policy;
