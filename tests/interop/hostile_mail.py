@@ -1,7 +1,7 @@
 """Hostile peers at the doors of mail. Every case asserts the replies, that the memory stays where it was, and that others are served.
 
 Addresses 127.9.x.y are the attackers': back-off and limits are counted by address."""
-import os, poplib, re, smtplib, socket, ssl, statistics, tempfile, threading, time, uuid
+import json, os, poplib, re, smtplib, socket, ssl, statistics, tempfile, threading, time, uuid
 from internet import run, wait_for
 
 BOB, SCH = "bob@hamburger.edu", "alice@sch.ac.kr"
@@ -296,6 +296,44 @@ def case_a_long_header_stays_in_one_piece(i):
     found = lambda: [t for t in texts_of(i) if mark in t]
     assert wait_for(found)
     assert b"X-Last: here" in found()[0].split(b"\r\n\r\n", 1)[0], "an empty line cut the header in two"
+
+
+def lying_server(door):
+    """Answers at great length, and DATA with 250 before it has seen a letter."""
+    long = b"".join(b"250-" + b"x" * 1000 + b"\r\n" for _ in range(15)) + b"250 ok\r\n"
+    while True:
+        try:
+            s, _ = door.accept()
+            with s:
+                s.sendall(b"220 liar\r\n")
+                for line in s.makefile("rb"):
+                    s.sendall(b"250 liar\r\n" if line.startswith(b"EHLO") else b"250 accepted\r\n" if line.startswith(b"DATA") else long)
+        except (ConnectionError, BrokenPipeError):
+            continue
+        except OSError:
+            return
+
+
+def case_a_receiving_server_that_lies_at_great_length(i):
+    env = {"NARU_DIR": i.dir}
+    with socket.create_server(("127.9.5.1", i.where("crepes.fr", "smtp")[1])) as door:
+        threading.Thread(target=lying_server, args=(door,), daemon=True).start()
+        before = pss_kib(i)
+        with smtplib.SMTP(*i.where("crepes.fr", "submission"), timeout=20) as s:
+            s.login("alice@crepes.fr", i.passwords["alice@crepes.fr"])
+            s.sendmail("alice@crepes.fr", [f"u{n}@[127.9.5.1]" for n in range(120)], "Subject: to a liar\r\n\r\nx\r\n")
+
+        def letters():
+            said = json.loads(run([i.naru, "queue", "list", "--json"], env=env)[1])
+            return [l for l in said if any("127.9.5.1" in r["address"] for r in l["recipients"])]
+        assert wait_for(lambda: letters() and all(r["attempts"] for r in letters()[0]["recipients"] if "127.9.5.1" in r["address"])), letters()
+        waiting = [r for r in letters()[0]["recipients"] if "127.9.5.1" in r["address"]]
+        assert len(waiting) == 120 and all(r["state"] == "waiting" for r in waiting), "250 to DATA was taken for a promise"
+        assert i.process.poll() is None
+        assert pss_kib(i) - before < 8 * 1024
+        run([i.naru, "queue", "delete", letters()[0]["id"]], env=env)
+        assert wait_for(lambda: not letters())
+    others_are_served(i)
 
 
 # ---- floods -----------------------------------------------------------------------------------------------------------
