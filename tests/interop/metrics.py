@@ -98,7 +98,7 @@ def case_the_queue_gauge_follows_the_queue(i):
         s.login("alice@crepes.fr", i.passwords["alice@crepes.fr"])
         s.sendmail("alice@crepes.fr", ["mark@mail.networkutopia.com"], f"Subject: {mark}\r\n\r\nx\r\n")    # nobody listens there
     assert number(i, "naru_mta_letters_accepted_total") == accepted + 1
-    assert wait_for(lambda: number(i, "naru_mta_deferrals_total") > deferred)
+    assert wait_for(lambda: number(i, "naru_mta_deferrals_total") > deferred, 60)  # some fifteen seconds
     env = {"NARU_DIR": i.dir}
     listed = lambda: json.loads(run([i.naru, "queue", "list", "--json"], env=env)[1])
     assert wait_for(lambda: len(listed()) == number(i, "naru_mta_queue_letters") >= 1)
