@@ -66,6 +66,7 @@ static void invariant_broke(const char *what, const char *where, int line)
 }
 
 // A wild pointer in one of a thousand seeds: which one? Sanitizers tell more themselves, so they are left alone.
+#ifndef __SANITIZE_ADDRESS__
 static void on_wild_pointer(int number)
 {
     if (playing)
@@ -75,11 +76,12 @@ static void on_wild_pointer(int number)
 
 static void wild_pointers_tell(void)
 {
-#ifndef __SANITIZE_ADDRESS__
     struct sigaction ours = {.sa_handler = on_wild_pointer, .sa_flags = SA_ONSTACK};
     sigaction(SIGSEGV, &ours, NULL);
-#endif
 }
+#else
+static void wild_pointers_tell(void) { }
+#endif
 
 static void log_nowhere(void *arg, str line) { (void)arg, (void)line; }
 
