@@ -81,7 +81,8 @@ static bool response_read(const bencode_node *root, dht_message *out, bencode_re
         return refuse(why, "token is too long", r);
     if (!nodes_take(r, "nodes", 4, out) || !nodes_take(r, "nodes6", 6, out))
         return refuse(why, "nodes are no multiple of an id, an address and a port", r);
-    for (const bencode_node *v = bencode_is(values, BENCODE_LIST) ? bencode_first(values) : NULL; v; v = bencode_next(values, v)) {
+    const bencode_node *v = bencode_is(values, BENCODE_LIST) ? bencode_first(values) : NULL;
+    for (; v; v = bencode_next(values, v)) {
         str peer = bencode_string(v);
         if (peer.len == ENDPOINT_V4_BYTES || peer.len == ENDPOINT_V6_BYTES)
             (void)endpoint_read_all(peer, peer.len == ENDPOINT_V4_BYTES ? 4 : 6, out->peers, &out->peer_count, DHT_PEERS_MAX);

@@ -6,7 +6,8 @@
 
 static uint32_t id_checksum(addr at, unsigned r)
 {
-    static const unsigned char mask4[] = {0x03, 0x0f, 0x3f, 0xff}, mask6[] = {0x01, 0x03, 0x07, 0x0f, 0x1f, 0x3f, 0x7f, 0xff};
+    static const unsigned char mask4[] = {0x03, 0x0f, 0x3f, 0xff};
+    static const unsigned char mask6[] = {0x01, 0x03, 0x07, 0x0f, 0x1f, 0x3f, 0x7f, 0xff};
     unsigned char ip[8];
     int bytes = at.family == 6 ? 8 : 4;
     for (int i = 0; i < bytes; i++)
@@ -19,7 +20,8 @@ static uint32_t id_checksum(addr at, unsigned r)
 static bool is_local(addr at)
 {
     static const struct { const char *text; int bits; } nets[] = {
-        {"10.0.0.0", 8}, {"172.16.0.0", 12}, {"192.168.0.0", 16}, {"169.254.0.0", 16}, {"127.0.0.0", 8}, {"fe80::", 10}, {"fc00::", 7}, {"::1", 128},
+        {"10.0.0.0", 8}, {"172.16.0.0", 12}, {"192.168.0.0", 16}, {"169.254.0.0", 16}, {"127.0.0.0", 8},
+        {"fe80::", 10}, {"fc00::", 7}, {"::1", 128},
     };
     for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
         addr net;

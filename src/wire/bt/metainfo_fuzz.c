@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (metainfo_read(in, &a, &m, &why)) {
         promises_hold(&m, in);
         must(metainfo_write(&out, &m) && metainfo_read(buf_str(&out), &a, &n, &why));
-        must(n.length == m.length && n.file_count == m.file_count && n.tracker_count == m.tracker_count && str_eq(n.pieces, m.pieces));
+        must(n.length == m.length && n.file_count == m.file_count && str_eq(n.pieces, m.pieces));
+        must(n.tracker_count == m.tracker_count && n.web_seed_count == m.web_seed_count);
     } else {
         must(why.reason && why.offset >= 0 && why.offset <= in.len);
     }

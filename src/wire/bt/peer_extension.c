@@ -110,9 +110,10 @@ bool metadata_write(buf *out, const metadata_message *m)
 }
 
 // Flags stand beside the endpoints, one byte each, so those of port 0 are taken along until they are matched.
-static bool list_read(const bencode_node *root, const char *key, const char *flags_key, int family, addr *list, uint8_t *flags, int *count)
+static bool list_read(const bencode_node *root, const char *key, const char *flags_key, int family, addr *list,
+                      uint8_t *flags, int *count)
 {
-    str compact = bencode_get_string(root, str_z(key)), marks = flags_key ? bencode_get_string(root, str_z(flags_key)) : (str){0};
+    str compact = bencode_get_string(root, str_z(key)), marks = bencode_get_string(root, str_z(flags_key));
     if (compact.len % endpoint_bytes(family))
         return false;
     reader r = rd_of(compact);

@@ -13,7 +13,8 @@ enum {
     TRACKER_INTERVAL_MAX = 7 * 24 * 3600,
 };
 
-typedef enum { TRACKER_NONE, TRACKER_COMPLETED, TRACKER_STARTED, TRACKER_STOPPED, TRACKER_EVENTS } tracker_event;  // as in BEP 15
+// The numbers are those of BEP 15.
+typedef enum { TRACKER_NONE, TRACKER_COMPLETED, TRACKER_STARTED, TRACKER_STOPPED, TRACKER_EVENTS } tracker_event;
 
 typedef struct {
     uint8_t  hash[TRACKER_HASH_BYTES], peer_id[TRACKER_HASH_BYTES];
@@ -35,7 +36,8 @@ bool tracker_announce_read(str query, arena *a, tracker_announce *out, const cha
 bool tracker_announce_write(buf *out, const tracker_announce *x);
 
 // The info hashes of GET /scrape?info_hash=...; zero means all (which a tracker may refuse). Further ones are an error.
-bool tracker_scrape_read(str query, uint8_t hashes[TRACKER_SCRAPES_MAX][TRACKER_HASH_BYTES], int *count, arena *a, const char **why);
+bool tracker_scrape_read(str query, uint8_t hashes[TRACKER_SCRAPES_MAX][TRACKER_HASH_BYTES], int *count, arena *a,
+                         const char **why);
 bool tracker_scrape_write(buf *out, const uint8_t (*hashes)[TRACKER_HASH_BYTES], int count);
 
 typedef struct { uint8_t hash[TRACKER_HASH_BYTES]; int64_t complete, downloaded, incomplete; } tracker_swarm;

@@ -146,7 +146,8 @@ bool tracker_announce_write(buf *out, const tracker_announce *x)
     return !out->full;
 }
 
-bool tracker_scrape_read(str query, uint8_t hashes[TRACKER_SCRAPES_MAX][TRACKER_HASH_BYTES], int *count, arena *a, const char **why)
+bool tracker_scrape_read(str query, uint8_t hashes[TRACKER_SCRAPES_MAX][TRACKER_HASH_BYTES], int *count, arena *a,
+                         const char **why)
 {
     *count = 0;
     if (query.len > TRACKER_QUERY_BYTES_MAX * 2)

@@ -22,7 +22,8 @@ static void peers_take(const bencode_node *list, tracker_reply *out)
     for (const bencode_node *p = bencode_first(list); p && out->peer_count < TRACKER_PEERS_MAX; p = bencode_next(list, p)) {
         int64_t port = 0;
         addr x;
-        if (bencode_get_integer(p, S("port"), 1, UINT16_MAX, &port) && addr_parse_ip(bencode_get_string(p, S("ip")), (uint16_t)port, &x))
+        if (bencode_get_integer(p, S("port"), 1, UINT16_MAX, &port) &&
+            addr_parse_ip(bencode_get_string(p, S("ip")), (uint16_t)port, &x))
             out->peers[out->peer_count++] = x;
     }
 }
