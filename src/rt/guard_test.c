@@ -48,7 +48,7 @@ TEST(what_a_policy_names_is_allowed)
 // In a process of its own: what the body answers, or -1 when it was killed.
 static int behind_guard(const guard_policy *p, int (*body)(const char *), const char *directory)
 {
-    int status;
+    int status = 0;
     guard_report report;
     const char *why;
     pid_t child = fork();
@@ -89,7 +89,7 @@ TEST(a_service_writes_in_its_own_directory_only)
 // The tables are the process's: each test has one of its own.
 static int in_child(int (*body)(void))
 {
-    int status;
+    int status = 0;
     pid_t child = fork();
     if (child == 0)
         _exit(body());
