@@ -99,9 +99,9 @@ TEST(replies_are_written_compact_and_read)
 TEST(scraped_swarms_come_back)
 {
     arena a = arena_make(1 << 20);
-    tracker_swarm in[2] = {{H20, 1, 2, 3}, {"bbbbbbbbbbbbbbbbbbbb", 0, 0, 9}}, *got;
-    int count;
-    str failure;
+    tracker_swarm in[2] = {{H20, 1, 2, 3}, {"bbbbbbbbbbbbbbbbbbbb", 0, 0, 9}}, *got = NULL;
+    int count = 0;
+    str failure = {0};
     bencode_refusal why;
     buf out = buf_make(4096);
     CHECK(tracker_swarms_write(&out, in, 2) && tracker_swarms_read(buf_str(&out), &a, &got, &count, &failure, &why));
