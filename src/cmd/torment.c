@@ -398,6 +398,8 @@ int cmd_torment(int argc, char **argv)
     t->keep = t->wanted_directory.len > 0;
     t->world = world_linux_new(S("torment"), NULL, 0);
     code = directories_make(t) ? run(t) : command_error("torment", COMMAND_FAILED, "cannot make a directory for it; use --dir DIR");
+    if (!t->keep && t->small_disk)
+        small_disk_leave(t->data);
     if (!t->keep && t->directory[0])
         directory_remove(t->world, str_z(t->directory));
     world_linux_free(t->world);

@@ -115,3 +115,5 @@ bool small_disk_fill(const char *path)
 }
 
 bool small_disk_empty(const char *path, int64_t bytes) { return resize(path, bytes); }
+
+void small_disk_leave(const char *path) { umount2(path, MNT_DETACH); }

@@ -12,5 +12,6 @@ void child_kill(int pid);            // SIGKILL; parks (through work()) until it
 // Lays a memory disk of so many bytes over `path`, seen by this process and its children alone and gone with them. Before any
 // thread starts. On refusal nothing has changed that matters and *why says what the machine refused.
 err  small_disk_enter(const char *path, int64_t bytes, arena *a, str *why);
+void small_disk_leave(const char *path);               // takes it away again, with what lies on it
 bool small_disk_fill(const char *path);                // what is there stays; nothing more fits. Blocking
 bool small_disk_empty(const char *path, int64_t bytes);        // the old size again. Blocking
