@@ -9,12 +9,29 @@
 #include "cmd/setting_text.h"
 #include "rt/json_text.h"
 
-enum { CONFIG_ARENA_BYTES_MAX = 128 << 20, DESCRIPTION_BYTES_MAX = 4 << 20 };
+enum { CONFIG_ARENA_BYTES_MAX = 128 << 20, DESCRIPTION_BYTES_MAX = 4 << 20, VERDICT_BYTES_MAX = 64 << 10 };
 
 // ---- reading a file ----
 
-static int error_say(const config_error *e)
+// The verdict about a file, on standard output; e: NULL when it is fine.
+static void check_json(str name, const config_error *e)
 {
+    buf out = buf_make(VERDICT_BYTES_MAX);
+    buf_put(&out, S("{\"file\": "));
+    json_put(&out, name);
+    buf_format(&out, ", \"fine\": %s", e ? "false" : "true");
+    if (e) {
+        buf_format(&out, ", \"line\": %d, \"column\": %d, \"error\": ", e->line, e->column);
+        json_put(&out, e->text);
+    }
+    printf(STR_FMT "}\n", STR_ARG(buf_str(&out)));
+    buf_free(&out);
+}
+
+static int error_say(const config_error *e, bool json)
+{
+    if (json)
+        check_json(e->file, e);
     fprintf(stderr, STR_FMT ":%d:%d: " STR_FMT "\n", STR_ARG(e->file), e->line, e->column, STR_ARG(e->text));
     return COMMAND_USAGE;
 }
@@ -33,7 +50,7 @@ static bool include_file(void *arg, str path, arena *a, str *text)
     return file_read_all(arg, str_to_z(a, path), a, CONFIG_FILE_BYTES_MAX, text) == E_OK;
 }
 
-static int check(world *w, arena *a, str name)
+static int check(world *w, arena *a, str name, bool json)
 {
     str text;
     config_error error;
@@ -42,8 +59,11 @@ static int check(world *w, arena *a, str name)
         return code;
     const statement *root = config_parse(name, text, a, include_file, w, &error);
     if (!root || !config_check(root, schema_whole(), a, &error))
-        return error_say(&error);
-    printf(STR_FMT ": fine\n", STR_ARG(name));
+        return error_say(&error, json);
+    if (json)
+        check_json(name, NULL);
+    else
+        printf(STR_FMT ": fine\n", STR_ARG(name));
     return COMMAND_OK;
 }
 
@@ -56,7 +76,7 @@ static int format(world *w, arena *a, str name, bool write)
         return code;
     const statement *root = config_parse(name, text, a, config_include_keep, NULL, &error);
     if (!root)
-        return error_say(&error);
+        return error_say(&error, false);
     str form = config_format(root, a);
     file_stat st = {.mode = 0644};
     if (!write) {
@@ -139,7 +159,7 @@ int cmd_config(int argc, char **argv)
     str lang = {0}, words[2];
     const command_option options[] = {
         {"write", OPTION_FLAG, &write, NULL, "fmt: change the file instead of printing it"},
-        {"json", OPTION_FLAG, &json, NULL, "describe: as JSON"},
+        {"json", OPTION_FLAG, &json, NULL, "check, describe: as JSON"},
         {"lang", OPTION_TEXT, &lang, "ko|en", "describe: the language"},
         {0},
     };
@@ -159,7 +179,7 @@ int cmd_config(int argc, char **argv)
     if (lang.len == 0)
         code = usage_error(&help, "--lang is ko or en");
     else if (count == 2 && str_eq(words[0], S("check")))
-        code = check(w, &a, words[1]);
+        code = check(w, &a, words[1], json);
     else if (count == 2 && str_eq(words[0], S("fmt")))
         code = format(w, &a, words[1], write);
     else if (count >= 1 && str_eq(words[0], S("describe")))

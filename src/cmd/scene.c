@@ -123,6 +123,21 @@ static bool play_one(const scene *which, bool quiet, bool json, bool first)
     return ok;
 }
 
+static void list_scenes_json(void)
+{
+    buf out = buf_make(256 * 1024);
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
+        for (const scene *s = groups[g]; s->name; s++) {
+            buf_format(&out, "%s{\"name\": \"%s\", \"title\": ", out.len ? ",\n " : "[", s->name);
+            json_put(&out, str_z(s->title));
+            buf_format(&out, ", \"built\": %s, \"missing\": ", s->act ? "true" : "false");
+            json_put(&out, str_z(s->missing));
+            buf_put_byte(&out, '}');
+        }
+    printf(STR_FMT "]\n", STR_ARG(buf_str(&out)));
+    buf_free(&out);
+}
+
 static void list_scenes(void)
 {
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
@@ -162,7 +177,10 @@ int cmd_scene(int argc, char **argv)
     if (!options_read(argc, argv, &help, words, COMMAND_WORDS_MAX, &count, &code))
         return code;
     if (!all && count == 0) {
-        list_scenes();
+        if (json)
+            list_scenes_json();
+        else
+            list_scenes();
         return COMMAND_OK;
     }
     signals_block();

@@ -120,6 +120,21 @@ def case_status_and_ps(i):
     assert naru(i, "ps")
 
 
+def case_what_is_wrong_with_a_configuration_as_json(i):
+    where = os.path.join(tempfile.mkdtemp(), "naru.conf")
+    for text, code, fine in (("host mx.example\n", 0, True), ("host mx.example\nmta { sizze 3 }\n", 2, False)):
+        with open(where, "w") as f:
+            f.write(text)
+        said = json.loads(naru(i, "config", "check", where, "--json", want=code).splitlines()[-1])
+        assert said["fine"] is fine and said["file"] == where, said
+    assert (said["line"], said["column"]) == (2, 7) and 'did you mean "size"' in said["error"], said
+
+
+def case_the_list_of_scenes_as_json(i):
+    scenes = json.loads(naru(i, "scene", "--json"))
+    assert len(scenes) >= 30 and all(s["name"] and s["title"] and s["built"] in (True, False) for s in scenes), scenes
+
+
 def case_story_of_the_last_letter(i):
     import smtplib
     with smtplib.SMTP(*i.where("crepes.fr", "submission"), timeout=20) as s:
