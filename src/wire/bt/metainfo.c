@@ -281,6 +281,8 @@ static bool trackers_read(const reading *r, const bencode_node *root)
     for (const bencode_node *t = bencode_first(tiers); t; t = bencode_next(tiers, t), tier++) {
         if (!bencode_is(t, BENCODE_LIST))
             return refuse(r, "tier is no list", t);
+        if (t->count > METAINFO_TRACKERS_MAX)
+            return refuse(r, "too many trackers", t);
         for (const bencode_node *url = bencode_first(t); url; url = bencode_next(t, url))
             if (!tracker_add(r, url, tier))
                 return false;

@@ -233,6 +233,7 @@ TEST(torrents_with_odd_trackers_seeds_and_texts_are_refused)
         {S("d13:announce-listl"), S("1:ae" INFO "e"), "tier is no list"},
         {S("d13:announce-listll"), S("i1eee" INFO "e"), "tracker is no string"},
         {S("d13:announce-list"), S("l" TEN(TEN("le")) TEN("lelele") "e" INFO "e"), "too many tiers"},
+        {S("d13:announce-listl"), S("l" TEN(TEN("1:a")) TEN("1:a1:b1:c") "ee" INFO "e"), "too many trackers"},
         {S("d7:comment"), S("i1e" INFO "e"), "comment is no string or too long"},
         {S("d10:created by"), S("le" INFO "e"), "created by is no string or too long"},
         {S("d13:creation date"), S("1:a" INFO "e"), "creation date is no time"},
