@@ -320,6 +320,37 @@ static void destination_failed(delivery *v)
     v->d->not_before_ns = world_now_ns(v->m->w) + back_off_ns(v, v->d->failures);
 }
 
+// A connection that has lingered may have died with the server behind it, which is no reason to wait: once more, over a
+// fresh one, where nothing can have arrived (or our own mailstore would know the delivery id).
+static bool again_at_once(const delivery *v, bool reused, const smtp_verdict *verdicts, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (verdicts[i].code != 0 || (verdicts[i].after_dot && !v->d->local))
+            return false;
+    return reused && !fiber_canceled();
+}
+
+// False: the conversation is over.
+static bool hand_over(delivery *v, letter *l, const int *which, int count, smtp_verdict *verdicts)
+{
+    bool reused = v->c != NULL;
+    for (;;) {
+        if (!reach(v)) {
+            if (v->reach.code < 500 && !fiber_canceled())
+                destination_failed(v);
+            all_the_same(verdicts, count, v->reach);
+            return false;
+        }
+        v->d->failures = 0;
+        v->letters++;
+        bool more = send(v, l, which, count, verdicts);
+        if (more || !again_at_once(v, reused, verdicts, count))
+            return more;
+        hang_up(v, false);
+        reused = false;
+    }
+}
+
 static void deliver_one(delivery *v, job *j)
 {
     letter *l = j->letter;
@@ -342,26 +373,14 @@ static void deliver_one(delivery *v, job *j)
         queue_job_done(v->q, j);
         return;
     }
-    if (!reach(v)) {
-        if (fiber_canceled()) {
-            queue_job_later(v->q, j, 0);
-            return;
-        }
-        if (v->reach.code < 500)
-            destination_failed(v);
-        all_the_same(verdicts, count, v->reach);
-    } else {
-        v->d->failures = 0;
-        v->letters++;
-        bool more = send(v, l, which, count, verdicts);
-        if (fiber_canceled() && !more && verdicts[0].code == 0) {    // the room ends in the middle of it: no verdict at all
-            hang_up(v, false);
-            queue_job_later(v->q, j, 0);
-            return;
-        }
-        if (!more || v->letters >= QUEUE_LETTERS_A_CONNECTION)
-            hang_up(v, more);
+    bool more = hand_over(v, l, which, count, verdicts);
+    if (!more && fiber_canceled() && verdicts[0].code == 0) {    // the room ends in the middle of it: no verdict at all
+        hang_up(v, false);
+        queue_job_later(v->q, j, 0);
+        return;
     }
+    if (!more || v->letters >= QUEUE_LETTERS_A_CONNECTION)
+        hang_up(v, more);
     conclude(v, j, which, count, verdicts, fates);
 }
 
