@@ -65,12 +65,15 @@ def case_gdb_lists_the_fibers_of_a_core_dump(i):
     if hard != resource.RLIM_INFINITY:
         raise Skip("core dumps are limited here")
     where, before = tempfile.mkdtemp(), os.getcwd()
+    listed_in = os.environ["XDG_RUNTIME_DIR"]
+    os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp()          # who is killed cannot take itself off the list
     os.chdir(where)
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     try:
         own = SmallInternet(i.naru, os.path.join(where, "data"))
     finally:
         os.chdir(before)
+        os.environ["XDG_RUNTIME_DIR"] = listed_in
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
     own.process.send_signal(signal.SIGABRT)
     own.process.wait(timeout=60)
