@@ -3,7 +3,7 @@
 mailbox against Postfix with Dovecot's LMTP. Letters of 4 KiB from smtp-source over 1, 20 and 100 sessions. Both sides hand the
 letters on (to a door that discards them, or to a store). CPU is user + system of all processes of the server until its queue is
 empty. The generator's own ceiling (into smtp-sink) stands beside. Nothing here measures a network: all of it is loopback."""
-import json, os, shutil, statistics, subprocess, sys, tempfile, time
+import json, os, shutil, signal, statistics, subprocess, sys, tempfile, time
 
 from mail_servers import BUILD, ROOT, Naru, Postfix, cpu_seconds, free_ports, peer, wait_port
 
@@ -111,4 +111,5 @@ def main():
     return 1 if missed else 0
 
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))        # the servers are stopped on this way out, too
 sys.exit(main())
