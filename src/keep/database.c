@@ -90,6 +90,7 @@ static int handle_configure(sqlite3 *handle)
 static err handle_open(database *d)
 {
     enum { FLAGS = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX };
+    d->frozen = false;                        // opening copies the log into the file
     d->vfs.dead = false;
     d->vfs.trouble = E_OK;
     vfs_register(&d->vfs);

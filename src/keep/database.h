@@ -27,6 +27,12 @@ int64_t database_last_id(database *d);
 int64_t database_changes(database *d);
 str  database_trouble(database *d, arena *a);       // the last error as a sentence
 
+// For a backup: what was committed is copied from the log into the file, which then stays as it is until database_thaw and may be
+// read by anybody, as a file. Commits go on, into the log; closing copies it. E_IO ... as a commit; one freeze at a time (must).
+err  database_freeze(database *d);
+// E_OK: the file was untouched since. E_SEALED: it was not (opened anew after a failed sync): what was read is worth nothing.
+err  database_thaw(database *d);
+
 // Prepared statements, cached by the address of the literal: query_of(d, "SELECT ..."). Reset when query_of is called again.
 // Never NULL: what went wrong in preparing shows in query_row and query_error.
 query *query_of(database *d, const char *sql_literal);

@@ -16,6 +16,7 @@ struct database {
     turn     turn;
     query    queries[QUERIES_MAX];
     int      query_count;
+    bool     frozen;                  // nothing but the log is written
     err      error;                   // the last one
     char     trouble[256];            // SQLite's words for it
 };

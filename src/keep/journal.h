@@ -49,3 +49,12 @@ uint32_t journal_oldest(journal *j);
 uint32_t journal_newest(journal *j);
 typedef struct { int64_t records, syncs, bytes, failed_syncs, segments, torn_bytes; } journal_figures;
 journal_figures journal_figures_now(const journal *j);       // since the opening; records and bytes that became durable
+
+// For a backup: the files that hold every record that is durable now. They stay, unchanged in their first so many bytes, until
+// journal_give_back; appending goes on. Nothing parks. E_LIMIT: the arena is full.
+typedef struct { uint32_t number; int64_t bytes; } journal_part;         // bytes -1: the whole file
+typedef struct { journal_part *parts; int count; } journal_loan;
+err  journal_lend(journal *j, arena *a, journal_loan *out);
+void journal_give_back(journal *j, const journal_loan *loan);            // a loan of nothing is fine
+enum { JOURNAL_FILE_NAME_BYTES = 24 };
+void journal_file_name(uint32_t number, char out[JOURNAL_FILE_NAME_BYTES]);      // of a segment, in the journal's directory

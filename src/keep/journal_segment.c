@@ -9,8 +9,15 @@ static const char DRAFT_NAME[] = "new", SPARE_NAME[] = "spare";
 
 void segment_path(const journal *j, uint32_t number, char out[JOURNAL_PATH_BYTES])
 {
-    int n = snprintf(out, JOURNAL_PATH_BYTES, "%s/%010u.segment", j->directory, number);
+    char name[JOURNAL_FILE_NAME_BYTES];
+    journal_file_name(number, name);
+    int n = snprintf(out, JOURNAL_PATH_BYTES, "%s/%s", j->directory, name);
     must(n < JOURNAL_PATH_BYTES);
+}
+
+void journal_file_name(uint32_t number, char out[JOURNAL_FILE_NAME_BYTES])
+{
+    snprintf(out, JOURNAL_FILE_NAME_BYTES, "%010u.segment", number);
 }
 
 void segment_free(segment *s)
