@@ -1,0 +1,122 @@
+#include "rooms/tracker/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "test.h"
+
+static const siphash_key secret = {1, 2};
+
+static void hash_of(uint8_t out[TRACKER_HASH_BYTES], uint32_t n)
+{
+    memset(out, 0xab, TRACKER_HASH_BYTES);
+    memcpy(out, &n, sizeof n);
+}
+
+static store_outcome put(store *s, uint32_t hash, uint32_t who, uint8_t minute, bool seed, store_place *place)
+{
+    uint8_t bytes[TRACKER_HASH_BYTES];
+    hash_of(bytes, hash);
+    torrent *t = store_make(s, bytes);
+    chance c = {who};
+    peer p = {.at = addr_v4(0x0a000000 + who, 6881), .tag = (uint32_t)chance_u64(&c), .minute = minute, .seed = seed};
+    return t ? store_put(s, t, &p, place) : STORE_FULL;
+}
+
+TEST(store_keeps_peers_by_torrent)
+{
+    store *s = store_new(100, 1000, secret);
+    store_place place;
+    CHECK_INT(put(s, 1, 1, 10, false, &place), STORE_NEW);
+    CHECK_INT(put(s, 1, 1, 12, false, &place), STORE_SAME);
+    CHECK_INT(place.minute_before, 10);
+    CHECK_INT(put(s, 1, 1, 12, true, &place), STORE_CHANGED);
+    CHECK(place.was_leecher);
+    CHECK_INT(put(s, 1, 2, 12, false, &place), STORE_NEW);
+    CHECK_INT(put(s, 2, 1, 12, true, &place), STORE_NEW);
+    uint8_t hash[TRACKER_HASH_BYTES];
+    hash_of(hash, 1);
+    torrent *t = store_find(s, hash);
+    CHECK(torrent_seeds(t) == 1 && torrent_leechers(t) == 1);
+    store_figures f = store_figures_now(s);
+    CHECK(f.torrents == 2 && f.peers[0] == 3 && f.peers[1] == 0 && f.seeds == 2);
+    hash_of(hash, 3);
+    CHECK(store_find(s, hash) == NULL);
+    store_free(s);
+}
+
+TEST(store_has_ceilings)
+{
+    store *s = store_new(10, 20, secret);
+    store_place place;
+    int torrents = 0, peers = 0;
+    uint8_t hash[TRACKER_HASH_BYTES];
+    for (uint32_t i = 0; i < 50; i++)
+        hash_of(hash, i), torrents += store_make(s, hash) != NULL;
+    CHECK_INT(torrents, 10);
+    for (uint32_t i = 0; i < 50; i++)
+        peers += put(s, 3, i, 0, false, &place) == STORE_NEW;
+    CHECK_INT(peers, 20);
+    CHECK_INT(put(s, 3, 5, 1, false, &place), STORE_SAME);             // who is known stays known
+    store_free(s);
+}
+
+TEST(store_forgets_who_does_not_announce_and_torrents_of_nobody)
+{
+    store *s = store_new(1000, 10000, secret);
+    store_place place;
+    uint8_t hash[TRACKER_HASH_BYTES];
+    for (uint32_t i = 0; i < 300; i++)
+        for (uint32_t k = 0; k <= i % 40; k++)
+            put(s, i, k, k % 2 ? 100 : 130, k % 3 == 0, &place);
+    hash_of(hash, 0);
+    store_find(s, hash)->listed = true;
+    uint32_t all = store_figures_now(s).peers[0], half = 0;
+    store_sweep(s, 140, 60, (uint32_t)store_round_steps(s), NULL, NULL);
+    CHECK_INT(store_figures_now(s).peers[0], all);
+    store_sweep(s, (uint8_t)(161), 60, (uint32_t)store_round_steps(s) * 2, NULL, NULL);
+    half = store_figures_now(s).peers[0];
+    CHECK(half > all * 2 / 5 && half < all * 3 / 5);
+    CHECK_INT(store_figures_now(s).expired, all - half);
+    store_sweep(s, (uint8_t)(191 + 256), 60, (uint32_t)store_round_steps(s) * 2, NULL, NULL);
+    store_figures f = store_figures_now(s);
+    CHECK(f.peers[0] == 0 && f.seeds == 0 && f.torrents == 1);
+    CHECK(store_find(s, hash) != NULL);
+    store_free(s);
+}
+
+// The hand takes a few steps at a time and meets everybody in a round, whatever happens between its steps.
+TEST(store_hand_meets_everybody)
+{
+    store *s = store_new(1000, 10000, secret);
+    store_place place;
+    for (uint32_t i = 0; i < 500; i++)
+        put(s, i % 50, i, 0, i % 2, &place);
+    for (int k = 0; k < 400; k++) {
+        store_sweep(s, 100, 60, 7, NULL, NULL);
+        put(s, (uint32_t)k % 50, 1000 + (uint32_t)k, 100, k % 2, &place);
+    }
+    CHECK_INT(store_figures_now(s).expired, 500);
+    CHECK_INT(store_figures_now(s).peers[0], 400);
+    store_free(s);
+}
+
+// 24 bytes a peer, with a million of them, everything counted.
+static uint64_t bytes_a_peer_x10(uint32_t torrents, uint32_t peers)
+{
+    store *s = store_new(torrents, peers, secret);
+    store_place place;
+    for (uint32_t i = 0; i < peers; i++)
+        put(s, i % torrents, i, 0, i % 10 == 0, &place);
+    store_figures f = store_figures_now(s);
+    CHECK(f.peers[0] <= peers && f.peers[0] > peers - peers / 2000);      // a few have the same tag
+    store_free(s);
+    return f.bytes * 10 / f.peers[0];
+}
+
+TEST(store_takes_at_most_24_bytes_a_peer)
+{
+    CHECK(bytes_a_peer_x10(1, 1000000) <= 240);
+    CHECK(bytes_a_peer_x10(1000, 300000) <= 240);
+    CHECK(bytes_a_peer_x10(10000, 1000000) <= 240);
+}
