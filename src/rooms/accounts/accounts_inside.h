@@ -20,6 +20,7 @@ typedef struct {
 void accounts_meters_show(void);
 void accounts_converse(conn *c, void *arg);
 void accounts_control(accounts *s);
+void accounts_backup(accounts *s);               // lends people.db to `naru backup`
 
 // Hashing and verifying through work(), bounded. E_TIMEOUT when too many wait, E_LIMIT without memory.
 err  accounts_hash(accounts *s, str password, password_cost cost, char out[PASSWORD_HASH_MAX]);

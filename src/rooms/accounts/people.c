@@ -337,3 +337,20 @@ err people_app_remove(people *p, person *who, int64_t id)
     change c = {.p = p, .id = id};
     return change_do(&c, app_remove_work);
 }
+
+// ---- backup ----------------------------------------------------------------------------------------------------
+
+static void freeze_work(void *arg)
+{
+    change *c = arg;
+    c->e = database_freeze(c->p->d);
+}
+
+static void thaw_work(void *arg)
+{
+    change *c = arg;
+    c->e = database_thaw(c->p->d);
+}
+
+err people_freeze(people *p) { return change_do(&(change){.p = p}, freeze_work); }
+err people_thaw(people *p) { return change_do(&(change){.p = p}, thaw_work); }

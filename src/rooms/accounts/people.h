@@ -42,3 +42,7 @@ err  people_set_hash(people *p, person *who, const char *hash);
 err  people_remove(people *p, person *who);
 err  people_app_add(people *p, person *who, str label, const char *hash, int64_t *id);
 err  people_app_remove(people *p, person *who, int64_t id);
+
+// For a backup: the database's file stands still until people_thaw (keep/database.h). E_SEALED from people_thaw: it did not.
+err  people_freeze(people *p);
+err  people_thaw(people *p);

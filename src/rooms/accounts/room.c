@@ -187,6 +187,7 @@ static err start(room *r, str *why)
         return e;
     }
     accounts_control(s);
+    accounts_backup(s);
     return room_offer(r, "accounts.login", accounts_converse, s);
 }
 

@@ -36,6 +36,7 @@ typedef struct account {
     list      waiting;               // deliveries
     bool      committing;
     int       since_sweep;           // letters since old delivery ids were removed
+    bool      lent;                  // to a backup: no blob is removed that a letter pointed at
     bool      pop3_locked;           // RFC 1939 3: one session has the maildrop
     int64_t   last_login_ns;
 } account;
@@ -99,3 +100,4 @@ err account_remove(account *a, const maildrop *m);           // all that are mar
                                                              // blobs
 // At opening, before anybody delivers: removes the blobs of removed letters, and those whose letter never came to be.
 void account_sweep(account *a);
+void account_sweep_dead(account *a);                         // only the blobs of removed letters, when nothing is lent

@@ -149,8 +149,10 @@ static void dead_forget_work(void *arg)
 }
 
 // Removes the blobs of removed letters; those that a crash leaves for later stand in the table until then.
-static void dead_blobs_remove(account *a)
+void account_sweep_dead(account *a)
 {
+    if (a->lent)
+        return;
     arena memory = arena_make(64 * 1024);
     sweeping s = {.a = a, .ids = arena_array(&memory, blob_id, SWEEP_BLOBS_MAX)};
     if (account_work(a, dead_work, &s) != E_OK)
@@ -169,7 +171,7 @@ err account_remove(account *a, const maildrop *m)
     if (e == E_OK)
         e = r.e;
     if (e == E_OK)
-        dead_blobs_remove(a);
+        account_sweep_dead(a);
     return e;
 }
 
@@ -177,7 +179,7 @@ void account_sweep(account *a)
 {
     arena memory = arena_make(16 << 20);
     sweeping s = {.a = a};
-    dead_blobs_remove(a);
+    account_sweep_dead(a);
     if (blobs_list(a->b, &memory, &s.ids, &s.count) == E_OK && s.count && account_work(a, orphans_work, &s) == E_OK)
         for (int i = 0; i < s.count; i++)
             blob_remove(a->b, s.ids[i]);

@@ -17,6 +17,7 @@ typedef struct {
 
 void lmtp_converse(conn *c, void *arg);              // arg: the mailstore
 void pop3_converse(conn *c, void *arg);
+void mailstore_backup(mailstore *m);                 // lends mailboxes to `naru backup`
 
 void mailstore_count_stored(bool duplicate);
 void mailstore_count_retrieved(void);

@@ -161,6 +161,7 @@ static err start(room *r, str *why)
     settings_take(m);
     if (!tls_start(m, why))
         return E_TLS;
+    mailstore_backup(m);
     err e = room_offer(r, "mailstore.lmtp", lmtp_converse, m);
     if (e == E_OK)
         e = doors_open(m, why);

@@ -55,6 +55,7 @@ bool mta_trusts_trace(const mta *m, const conn *c);  // may this peer say which 
 void mta_converse(conn *c, void *arg);               // session.c: port 25; arg is the mta
 void mta_converse_submission(conn *c, void *arg);    // 587 and 465
 void mta_control(mta *m);                            // control.c: adds its routes
+void mta_backup(mta *m);                             // backup.c: lends the spool to `naru backup`
 
 // ---- meters.c ----
 void mta_count_accepted(int64_t bytes);

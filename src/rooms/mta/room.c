@@ -118,6 +118,7 @@ static err start(room *r, str *why)
         return e;
     queue_new(m);
     mta_control(m);
+    mta_backup(m);
     e = room_offer(r, "mta.submit", mta_converse_submission, m);
     if (e == E_OK)
         e = doors_open(m, why);

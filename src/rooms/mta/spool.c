@@ -20,6 +20,9 @@ struct spool {
     int     *living;                 // per segment that we hold, from `oldest`
     uint32_t oldest;
     int      held, living_cap;       // segments oldest .. oldest + held - 1
+    bool     lent;                   // to a backup: blobs stay
+    blob_id *ended;                  // blobs to remove when it is over
+    int      ended_count, ended_cap;
 };
 
 // ---- segments ---------------------------------------------------------------------------------------------------------
@@ -73,6 +76,22 @@ static void letter_join(spool *s, letter *l)
     segment_count(s, l->place.segment, +1);
 }
 
+// A leftover after a crash here is harmless: nothing points at it.
+static void blob_end(spool *s, blob_id blob)
+{
+    if (!s->lent) {
+        blob_remove(s->blobs, blob);
+        return;
+    }
+    if (s->ended_count == SPOOL_LENT_BLOBS_MAX)
+        return;
+    if (s->ended_count == s->ended_cap) {
+        s->ended_cap = s->ended_cap ? s->ended_cap * 2 : 16;
+        s->ended = memory_resize(s->ended, (size_t)s->ended_cap * sizeof *s->ended);
+    }
+    s->ended[s->ended_count++] = blob;
+}
+
 static void letter_end(spool *s, letter *l)
 {
     if (l->over)
@@ -85,7 +104,7 @@ static void letter_end(spool *s, letter *l)
     segment_count(s, l->place.segment, -1);
     spool_forget_text(s, l);
     if (l->in_blob)
-        blob_remove(s->blobs, l->blob);             // a leftover after a crash here is harmless: nothing points at it
+        blob_end(s, l->blob);
 }
 
 void spool_release(spool *s, letter *l)
@@ -179,6 +198,24 @@ static void replay(void *arg, journal_place place, str bytes)
         replay_gone(s, l);
 }
 
+// Blobs whose letters ended and that a crash, or a backup, left.
+static void blobs_sweep(spool *s)
+{
+    arena a = arena_make(SPOOL_SWEEP_BYTES_MAX);
+    map needed = map_make(world_random_u64(s->w), SPOOL_LETTERS_MAX);
+    blob_id *ids = NULL;
+    int count = 0;
+    bool known = blobs_list(s->blobs, &a, &ids, &count) == E_OK;
+    for (letter *l = spool_first(s); l && known; l = spool_next(s, l))
+        if (l->in_blob)
+            known = map_put(&needed, str_of(l->blob.bytes, sizeof l->blob.bytes), l);
+    for (int i = 0; i < count && known; i++)
+        if (!map_get(&needed, str_of(ids[i].bytes, sizeof ids[i].bytes)))
+            blob_remove(s->blobs, ids[i]);
+    map_free(&needed);
+    arena_free(&a);
+}
+
 err spool_open(world *w, str directory, arena *a, spool **out, str *why)
 {
     spool *s = memory_zeroed(1, sizeof *s);
@@ -200,6 +237,7 @@ err spool_open(world *w, str directory, arena *a, spool **out, str *why)
     for (letter *l = spool_first(s); l; l = spool_next(s, l))
         segment_count(s, l->place.segment, +1);
     segments_drop_empty(s);
+    blobs_sweep(s);
     *out = s;
     return E_OK;
 }
@@ -218,6 +256,7 @@ void spool_close(spool *s)
     map_free(&s->by_id);
     buf_free(&s->delivered);
     memory_free(s->living);
+    memory_free(s->ended);
     memory_free(s);
 }
 
@@ -415,6 +454,30 @@ letter *spool_next(spool *s, letter *l) { return letter_of(list_next(&s->letters
 letter *spool_find(spool *s, uint64_t id) { return map_get(&s->by_id, id_key(&id)); }
 int     spool_count(const spool *s) { return s->count; }
 journal_figures spool_figures(const spool *s) { return journal_figures_now(s->journal); }
+
+// ---- lending ----------------------------------------------------------------------------------------------------------
+
+err spool_lend(spool *s, arena *a, journal_loan *out)
+{
+    must(!s->lent);
+    err e = journal_lend(s->journal, a, out);
+    s->lent = e == E_OK;
+    return e;
+}
+
+void spool_give_back(spool *s, const journal_loan *loan, bool ending)
+{
+    must(s->lent);
+    s->lent = false;
+    journal_give_back(s->journal, loan);
+    blob_id *ended = s->ended;                      // removing parks: others may end, or lend, meanwhile
+    int count = s->ended_count;
+    s->ended = NULL;
+    s->ended_count = s->ended_cap = 0;
+    for (int i = 0; i < count && !ending; i++)
+        blob_remove(s->blobs, ended[i]);
+    memory_free(ended);
+}
 
 // ---- tidying ----------------------------------------------------------------------------------------------------------
 

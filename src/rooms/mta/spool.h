@@ -13,7 +13,9 @@ enum {
     SPOOL_LETTERS_MAX = 200000,              // living letters; above it 452
     SPOOL_MEMORY_BYTES_MAX = 16 << 20,       // texts of fresh letters kept in memory until their first attempt
     SPOOL_SEGMENTS_MAX = 1 << 20,
+    SPOOL_SWEEP_BYTES_MAX = 64 << 20,        // for the list of blobs at opening; with more of them none is removed
     SPOOL_DELIVERED_BYTES_MAX = 1 << 20,     // of deliveries that wait to be recorded
+    SPOOL_LENT_BLOBS_MAX = 1 << 20,          // whose letters ended during a backup; above it they stay until the next start
     SPOOL_CARRY_SEGMENTS = 4,                // with more segments than this the oldest is emptied
 };
 
@@ -48,4 +50,8 @@ letter *spool_next(spool *s, letter *l);
 letter *spool_find(spool *s, uint64_t id);
 int     spool_count(const spool *s);
 journal_figures spool_figures(const spool *s);
+// For a backup: the journal's files that hold all that is promised now, and every blob that they name, stay until spool_give_back,
+// also when their letters end. One loan at a time (must). E_LIMIT: the arena is full.
+err     spool_lend(spool *s, arena *a, journal_loan *out);
+void    spool_give_back(spool *s, const journal_loan *out, bool ending);     // ending: nothing parks, the rest goes with the next start
 void    spool_tidy(spool *s);                        // once in a while, by one fiber: carries forward, drops empty segments
