@@ -21,7 +21,6 @@ enum {
 #define CHOKER_ROUND_NS      (10 * 1000000000ll)
 #define CHOKER_OPTIMISTIC_NS (30 * 1000000000ll)
 #define CHOKER_GROW_NS       1000000000ll            // one slot more at most this often while the uplink has room
-#define CHOKER_TURN_NS_MIN   1000000000ll            // nobody loses a slot to a needier one sooner (or a turn of bytes)
 
 typedef enum { CHOKER_COURSE, CHOKER_DEFAULT, CHOKER_MANAGED } choker_mode;
 
@@ -44,6 +43,7 @@ typedef struct {
     int64_t rate_from, rate_to;              // bytes a second over the last ~20 s: from it, to it
     int64_t sent_bytes;                      // payload sent to it in all
     int64_t turn_bytes;                      // payload sent to it since it was last unchoked
+    bool    mid_piece;                       // the first request that waits is of the same piece as the block sent last
     int64_t unchoked_ns;                     // when it was last unchoked (0: never)
     int32_t lacks;                           // pieces that it lacks
     // in: is it unchoked now; out: shall it be

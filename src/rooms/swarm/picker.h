@@ -56,7 +56,7 @@ void picker_peer_has(picker *p, int32_t piece);                      // HAVE of 
 void picker_peer_lost(picker *p, int32_t piece);                     // it takes that back (lt_donthave)
 // It is gone: what it had counts no more, what it was asked for is free again.
 void picker_peer_gone(picker *p, int peer, const bitfield *has);
-void picker_suggest(picker *p, int peer, int32_t piece);             // BEP 6 suggest; nothing when we have it
+void picker_suggest(picker *p, int peer, int32_t piece);             // BEP 6; nothing when we have it; good until it chokes us
 int  picker_availability(const picker *p, int32_t piece);            // peers known to have it
 // Has the peer a wanted piece that we lack (are we interested)?
 bool picker_wants(const picker *p, const bitfield *has);
@@ -68,7 +68,7 @@ bool picker_wants(const picker *p, const bitfield *has);
 int  picker_choose(picker *p, int peer, const bitfield *has, int n, int64_t now_ns, picker_block *out);
 // The peer will not send it: reject, choke without fast extension, timeout. Free for others.
 void picker_returned(picker *p, int peer, picker_block b);
-void picker_returned_all(picker *p, int peer);                       // everything it was asked for (choke)
+void picker_returned_all(picker *p, int peer);                       // everything it was asked for, and its suggestions (choke)
 int  picker_asked_of(const picker *p, int peer);                     // blocks asked and not answered
 
 typedef enum {
