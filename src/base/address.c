@@ -169,6 +169,24 @@ bool addr_is_loopback(addr x)
     return x.family == 6 && (memcmp(x.ip, one, 16) == 0 || (memcmp(x.ip, mapped, 12) == 0 && x.ip[12] == 127));
 }
 
+static bool is_private_v4(const uint8_t *ip)
+{
+    return ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) || (ip[0] == 192 && ip[1] == 168) ||
+           (ip[0] == 169 && ip[1] == 254) || (ip[0] == 100 && (ip[1] & 0xc0) == 64);
+}
+
+bool addr_is_private(addr x)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (addr_is_loopback(x))
+        return true;
+    if (x.family == 6 && memcmp(x.ip, mapped, 12) == 0)
+        return is_private_v4(x.ip + 12);
+    if (x.family == 6)
+        return (x.ip[0] & 0xfe) == 0xfc || (x.ip[0] == 0xfe && (x.ip[1] & 0xc0) == 0x80);
+    return x.family == 4 && is_private_v4(x.ip);
+}
+
 bool addr_is_any(addr x)
 {
     static const uint8_t zero[16];

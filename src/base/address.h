@@ -18,6 +18,7 @@ void addr_print(char out[ADDR_TEXT_MAX], addr x);            // the same, NUL-te
 bool addr_eq(addr a, addr b);                                // address and port
 bool addr_eq_ip(addr a, addr b);
 bool addr_is_loopback(addr x);                               // 127/8, ::1, and ::ffff:127/8
+bool addr_is_private(addr x);                                // means nothing outside: loopback, RFC 1918, 3927, 4193, 6598, link-local
 bool addr_is_any(addr x);                                    // 0.0.0.0, ::
 addr addr_v4(uint32_t ip, uint16_t port);                    // ip in host order
 addr addr_with_port(addr x, uint16_t port);

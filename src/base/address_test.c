@@ -44,3 +44,17 @@ TEST(address_with_port_and_prefix)
     CHECK(addr_is_loopback(addr_v4(0x7f010203, 0)) && !addr_is_loopback(x));
     arena_free(&a);
 }
+
+TEST(private_addresses_are_those_that_mean_nothing_outside)
+{
+    static const struct { const char *text; bool is_private; } rows[] = {
+        {"127.0.0.1", true}, {"10.0.0.1", true}, {"172.16.0.1", true}, {"172.31.255.255", true}, {"192.168.1.1", true},
+        {"169.254.1.1", true}, {"100.64.0.1", true}, {"100.127.255.255", true}, {"::1", true}, {"fd00::1", true}, {"fe80::1", true},
+        {"::ffff:10.0.0.1", true}, {"8.8.8.8", false}, {"172.15.0.1", false}, {"172.32.0.1", false}, {"100.128.0.1", false},
+        {"192.169.0.1", false}, {"2001:db8::1", false}, {"ff02::1", false}, {"::ffff:8.8.8.8", false}, {"fec0::1", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        addr x;
+        CHECK_ROW(i, addr_parse_ip(str_z(rows[i].text), 0, &x) && addr_is_private(x) == rows[i].is_private);
+    }
+}

@@ -14,17 +14,6 @@ const char *peer_verdict_text(peer_verdict v)
     return v < PEER_VERDICTS ? texts[v] : "";
 }
 
-bool peer_address_is_private(addr x)
-{
-    const uint8_t *ip = x.ip;
-    if (addr_is_loopback(x))
-        return true;
-    if (x.family == 6)
-        return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
-    return ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) || (ip[0] == 192 && ip[1] == 168) ||
-           (ip[0] == 169 && ip[1] == 254) || (ip[0] == 100 && (ip[1] & 0xc0) == 64);
-}
-
 static bool is_nobody(addr x)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, zero[12];
@@ -61,7 +50,7 @@ peer_verdict peer_address_acceptable(addr x, peer_source from, const peer_addres
         return PEER_IS_OURSELVES;
     if (addr_is_loopback(x) && !trusted)
         return PEER_IS_LOOPBACK;
-    if (peer_address_is_private(x) && !trusted && from != PEER_FROM_LOCAL)
+    if (addr_is_private(x) && !trusted && from != PEER_FROM_LOCAL)
         return PEER_IS_PRIVATE;
     if (is_a_service(x.port) && !seen && from != PEER_FROM_USER)
         return PEER_PORT_IS_A_SERVICE;
@@ -71,7 +60,7 @@ peer_verdict peer_address_acceptable(addr x, peer_source from, const peer_addres
 static uint16_t *network_of(peer_tally *t, addr x)
 {
     str network = {x.ip, x.family == 4 ? NETWORK_BYTES_4 : NETWORK_BYTES_6};
-    return peer_address_is_private(x) ? NULL : &t->of_network[str_hash(network, t->secret) % PEER_TALLY_NETWORKS];
+    return addr_is_private(x) ? NULL : &t->of_network[str_hash(network, t->secret) % PEER_TALLY_NETWORKS];
 }
 
 peer_verdict peer_tally_take(peer_tally *t, addr x, peer_source from, int source_max)

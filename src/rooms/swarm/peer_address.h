@@ -32,8 +32,6 @@ typedef struct {
 // Peers from the local network, from an incoming connection or from the user may be private; loopback only from the user and
 // by incoming connections, or where private_allowed.
 peer_verdict peer_address_acceptable(addr x, peer_source from, const peer_address_rules *rules);
-// Not for strangers outside: loopback, RFC 1918, 3927, 4193, 6598 (shared), link-local.
-bool peer_address_is_private(addr x);
 
 // ---- how many ----------------------------------------------------------------------------------------------------------
 enum {
