@@ -325,12 +325,29 @@ static int32_t by_suggestion(const picker *p, int peer, const bitfield *has)
     return -1;
 }
 
-static int32_t by_start(const picker *p, int peer, const bitfield *has)
+static int32_t by_start(const picker *p, int peer, const bitfield *has, int availability_max)
 {
-    for (int i = 0; i < p->open_count; i++)
-        if (peer_gives(has, p->open[i]->piece) && open_has(p->open[i], peer, false))
-            return p->open[i]->piece;
+    for (int i = 0; i < p->open_count; i++) {
+        int32_t piece = p->open[i]->piece;
+        if (peer_gives(has, piece) && rank_availability(&p->rank, piece) <= availability_max && open_has(p->open[i], peer, false))
+            return piece;
+    }
     return -1;
+}
+
+// What nobody but this peer has; begun or not.
+static int32_t by_uniqueness(const picker *p, int peer, const bitfield *has)
+{
+    int32_t piece = by_start(p, peer, has, 1);
+    if (piece >= 0 || p->sequential || p->open_count == PICKER_OPEN_MAX || p->rank.seeds > 1)
+        return piece;
+    for (int c = 0; c < RANK_CLASSES && piece < 0; c++) {
+        int32_t end = p->rank.first[c * p->rank.levels + 2 - p->rank.seeds];         // behind those of availability 1
+        for (int32_t i = rank_from(&p->rank, c); i < end && piece < 0; i++)
+            if (peer_gives(has, (int32_t)p->rank.order[i]))
+                piece = (int32_t)p->rank.order[i];
+    }
+    return piece;
 }
 
 static int32_t by_order(picker *p, const bitfield *has)
@@ -403,8 +420,11 @@ static int32_t next_piece(picker *p, int peer, const bitfield *has, int64_t now_
     *why = PICKER_WHY_SUGGESTED;
     if ((piece = by_suggestion(p, peer, has)) >= 0)
         return piece;
+    *why = PICKER_WHY_ONLY;
+    if ((piece = by_uniqueness(p, peer, has)) >= 0)
+        return piece;
     *why = PICKER_WHY_STARTED;
-    if ((piece = by_start(p, peer, has)) >= 0)
+    if ((piece = by_start(p, peer, has, INT32_MAX)) >= 0)
         return piece;
     if (p->open_count < PICKER_OPEN_MAX && rank_ranked(&p->rank)) {
         bool at_random = !p->sequential && p->done < PICKER_RANDOM_FIRST;
@@ -504,6 +524,13 @@ bool picker_block_there(const picker *p, picker_block b)
     return o && o->block[b.begin / PICKER_BLOCK_BYTES].received;
 }
 
+bool picker_block_asked(const picker *p, int peer, picker_block b)
+{
+    const open_piece *o = block_fits(p, b) ? open_of(p, b.piece) : NULL;
+    const open_block *k = o ? &o->block[b.begin / PICKER_BLOCK_BYTES] : NULL;
+    return k && !k->received && open_asked_of(k, peer);
+}
+
 void picker_piece_done(picker *p, int32_t piece)
 {
     if (!piece_fits(p, piece) || bitfield_has(&p->have, piece))
@@ -601,6 +628,7 @@ const char *picker_reason_words(picker_reason r)
     static const char *const words[] = {
         [PICKER_WHY_DEADLINE] = "somebody waits for it until a set time",
         [PICKER_WHY_SUGGESTED] = "the peer suggested it",
+        [PICKER_WHY_ONLY] = "no other neighbour has it",
         [PICKER_WHY_STARTED] = "it was begun, and only whole pieces can be passed on",
         [PICKER_WHY_SEQUENTIAL] = "it is the next in order",
         [PICKER_WHY_RANDOM] = "our first pieces are taken at random, to have something to give soon",

@@ -5,10 +5,11 @@
 // The order in which blocks are chosen for a peer, the first that gives any wins:
 //   1. pieces with a deadline, the earliest first          (a player waits for them; near the deadline, from two peers)
 //   2. pieces that this peer suggested (BEP 6)             (a seed steers so that it need not send a piece twice)
-//   3. pieces that are open already                        (only a whole piece can be passed on)
-//   4. sequential mode: in order. Else by priority, and within it: the first PICKER_RANDOM_FIRST pieces at random (something
+//   3. pieces that only this peer has, those begun first   (nobody else can help us, and the whole swarm waits for them)
+//   4. pieces that are open already                        (only a whole piece can be passed on)
+//   5. sequential mode: in order. Else by priority, and within it: the first PICKER_RANDOM_FIRST pieces at random (something
 //      to give soon), then rarest first, at random among equals
-//   5. endgame: everything wanted is asked for: also blocks that others were asked for, until PICKER_ASKED_MAX were; what
+//   6. endgame: everything wanted is asked for: also blocks that others were asked for, until PICKER_ASKED_MAX were; what
 //      comes from one is then to be canceled at the others
 //
 // Memory: 8 bytes and a bit a piece; about 10 bytes a block of pieces that are open. A torrent that is complete needs none
@@ -81,6 +82,7 @@ picker_receipt picker_received(picker *p, int peer, picker_block b, int cancel[P
 // Found on the disk after a restart: as if received (of nobody). False when there is no such block or no room.
 bool picker_block_found(picker *p, picker_block b);
 bool picker_block_there(const picker *p, picker_block b);            // received, its piece not yet checked
+bool picker_block_asked(const picker *p, int peer, picker_block b);  // of this peer, and not there: it would be taken
 
 void picker_piece_done(picker *p, int32_t piece);                    // the hash fits: we have it
 // The hash does not fit. All blocks are wanted again, now from one peer at a time, so that the liar shows.
@@ -101,8 +103,8 @@ picker_state picker_look(const picker *p);
 const bitfield *picker_have(const picker *p);
 
 typedef enum {
-    PICKER_WHY_DEADLINE, PICKER_WHY_SUGGESTED, PICKER_WHY_STARTED, PICKER_WHY_SEQUENTIAL, PICKER_WHY_RANDOM,
-    PICKER_WHY_RAREST, PICKER_WHY_ENDGAME, PICKER_WHY_NOTHING,
+    PICKER_WHY_DEADLINE, PICKER_WHY_SUGGESTED, PICKER_WHY_ONLY, PICKER_WHY_STARTED, PICKER_WHY_SEQUENTIAL,
+    PICKER_WHY_RANDOM, PICKER_WHY_RAREST, PICKER_WHY_ENDGAME, PICKER_WHY_NOTHING,
 } picker_reason;
 typedef struct {
     int32_t       piece;                     // -1 with PICKER_WHY_NOTHING
