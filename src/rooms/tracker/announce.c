@@ -63,7 +63,7 @@ static torrent *torrent_open_new(tracker *t, addr from, const uint8_t *hash, ann
 {
     if (!t->access.open)
         return refuse(told, "this tracker serves listed torrents only, and this is none of them", ANNOUNCE_NEVER), NULL;
-    if (!announce_trusts(&t->rules, from) && !newcomers_take(&t->newcomers, from, t->now_s, t->rules.new_torrents_max))
+    if (!announce_trusts(&t->rules, from) && !newcomers_take(&t->new_torrents, from, t->now_s, t->rules.new_torrents_max))
         return refuse(told, "your network has brought too many new torrents", RETRY_NETWORK_MIN), NULL;
     torrent *x = store_make(t->store, hash);
     if (!x)
@@ -86,7 +86,7 @@ static bool newcomer_may(tracker *t, addr from, torrent *x, const peer *p, annou
 {
     if (announce_trusts(&t->rules, from) || peer_find(torrent_set(x, p->at.family), p->tag) != PEER_NONE)
         return true;
-    if (newcomers_take(&t->newcomers, from, t->now_s, t->rules.new_peers_max))
+    if (newcomers_take(&t->new_peers, from, t->now_s, t->rules.new_peers_max))
         return true;
     refuse(told, "your network has brought too many new peers", RETRY_NETWORK_MIN);
     return false;

@@ -28,7 +28,7 @@ typedef struct {
     access         access;
     announce_rules rules;
     siphash_key    tags, ids;       // secrets: who a peer is; connection ids
-    newcomers      newcomers;
+    newcomers      new_peers, new_torrents;
     chance         chance;
     int64_t        now_s;           // never goes back; set before each request
     announce_changed *changed;

@@ -51,16 +51,17 @@ void store_free(store *s)
     memory_free(s);
 }
 
-store_figures store_figures_now(const store *s)
+store_figures store_figures_now(const store *s) { return s->figures; }
+
+uint64_t store_bytes(const store *s)
 {
-    store_figures f = s->figures;
-    f.bytes = sizeof *s + (uint64_t)s->slot_count * sizeof *s->slots;
-    for (uint32_t i = 0; i * BLOCK_TORRENTS < f.torrents_max; i++)
-        f.bytes += sizeof *s->blocks + (s->blocks[i] ? BLOCK_TORRENTS * sizeof(torrent) : 0);
-    for (uint32_t i = 0; i < f.torrents; i++)
+    uint64_t bytes = sizeof *s + (uint64_t)s->slot_count * sizeof *s->slots;
+    for (uint32_t i = 0; i * BLOCK_TORRENTS < s->figures.torrents_max; i++)
+        bytes += sizeof *s->blocks + (s->blocks[i] ? BLOCK_TORRENTS * sizeof(torrent) : 0);
+    for (uint32_t i = 0; i < s->figures.torrents; i++)
         for (int k = 0; k < 2; k++)
-            f.bytes += peer_set_bytes(&s->blocks[i / BLOCK_TORRENTS][i % BLOCK_TORRENTS].sets[k]);
-    return f;
+            bytes += peer_set_bytes(&s->blocks[i / BLOCK_TORRENTS][i % BLOCK_TORRENTS].sets[k]);
+    return bytes;
 }
 
 // ---- torrents by hash -------------------------------------------------------------------------------------------------------

@@ -18,16 +18,16 @@ typedef struct {
 
 typedef struct store store;
 typedef struct {
-    uint32_t torrents, torrents_max, listed;
+    uint32_t torrents, torrents_max;
     uint32_t peers[2], peers_max;   // by family; the ceiling is for both together
     uint32_t seeds;
     uint64_t expired;               // since the beginning
-    uint64_t bytes;                 // of memory, as it was asked for
 } store_figures;
 
 store *store_new(uint32_t torrents_max, uint32_t peers_max, siphash_key secret);
 void   store_free(store *s);
 store_figures store_figures_now(const store *s);
+uint64_t      store_bytes(const store *s);       // of memory, as it was asked for; looks at every torrent
 
 torrent *store_find(store *s, const uint8_t hash[TRACKER_HASH_BYTES]);       // until the next store_make or store_sweep; NULL
 torrent *store_make(store *s, const uint8_t hash[TRACKER_HASH_BYTES]);       // that or a new one; NULL: torrents_max are there

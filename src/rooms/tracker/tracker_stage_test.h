@@ -22,10 +22,10 @@ static inline void stage_free(tracker *t)
     memory_free(t);
 }
 
-static inline tracker_announce stage_said(unsigned torrent, unsigned who)
+static inline tracker_announce stage_said(unsigned swarm, unsigned who)
 {
     tracker_announce x = {.port = (uint16_t)(1000 + who), .left = 100, .wanted = -1, .has_key = true, .key = 77 + who, .compact = true};
-    x.hash[0] = (uint8_t)torrent, x.hash[1] = (uint8_t)(torrent >> 8), x.hash[2] = (uint8_t)(torrent >> 16);
+    x.hash[0] = (uint8_t)swarm, x.hash[1] = (uint8_t)(swarm >> 8), x.hash[2] = (uint8_t)(swarm >> 16);
     x.peer_id[0] = (uint8_t)who, x.peer_id[1] = (uint8_t)(who >> 8);
     return x;
 }
