@@ -23,6 +23,8 @@ const command_entry command_table[] = {
     {"torment", cmd_torment, "ten thousand letters while it is killed: what is lost?"},
     {"services", cmd_services, "what each service of `naru up` may touch, and what the kernel enforces"},
     {"reload", cmd_reload, "the running `naru up` reads its configuration again"},
+    {"backup", cmd_backup, "all of a naru, also while it runs, into a directory; and is it whole?"},
+    {"restore", cmd_restore, "a backup back into an empty directory"},
     {"config", cmd_config, "check, format and describe naru.conf"},
     {"man", cmd_man, "the manual pages"},
     {"completion", cmd_completion, "what makes the shell complete naru's commands and options"},

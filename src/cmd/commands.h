@@ -10,6 +10,7 @@ typedef struct {
 extern const command_entry command_table[];      // in naru.c; ends with name NULL
 
 
+int cmd_backup(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_man(int argc, char **argv);
@@ -23,6 +24,7 @@ int cmd_mail(int argc, char **argv);
 int cmd_query(int argc, char **argv);
 int cmd_queue(int argc, char **argv);
 int cmd_scene(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_services(int argc, char **argv);
 int cmd_try(int argc, char **argv);

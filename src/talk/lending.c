@@ -123,8 +123,10 @@ static void route_lend(void *arg, const http_request *q, http_reply *reply, aren
     }
     while (!k->ready)
         gate_wait_uncanceled(&k->changed, "the files for a backup");
-    if (k->error)
-        control_error(reply, k->error == E_NO_ENTRY ? 404 : 503, k->why.len ? k->why : str_z(err_text(k->error)), msg);
+    if (k->error == E_NO_ENTRY)
+        http_answer(reply, 200, JSON, S("{\"nothing\": true}\n"));
+    else if (k->error)
+        control_error(reply, 503, k->why.len ? k->why : str_z(err_text(k->error)), msg);
     else if (!k->running)
         control_error(reply, 503, S("the service is stopping"), msg);
     else

@@ -2,7 +2,8 @@
 // keeps them as they are until they are given back or the loan ends by itself; it goes on serving meanwhile. docs/backup.md.
 //
 //     POST /ROOM/backup/lend?part=PART     {"loan": ID, "files": [{"path": below the room's directory, "bytes": N, -1: all}],
-//                                           "folders": [...]}: of a folder every file but those below its `new`
+//                                           "folders": [...]}: of a folder every file but those below its `new`.
+//                                           {"nothing": true}: there is no such part
 //     POST /ROOM/backup/keep?loan=ID       not done yet: another LENDING_S seconds
 //     POST /ROOM/backup/return?loan=ID     {"sound": true|false}: false: the files did not stay as they were, nothing of it counts
 //     POST /ROOM/backup/done?bytes=N       for the meters: a backup was finished
@@ -25,7 +26,8 @@ typedef struct {
 } loan;
 
 typedef struct {
-    // Fills in what is lent of `part` (empty: all that the room has). On error *why says what, where, why and what to do.
+    // Fills in what is lent of `part` (empty: all that the room has). E_NO_ENTRY: there is no such part. On
+    // another error *why says what, where, why and what to do.
     err  (*lend)(void *arg, loan *l, str part, str *why);
     // Takes it back. False: it did not stay as it was. Runs on the fiber that lent; when `ending` the room ends: nothing may be waited for.
     bool (*give_back)(void *arg, loan *l, bool ending);

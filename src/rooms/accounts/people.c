@@ -352,5 +352,18 @@ static void thaw_work(void *arg)
     c->e = database_thaw(c->p->d);
 }
 
+static void check_work(void *arg)
+{
+    change *c = arg;
+    arena a = arena_make(64 * 1024);
+    query *q = query_of(c->p->d, "PRAGMA integrity_check(1)");
+    bool sound = query_row(q) && str_eq(query_get_text(q, 0, &a), S("ok"));
+    c->e = query_done(q);
+    if (!c->e && !sound)
+        c->e = E_CORRUPT;
+    arena_free(&a);
+}
+
 err people_freeze(people *p) { return change_do(&(change){.p = p}, freeze_work); }
 err people_thaw(people *p) { return change_do(&(change){.p = p}, thaw_work); }
+err people_check(people *p) { return change_do(&(change){.p = p}, check_work); }

@@ -46,3 +46,4 @@ err  people_app_remove(people *p, person *who, int64_t id);
 // For a backup: the database's file stands still until people_thaw (keep/database.h). E_SEALED from people_thaw: it did not.
 err  people_freeze(people *p);
 err  people_thaw(people *p);
+err  people_check(people *p);            // SQLite's integrity check: E_CORRUPT
