@@ -1,125 +1,53 @@
-// naru torment: does it keep what it promises? Letters from many senders into a small Internet of its own, which is killed with
-// kill -9 at random moments, whose disk fills, and whose peers stall and cut; then every mailbox is read.
-#include <jansson.h>
+// naru torment: does it keep what it promises? Letters from many senders into a naru of its own, whose services are killed with
+// kill -9 at random moments, whose disk fills, whose clock jumps, and whose peers stall and cut; then every mailbox is read.
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/stat.h>
 
 #include "base/must.h"
 #include "cmd/commands.h"
 #include "cmd/directory_remove.h"
 #include "cmd/torment.h"
-#include "rt/child.h"
+#include "rt/listener.h"
 #include "rt/log.h"
 #include "rt/loop.h"
+#include "rt/own_dir.h"
 #include "rt/worker.h"
 
 enum {
-    MAP_BYTES_MAX = 1 << 20, MAP_ARENA_BYTES = 256 << 20,
-    START_LOOK_MS = 10, START_SECONDS = 60,
-    KILL_LOOK_MS = 5, FULL_MS = 700,
-    PURPOSE_KILL = 100, PURPOSE_FILL = 101,
+    MAP_ARENA_BYTES = 256 << 20,
+    KILL_LOOK_MS = 5, FULL_MS = 700, WATCH_MS = 100, KILL_TRIES = 200, KILLS_A_POWER_CUT = 10,
+    LETTERS_A_KILL_TRY = 500, LETTERS_A_KILL = 125, LETTERS_A_CLOCK = 1000,
+    CLOCK_STEP_S_MAX = 2 * 86400,            // ahead or behind. The queue gives up after five days; that is not what is tested
+    CLOCK_STEP_S_TRY_MAX = 20 * 3600,        // `naru try` makes its certificates new at each start, valid since yesterday
+    SINK_CONNS_MAX = 100,
 };
 
-// ---- the small Internet -------------------------------------------------------------------------------------------------
-
-typedef struct { torment *t; bool there; str map, ca; } look;
-
-static char *path_of(torment *t, arena *a, const char *name)
-{
-    return str_to_z(a, str_format(a, "%s/%s", t->data, name));
-}
-
-// Blocking: its map and its certificate authority, once they lie there.
-static void look_blocking(void *arg)
-{
-    look *l = arg;
-    arena *a = &l->t->map_memory;
-    file_stat st;
-    l->there = path_stat(l->t->world, path_of(l->t, a, "try.json"), &st) == E_OK &&
-               file_read_all(l->t->world, path_of(l->t, a, "try.json"), a, MAP_BYTES_MAX, &l->map) == E_OK &&
-               file_read_all(l->t->world, path_of(l->t, a, "ca.pem"), a, MAP_BYTES_MAX, &l->ca) == E_OK;
-}
-
-static void forget_blocking(void *arg)
-{
-    torment *t = arg;
-    path_remove(t->world, path_of(t, &t->map_memory, "try.json"));
-}
-
-static bool place(torment *t, const json_t *host, const char *service, addr *out)
-{
-    return addr_parse(str_copy(&t->map_memory, str_z(json_string_value(json_object_get(host, service)))), 0, out);
-}
-
-static int host_of(torment *t, const char *name, const json_t *where)
-{
-    for (int i = 0; i < t->host_count; i++)
-        if (str_eq(t->hosts[i].name, str_z(name)))
-            return i;
-    torment_host *h = &t->hosts[t->host_count];
-    *h = (torment_host){.name = str_copy(&t->map_memory, str_z(name))};
-    bool good = place(t, where, "smtp", &h->smtp) && place(t, where, "submission", &h->submission) && place(t, where, "pop3", &h->pop3);
-    return good && t->host_count < TORMENT_HOSTS_MAX - 1 ? t->host_count++ : -1;
-}
-
-// People and their doors, in the order of the map: the same at every start.
-static bool map_read(torment *t, str text)
-{
-    json_t *all = json_loadb((const char *)text.at, (size_t)text.len, 0, NULL), *person;
-    size_t i;
-    t->host_count = t->people_count = 0;
-    json_array_foreach(json_object_get(all, "accounts"), i, person) {
-        const char *address = json_string_value(json_object_get(person, "address"));
-        const char *at = address ? strchr(address, '@') : NULL;
-        json_t *where = at ? json_object_get(json_object_get(all, "hosts"), at + 1) : NULL;
-        int h = where && t->people_count < TORMENT_PEOPLE_MAX ? host_of(t, at + 1, where) : -1;
-        if (h < 0 || t->hosts[h].people_count == 8)
-            continue;
-        t->hosts[h].people[t->hosts[h].people_count++] = t->people_count;
-        t->people[t->people_count++] = (torment_person){
-            .address = str_copy(&t->map_memory, str_z(address)), .host = h,
-            .password = str_copy(&t->map_memory, str_z(json_string_value(json_object_get(person, "password"))))};
-    }
-    json_decref(all);
-    return t->people_count > 0;
-}
-
-static bool failed(torment *t, const char *why)
+bool torment_failed(torment *t, const char *why)
 {
     t->trouble = str_format(&t->memory, "%s; its output is in %s", why, t->output);
     t->over = t->keep = true;
     return false;
 }
 
+// ---- its life ---------------------------------------------------------------------------------------------------------
+
 static bool start(torment *t)
 {
-    const char *argv[] = {"naru", "try", "--json", "--dir", t->data, NULL};
-    look l = {.t = t};
-    str why;
-    work(forget_blocking, t);
-    if (child_start(argv, t->output, t->directory, &t->pid) != E_OK)
-        return t->pid = 0, failed(t, "the small Internet cannot be started");
-    int64_t until_ns = world_now_ns(t->world) + seconds(START_SECONDS);
-    while (!l.there) {
-        if (fiber_sleep(millis(START_LOOK_MS)) != E_OK)
+    if (t->on_try)
+        return torment_try_start(t);
+    if (!torment_up_prepare(t))
+        return false;
+    for (int i = 0; i < TORMENT_NODES; i++)
+        if (!torment_up_start(t, i))
             return false;
-        if (child_ended(t->pid))
-            return t->pid = 0, failed(t, "the small Internet ended by itself");
-        if (world_now_ns(t->world) > until_ns)
-            return failed(t, "the small Internet did not answer within a minute");
-        work(look_blocking, &l);
-    }
-    if (!map_read(t, l.map))
-        return failed(t, "the small Internet says nothing about its people");
-    t->tls = tls_client_new(t->world, l.ca, NULL, &t->map_memory, &why);
-    t->tls_all[t->starts++] = t->tls;
-    return t->up = true;
+    return t->up = torment_up_people(t);
 }
 
 static void stop(torment *t)
 {
     t->up = false;
+    torment_up_stop(t);
     if (t->pid)
         child_kill(t->pid);
     t->pid = 0;
@@ -135,23 +63,48 @@ static bool wait_for_letters(torment *t, int count)
     return !t->over;
 }
 
+static bool kill_whole(torment *t)
+{
+    if (turn_take(&t->one_trouble, NEVER_NS) != E_OK)
+        return false;
+    stop(t);
+    bool again = start(t);
+    turn_give(&t->one_trouble);
+    return again;
+}
+
+// One service of one node; now and then, and at last, all of a node at once.
+static bool kill_some(torment *t, int k)
+{
+    int node = (int)torment_chance(t, k, CHANCE_KILL, TORMENT_NODES), which = (int)torment_chance(t, k, CHANCE_KILL_WHOM, 60);
+    if (k % KILLS_A_POWER_CUT == KILLS_A_POWER_CUT - 1 || k == t->kills - 1) {
+        if (turn_take(&t->one_trouble, NEVER_NS) != E_OK)
+            return false;
+        bool again = torment_up_cut(t, node);
+        turn_give(&t->one_trouble);
+        return again;
+    }
+    for (int i = 0; i < KILL_TRIES; i++) {               // it may be between two lives
+        if (torment_up_kill(t, node, which))
+            return true;
+        if (fiber_sleep(millis(KILL_LOOK_MS)) != E_OK)
+            return false;
+    }
+    return torment_failed(t, "no service could be killed for a second");
+}
+
 // The last kill comes when everything was accepted: what lies in the queues then must survive too.
 static void killer(void *arg)
 {
     torment *t = arg;
     for (int k = 0; k < t->kills; k++) {
         int64_t step = t->letters / (t->kills + 1), from = step * (k + 1);
-        int64_t at = k == t->kills - 1 ? t->letters : from + (int64_t)torment_chance(t, k, PURPOSE_KILL, (uint64_t)step / 2 + 1);
-        if (!wait_for_letters(t, (int)at) || fiber_sleep((int64_t)torment_chance(t, k, PURPOSE_KILL, 50 * NS_PER_MS)) != E_OK)
+        int64_t at = k == t->kills - 1 ? t->letters : from + (int64_t)torment_chance(t, k, CHANCE_KILL, (uint64_t)step / 2 + 1);
+        if (!wait_for_letters(t, (int)at) || fiber_sleep((int64_t)torment_chance(t, k, CHANCE_KILL_WHEN, 50 * NS_PER_MS)) != E_OK)
             return;
-        if (turn_take(&t->one_trouble, NEVER_NS) != E_OK)
+        if (!(t->on_try ? kill_whole(t) : kill_some(t, k)))
             return;
-        stop(t);
         t->killed++;
-        bool again = start(t);
-        turn_give(&t->one_trouble);
-        if (!again)
-            return;
     }
 }
 
@@ -167,7 +120,7 @@ static void filler(void *arg)
 {
     torment *t = arg;
     for (int k = 0; k < t->fills && t->small_disk; k++) {
-        int64_t at = t->letters * (k + 1) / (t->fills + 1) - t->letters / 20 + (int64_t)torment_chance(t, k, PURPOSE_FILL, (uint64_t)t->letters / 20 + 1);
+        int64_t at = t->letters * (k + 1) / (t->fills + 1) - t->letters / 20 + (int64_t)torment_chance(t, k, CHANCE_FILL, (uint64_t)t->letters / 20 + 1);
         if (!wait_for_letters(t, (int)at))
             return;
         if (turn_take(&t->one_trouble, NEVER_NS) != E_OK)
@@ -180,7 +133,52 @@ static void filler(void *arg)
         work(disk_blocking, &d);
         turn_give(&t->one_trouble);
         if (!d.done)
-            failed(t, "the disk cannot be given its size back");
+            torment_failed(t, "the disk cannot be given its size back");
+    }
+}
+
+// The wall clock of all its processes jumps; the machine's own stays (src/rt/world_linux.c).
+typedef struct { torment *t; int64_t ahead_ns; bool done; } clock_change;
+
+static void clock_blocking(void *arg)
+{
+    clock_change *c = arg;
+    file *f;
+    struct iovec all = {&c->ahead_ns, sizeof c->ahead_ns};
+    c->done = file_open(c->t->world, c->t->clock, FILE_WRITE | FILE_CREATE, 0600, &f) == E_OK;
+    if (c->done) {
+        c->done = file_write(f, 0, &all, 1) == E_OK;
+        file_close(f);
+    }
+}
+
+static void clock_stepper(void *arg)
+{
+    torment *t = arg;
+    for (int k = 0; k < t->clocks; k++) {
+        if (!wait_for_letters(t, (int)(t->letters * (k + 1) / (t->clocks + 1))))
+            return;
+        int64_t most = t->on_try ? CLOCK_STEP_S_TRY_MAX : CLOCK_STEP_S_MAX;
+        int64_t step_s = (int64_t)torment_chance(t, k, CHANCE_CLOCK, 2 * (uint64_t)most + 1) - most;
+        clock_change c = {.t = t, .ahead_ns = seconds(step_s)};
+        work(clock_blocking, &c);
+        t->stepped += c.done;
+    }
+}
+
+// A naru that takes nothing any more must not keep us for ever.
+static void watcher(void *arg)
+{
+    torment *t = arg;
+    int64_t since_ns = world_now_ns(t->world);
+    for (int before = -1; !t->over && t->accepted < t->letters; ) {
+        if (t->accepted != before)
+            since_ns = world_now_ns(t->world);
+        before = t->accepted;
+        if (world_now_ns(t->world) - since_ns > seconds(t->patience_s))
+            torment_failed(t, "no letter was accepted for too long (--patience)");
+        if (fiber_sleep(millis(WATCH_MS)) != E_OK)
+            return;
     }
 }
 
@@ -201,11 +199,13 @@ static void campaign(torment *t)
     torment_letters_plan(t);
     t->started_ns = world_now_ns(t->world);
     SCOPE(vandals, 0, TORMENT_VANDALS);
-    SCOPE(trouble, 0, 2);
+    SCOPE(trouble, 0, 4);
     for (int i = 0; i < TORMENT_VANDALS; i++)
         scope_go(&vandals, "vandal", torment_vandal, t);
     scope_go(&trouble, "killer", killer, t);
     scope_go(&trouble, "filler", filler, t);
+    scope_go(&trouble, "clock", clock_stepper, t);
+    scope_go(&trouble, "watcher", watcher, t);
     torment_send_all(t);
     t->accepted_ns = world_now_ns(t->world);
     scope_wait(&trouble);
@@ -222,120 +222,21 @@ static void campaign(torment *t)
 static void play(void *arg)
 {
     torment *t = arg;
+    door *sink;
     SCOPE(signals, 0, 1);
+    SCOPE(outside, 0, SINK_CONNS_MAX + 1);
     scope_go(&signals, "signals", interrupt, t);
     t->tls_all = arena_array(&t->memory, tls_config *, t->kills + 1);
     must(t->tls_all);
-    if (start(t))
+    bool good = start(t);
+    if (good && !t->on_try && door_open(&outside, t->world, (door_options){.service = "outside", .at = t->sink, .conns_max = SINK_CONNS_MAX},
+                                        torment_sink_serve, t, &sink) != E_OK)
+        good = torment_failed(t, "the receiver of the outside cannot listen");
+    if (good)
         campaign(t);
     stop(t);
-    for (int i = 0; i < t->starts; i++)
+    for (int i = 0; i < t->tls_count; i++)
         tls_free(t->tls_all[i]);
-}
-
-// ---- the verdict ------------------------------------------------------------------------------------------------------
-
-typedef struct { int accepted, lost, doubled, copies, between, damaged, first_lost; } sums;
-
-// A copy is allowed where a connection broke between the final dot and its answer, and nobody could know that the letter had arrived: between
-// the sender and the first server (then the copies have two first ids, and the sender remembers so many broken answers), or between two
-// servers that were killed together (one first id, two last ones). Whatever has the same last id was promised once and delivered twice.
-static void count_copies(const torment *t, const torment_letter *l, int i, sums *s)
-{
-    int seen = l->seen[i] < TORMENT_COPIES_MAX ? l->seen[i] : TORMENT_COPIES_MAX, again = 0, firsts = 0;
-    for (int k = 0; k < seen; k++) {
-        bool new_first = true, new_last = true;
-        for (int j = 0; j < k; j++) {
-            new_first = new_first && l->ways[i][j].first != l->ways[i][k].first;
-            new_last = new_last && l->ways[i][j].last != l->ways[i][k].last;
-        }
-        firsts += new_first;
-        again += !new_last;
-    }
-    int by_sender = firsts > 0 ? firsts - 1 : 0, excused = by_sender < l->unclear[i] ? by_sender : l->unclear[i];
-    int between = seen - firsts - again;
-    s->doubled += again + (by_sender - excused) + (t->killed ? 0 : between) + (l->seen[i] - seen);
-    s->copies += excused;
-    s->between += t->killed ? between : 0;
-}
-
-static sums count(const torment *t)
-{
-    sums s = {.first_lost = -1};
-    for (int n = 0; n < t->letters && t->ledger; n++) {
-        const torment_letter *l = &t->ledger[n];
-        bool accepted = l->count > 0, lost = false;
-        for (int i = 0; i < l->count; i++) {
-            accepted = accepted && l->accepted[i];
-            lost = lost || (l->accepted[i] && !l->seen[i]);
-            count_copies(t, l, i, &s);
-        }
-        s.accepted += accepted;
-        s.lost += lost;
-        s.damaged += l->damaged;
-        if (lost && s.first_lost < 0)
-            s.first_lost = n;
-    }
-    return s;
-}
-
-static str thousands(torment *t, int64_t n)
-{
-    return n < 1000 ? str_format(&t->memory, "%lld", (long long)n)
-         : n < 1000000 ? str_format(&t->memory, "%lld,%03lld", (long long)(n / 1000), (long long)(n % 1000))
-         : str_format(&t->memory, "%lld,%03lld,%03lld", (long long)(n / 1000000), (long long)(n / 1000 % 1000), (long long)(n % 1000));
-}
-
-static double seconds_of(int64_t ns) { return (double)(ns > 0 ? ns : 0) / NS_PER_S; }
-
-static void tell(torment *t, const sums *s)
-{
-    printf("%lld letters, seed %lld: accepted in %.1f s, queues empty after %.1f s more\n", (long long)t->letters, (long long)t->seed,
-           seconds_of(t->accepted_ns - t->started_ns), seconds_of(t->drained_ns - t->accepted_ns));
-    printf("killed with kill -9 %d times; the sender hung up in the middle of the text %d times; %d peers that stalled or talked rubbish\n",
-           t->killed, t->cut, t->vandalised);
-    if (t->small_disk)
-        printf("the disk was full %d times; %d recipients were told to come back (452)\n", t->filled, t->refused_full);
-    else
-        printf("SKIPPED disks that fill: " STR_FMT "\n", STR_ARG(t->no_disk));
-    if (s->copies)
-        printf("%d copies because the sender lost the answer to its final dot in a kill, and sent again as RFC 5321 asks\n", s->copies);
-    if (s->between)
-        printf("%d copies because two servers were killed between a final dot and what the other wrote down about its answer\n", s->between);
-    if (s->damaged)
-        printf("%d letters came out with another text than they went in\n", s->damaged);
-    if (s->lost)
-        printf("the first that was lost: number %d\n", s->first_lost);
-    printf("accepted " STR_FMT ", lost " STR_FMT ", doubled in a mailbox " STR_FMT "\n", STR_ARG(thousands(t, s->accepted)),
-           STR_ARG(thousands(t, s->lost)), STR_ARG(thousands(t, s->doubled)));
-}
-
-static void tell_json(torment *t, const sums *s)
-{
-    json_t *o = json_pack("{s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:f, s:f, s:s%}", "letters", (json_int_t)t->letters, "seed", (json_int_t)t->seed,
-                          "accepted", s->accepted, "lost", s->lost, "doubled", s->doubled, "copies_after_broken_answers", s->copies,
-                          "copies_between_servers", s->between,
-                          "damaged", s->damaged, "kills", t->killed, "cut_by_sender", t->cut, "disk_full", t->filled,
-                          "refused_452", t->refused_full, "disk_tested", (int)t->small_disk,
-                          "accepted_s", seconds_of(t->accepted_ns - t->started_ns), "drained_s", seconds_of(t->drained_ns - t->accepted_ns),
-                          "trouble", t->trouble.len ? (const char *)t->trouble.at : "", (size_t)t->trouble.len);
-    if (o)
-        json_dumpf(o, stdout, 0);
-    putchar('\n');
-    json_decref(o);
-}
-
-static int verdict(torment *t)
-{
-    sums s = count(t);
-    if (t->json)
-        tell_json(t, &s);
-    else
-        tell(t, &s);
-    fflush(stdout);
-    if (t->trouble.len)
-        return command_error("torment", COMMAND_FAILED, STR_FMT, STR_ARG(t->trouble));
-    return s.lost || s.doubled || s.damaged || s.accepted < t->letters ? COMMAND_FAILED : COMMAND_OK;
 }
 
 // ---- the command ------------------------------------------------------------------------------------------------------
@@ -347,7 +248,17 @@ static bool directories_make(torment *t)
     int n = base ? snprintf(t->directory, sizeof t->directory, "%s", base) : -1;
     int m = snprintf(t->data, sizeof t->data, "%.200s/data", t->directory);
     int o = snprintf(t->output, sizeof t->output, "%.200s/output", t->directory);
-    return n > 0 && n < 200 && m > 0 && o > 0 && dir_make(t->world, t->data, 0700) == E_OK;
+    snprintf(t->clock, sizeof t->clock, "%.200s/clock", t->directory);
+    unsigned mode = own_user() == 0 && !t->on_try ? 0711 : 0700;       // services that are users of their own must get through
+    return n > 0 && n < 200 && m > 0 && o > 0 && dir_make(t->world, t->data, mode) == E_OK && chmod(t->directory, mode) == 0;
+}
+
+// The children's clock goes right until it is stepped. Our own stays right: it was asked before.
+static bool clock_prepare(torment *t)
+{
+    clock_change c = {.t = t};
+    clock_blocking(&c);
+    return c.done && setenv("NARU_TEST_CLOCK", t->clock, 1) == 0;
 }
 
 static void log_nowhere(void *arg, str line) { (void)arg, (void)line; }
@@ -355,6 +266,8 @@ static void log_nowhere(void *arg, str line) { (void)arg, (void)line; }
 static int run(torment *t)
 {
     signals_block();
+    if (!clock_prepare(t))
+        return command_error("torment", COMMAND_FAILED, "cannot write in %s", t->directory);
     log_setup(LOG_LOGFMT, LOG_ERROR, log_nowhere, NULL);
     if (t->fills == 0 || t->disk_mib == 0)
         t->no_disk = S("not asked for");
@@ -366,17 +279,19 @@ static int run(torment *t)
         t->trouble = S("fibers were left, or no guarded stack can be had");
     driver_linux_free(driver);
     workers_stop();
-    return verdict(t);
+    return torment_verdict(t);
 }
 
 int cmd_torment(int argc, char **argv)
 {
-    static torment state = {.letters = 10000, .kills = -1, .seed = 1, .patience_s = 120, .disk_mib = 1024, .fills = 2};
+    static torment state = {.letters = 10000, .kills = -1, .seed = 1, .patience_s = 120, .disk_mib = 1024, .fills = 2, .clocks = -1, .outside = -1};
     torment *t = &state;
     const command_option options[] = {
         {"letters", OPTION_NUMBER, &t->letters, "N", "how many letters are sent (default 10000)"},
-        {"kills", OPTION_NUMBER, &t->kills, "N", "how often the program is killed with kill -9 (default: one for 500 letters)"},
+        {"kills", OPTION_NUMBER, &t->kills, "N", "how often something is killed with kill -9 (default: once for 125 letters)"},
         {"fills", OPTION_NUMBER, &t->fills, "N", "how often its disk is full for a moment (default 2; needs root)"},
+        {"clocks", OPTION_NUMBER, &t->clocks, "N", "how often its clock jumps by up to two days (default: once for 1000 letters)"},
+        {"try", OPTION_FLAG, &t->on_try, NULL, "torment a `naru try`, one process that is killed as a whole"},
         {"seed", OPTION_NUMBER, &t->seed, "N", "the same seed makes the same choices (default 1)"},
         {"patience", OPTION_NUMBER, &t->patience_s, "SECONDS", "for the queues to become empty (default 120)"},
         {"disk", OPTION_NUMBER, &t->disk_mib, "MIB", "size of the memory disk that fills (default 1024; 0: none)"},
@@ -385,14 +300,17 @@ int cmd_torment(int argc, char **argv)
         {"json", OPTION_FLAG, &t->json, NULL, "print one JSON object"},
         {0},
     };
-    const command_help help = {"torment", "", "Sends letters into a small Internet of its own while that is killed, filled and cut off; counts what is lost.",
+    const command_help help = {"torment", "", "Sends letters into a naru of its own while that is killed, filled, cut off and told wrong times; counts what is lost.",
                                options, "Everything stays on loopback and ends with the command. Exit code 1: something was lost or doubled."};
     int code, words;
     if (!options_read(argc, argv, &help, NULL, 0, &words, &code))
         return code;
-    if (t->letters < 1 || t->letters > TORMENT_LETTERS_MAX || t->kills < -1 || t->kills > t->letters || t->fills < 0 || t->disk_mib < 0)
-        return usage_error(&help, "--letters wants 1 to %d, --kills, --fills and --disk no negative number", TORMENT_LETTERS_MAX);
-    t->kills = t->kills < 0 ? (t->letters + 499) / 500 : t->kills;
+    if (t->letters < 1 || t->letters > TORMENT_LETTERS_MAX || t->kills < -1 || t->kills > t->letters || t->fills < 0 || t->disk_mib < 0 ||
+        t->clocks < -1 || t->clocks > t->letters)
+        return usage_error(&help, "--letters wants 1 to %d, --kills, --fills, --clocks and --disk no negative number", TORMENT_LETTERS_MAX);
+    int64_t letters_a_kill = t->on_try ? LETTERS_A_KILL_TRY : LETTERS_A_KILL;
+    t->kills = t->kills < 0 ? (t->letters + letters_a_kill - 1) / letters_a_kill : t->kills;
+    t->clocks = t->clocks < 0 ? (t->letters + LETTERS_A_CLOCK - 1) / LETTERS_A_CLOCK : t->clocks;
     t->memory = arena_make(TORMENT_MEMORY_BYTES_MAX);
     t->map_memory = arena_make(MAP_ARENA_BYTES);
     t->keep = t->wanted_directory.len > 0;

@@ -1,6 +1,12 @@
-// naru torment: letters into a small Internet of its own while that is killed, filled and cut off. What its parts share.
+// naru torment: letters into a naru of its own while that is killed, filled, cut off and told wrong times. What its parts share.
+//
+//     torment.c       the command, and what is done to the naru       torment_up.c    two `naru up` whose services die one by one
+//     torment_send.c  the senders and the vandals                     torment_try.c   one `naru try` that dies as a whole
+//     torment_sink.c  a receiver that stalls                          torment_read.c  the queues' end, the mailboxes
+//     torment_count.c the ledger's sums and the verdict
 #pragma once
 #include "cmd/options.h"
+#include "rt/child.h"
 #include "rt/scope.h"
 #include "rt/tls.h"
 #include "rt/world.h"
@@ -14,6 +20,9 @@ enum {
     TORMENT_LETTER_BYTES_MAX = 512 * 1024,
     TORMENT_MEMORY_BYTES_MAX = 512 << 20,
     TORMENT_PATH_BYTES = 256,
+    TORMENT_NODES = 2,                       // `naru up`: two mail servers that write to each other
+    TORMENT_SERVICES_MAX = GRANDCHILDREN_MAX,        // of one of them
+    TORMENT_NOBODY = 255,
 };
 
 // Which way a copy came: the ids that its first and its last server gave it (hashes of them).
@@ -35,25 +44,31 @@ typedef struct { str name; addr smtp, submission, pop3; int people[8], people_co
 
 typedef struct {
     // the command line
-    int64_t letters, kills, seed, patience_s, disk_mib, fills;
-    bool    json, break_one, keep;
+    int64_t letters, kills, seed, patience_s, disk_mib, fills, clocks;
+    bool    json, break_one, keep, on_try;
     str     wanted_directory;
-    // the small Internet, as it answered last
+    // the naru, as it answered last
     world  *world;
     arena   memory;                  // the program's
     arena   map_memory;              // what the starts told; a sender may still hold an older one's
-    char    directory[TORMENT_PATH_BYTES], data[TORMENT_PATH_BYTES], output[TORMENT_PATH_BYTES];
+    char    directory[TORMENT_PATH_BYTES], data[TORMENT_PATH_BYTES], output[TORMENT_PATH_BYTES],
+            clock[TORMENT_PATH_BYTES];
     bool    small_disk;
     str     no_disk;                 // why there is none
-    int     pid;                     // 0: none runs
+    int     pid;                     // of `naru try`; 0: none runs
+    int     pids[TORMENT_NODES];     // of the supervisors
     bool    up;
-    int     starts;
+    int     starts;                  // a sender hangs up when it has changed: the naru it spoke to is gone
     turn    one_trouble;             // a start on a full disk would be refused: one trouble at a time
     tls_config *tls;                 // one of tls_all: senders may still shake hands with an older one
-    tls_config **tls_all;            // one a start
+    tls_config **tls_all;            // one a start of `naru try`
+    int     tls_count;
+    str     ca_pem;
     torment_host   hosts[TORMENT_HOSTS_MAX];
     torment_person people[TORMENT_PEOPLE_MAX];
     int     host_count, people_count;
+    int     outside;                 // the one of the people whose mail our own receiver takes; -1: none
+    addr    sink;                    // its door
     // the ledger
     torment_letter *ledger;
     int     next[2 * TORMENT_HOSTS_MAX];         // letters handed out, by door
@@ -61,14 +76,34 @@ typedef struct {
     bool    over;                    // nothing more is to be sent
     int64_t started_ns, accepted_ns, drained_ns;
     // what was done to it
-    int     killed, filled, cut, vandalised, refused_full;
+    int     killed, filled, cut, vandalised, refused_full, stepped, stalled, taken;
+    int     killed_service[TORMENT_SERVICES_MAX], power_cuts;
     str     trouble;                 // why there is no result at all
 } torment;
 
 // Chance that depends on the seed, a number and a purpose alone: the same seed makes the same choices.
 uint64_t torment_chance(const torment *t, int number, int purpose, uint64_t below);
+enum { CHANCE_KILL = 100, CHANCE_KILL_WHEN, CHANCE_KILL_WHOM, CHANCE_FILL, CHANCE_CLOCK, CHANCE_STALL };
+
+bool torment_failed(torment *t, const char *why);    // ends the campaign with this sentence; always false
+
+// ---- what is tormented ----
+bool torment_try_start(torment *t);                  // false with t->trouble
+bool torment_up_prepare(torment *t);                 // its certificates, zone and configuration
+bool torment_up_start(torment *t, int node);
+bool torment_up_people(torment *t);                  // makes the accounts; once, after the starts
+bool torment_up_kill(torment *t, int node, int which);       // one service, chosen by `which`; the supervisor starts it again
+bool torment_up_cut(torment *t, int node);           // the supervisor and all services at once, and starts it again
+void torment_up_stop(torment *t);
+str  torment_service_name(const torment *t, int service);
+void torment_sink_serve(conn *c, void *arg);         // a door_serve: the receiver of the outside, arg is the torment
+
+// ---- senders, ends, sums ----
 void torment_letters_plan(torment *t);               // fills the ledger: recipients and bodies
 void torment_send_all(void *arg);                    // returns when every letter is accepted (or t->over)
 void torment_vandal(void *arg);                      // peers that stall and cut, until t->over
 bool torment_drain(torment *t);                      // waits until every queue is empty; false: not in time
 bool torment_read_all(torment *t);                   // counts what lies in the mailboxes; false with t->trouble
+// Counts a letter that lay in a mailbox. last: what tells this copy's last acceptance from others; 0: its Received line does.
+void torment_count_letter(torment *t, int person, str text, uint32_t last);
+int  torment_verdict(torment *t);                    // prints it; the exit code

@@ -111,7 +111,7 @@ static torment_way way_of(str head)
     return way;
 }
 
-static void count_letter(torment *t, int person, str text)
+void torment_count_letter(torment *t, int person, str text, uint32_t last)
 {
     uint64_t n;
     ptrdiff_t at = str_find_str(text, S("\r\nX-Torment: ")), end = str_find_str(text, S("\r\n\r\n"));
@@ -123,8 +123,11 @@ static void count_letter(torment *t, int person, str text)
         l->damaged = true;
     for (int i = 0; i < l->count; i++)
         if (l->to[i] == person && l->seen[i] < UINT8_MAX) {
-            if (l->seen[i] < TORMENT_COPIES_MAX)
-                l->ways[i][l->seen[i]] = way_of(str_first(text, end));
+            if (l->seen[i] < TORMENT_COPIES_MAX) {
+                torment_way way = way_of(str_first(text, end));
+                way.last = last ? last : way.last;
+                l->ways[i][l->seen[i]] = way;
+            }
             l->seen[i]++;
         }
 }
@@ -145,7 +148,7 @@ static bool read_one(torment *t, int person, bool *break_one)
         if (good && *break_one)                          // --break: as if the program had lost it
             good = pop3_client_delete(p, list[i].number);
         else if (good)
-            count_letter(t, person, buf_str(&text));
+            torment_count_letter(t, person, buf_str(&text), 0);
         *break_one = false;
     }
     if (!good)
@@ -163,6 +166,6 @@ bool torment_read_all(torment *t)
 {
     bool good = true, break_one = t->break_one;
     for (int i = 0; i < t->people_count && good; i++)
-        good = read_one(t, i, &break_one);
+        good = i == t->outside || read_one(t, i, &break_one);
     return good;
 }

@@ -7,11 +7,12 @@
 
 enum {
     SMALL_BYTES = 4000, LARGE_BYTES = 300000, LARGE_ONE_IN = 100,    // the large ones become blobs
+    OUTSIDE_ONE_IN = 10,                     // submitted letters that go to our own receiver too
     CUT_ONE_IN = 60,                         // attempts that break off in the middle of the text
     RETRY_MS = 100, LETTERS_A_CONNECTION = 50, SENDER_ARENA_BYTES = 4 << 20,
     LINE_COLUMNS = 70,
 };
-typedef enum { CHANCE_COUNT, CHANCE_FIRST, CHANCE_LARGE, CHANCE_SIZE, CHANCE_CUT, CHANCE_VANDAL, CHANCE_FROM } purpose;
+typedef enum { CHANCE_COUNT, CHANCE_FIRST, CHANCE_LARGE, CHANCE_SIZE, CHANCE_CUT, CHANCE_VANDAL, CHANCE_FROM, CHANCE_OUTSIDE } purpose;
 
 uint64_t torment_chance(const torment *t, int number, int what, uint64_t below)
 {
@@ -53,7 +54,8 @@ void torment_letters_plan(torment *t)
     for (int n = 0; n < t->letters; n++) {
         torment_letter *l = &t->ledger[n];
         int door = n % door_count(t), host = door / 2;
-        int among = door_is_submission(door) ? t->people_count : t->hosts[host].people_count;
+        int insiders = t->outside < 0 ? t->people_count : t->outside;
+        int among = door_is_submission(door) ? insiders : t->hosts[host].people_count;
         int wish = 1 + (int)torment_chance(t, n, CHANCE_COUNT, TORMENT_RECIPIENTS_MAX);
         int first = (int)torment_chance(t, n, CHANCE_FIRST, (uint64_t)among);
         l->count = (uint8_t)(wish < among ? wish : among);
@@ -61,6 +63,8 @@ void torment_letters_plan(torment *t)
             int who = (first + i) % among;
             l->to[i] = (uint8_t)(door_is_submission(door) ? who : t->hosts[host].people[who]);
         }
+        if (t->outside >= 0 && door_is_submission(door) && torment_chance(t, n, CHANCE_OUTSIDE, OUTSIDE_ONE_IN) == 0)
+            l->to[l->count - 1] = (uint8_t)t->outside;
         buf_clear(&body);
         body_put(t, n, &body);
         l->sum = crc32c(0, buf_str(&body));

@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,6 +77,67 @@ void child_kill(int pid)
         work(wait_work, &pid);
 }
 
+// ---- its children -----------------------------------------------------------------------------------------------------
+
+static int parent_of(int pid)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f)
+        fclose(f);
+    text[n] = 0;
+    const char *behind = strrchr(text, ')');             // the name may hold anything
+    return behind && strlen(behind) > 4 ? (int)strtol(behind + 4, NULL, 10) : -1;
+}
+
+// A descriptor of the process, while it is a child of `parent`; then its number may become another's, the descriptor does not.
+static int grandchild_open(int pid, int parent)
+{
+    int fd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    if (fd >= 0 && parent_of(pid) != parent) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+bool grandchild_kill(int pid, int parent)
+{
+    int fd = grandchild_open(pid, parent);
+    bool good = fd >= 0 && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
+typedef struct { struct pollfd fds[GRANDCHILDREN_MAX]; int count; } family;
+
+static void family_wait(void *arg)
+{
+    family *f = arg;
+    for (int i = 0; i < f->count; i++)
+        while (poll(&f->fds[i], 1, -1) < 0 && errno == EINTR)
+            ;
+}
+
+void family_kill(int pid, const int *children, int count)
+{
+    family f = {.count = 0};
+    for (int i = 0; i < count && f.count < GRANDCHILDREN_MAX; i++) {
+        int fd = grandchild_open(children[i], pid);
+        if (fd >= 0)
+            f.fds[f.count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+    }
+    child_kill(pid);
+    for (int i = 0; i < f.count; i++)
+        syscall(SYS_pidfd_send_signal, f.fds[i].fd, SIGKILL, NULL, 0);
+    work(family_wait, &f);
+    for (int i = 0; i < f.count; i++)
+        close(f.fds[i].fd);
+}
+
 // ---- the disk ---------------------------------------------------------------------------------------------------------
 
 static err refused(arena *a, str *why, const char *what)
@@ -85,7 +149,7 @@ static err refused(arena *a, str *why, const char *what)
 err small_disk_enter(const char *path, int64_t bytes, arena *a, str *why)
 {
     char size[64];
-    snprintf(size, sizeof size, "mode=0700,size=%lld", (long long)bytes);
+    snprintf(size, sizeof size, "mode=0711,size=%lld", (long long)bytes);
     if (unshare(CLONE_NEWNS) != 0)
         return refused(a, why, "the machine lets only root have mounts of its own");
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
@@ -98,7 +162,7 @@ err small_disk_enter(const char *path, int64_t bytes, arena *a, str *why)
 static bool resize(const char *path, long long bytes)
 {
     char size[64];
-    snprintf(size, sizeof size, "mode=0700,size=%lld", bytes);
+    snprintf(size, sizeof size, "mode=0711,size=%lld", bytes);
     return mount("tmpfs", path, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, size) == 0;
 }
 

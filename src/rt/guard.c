@@ -67,9 +67,9 @@ static bool path_allow(int ruleset, const char *path, uint64_t rights)
     return good;
 }
 
-static bool port_allow(int ruleset, uint16_t port)
+static bool port_allow(int ruleset, uint64_t what, uint16_t port)
 {
-    tcp_rule rule = {TCP_CONNECT, port};
+    tcp_rule rule = {what, port};
     return syscall(SYS_landlock_add_rule, ruleset, RULE_TCP, &rule, 0) == 0;
 }
 
@@ -83,7 +83,10 @@ static bool rules_add(int ruleset, const guard_policy *p, uint64_t handled, bool
     for (int i = 0; i < p->write_count && good; i++)
         good = path_allow(ruleset, p->writes[i], files_writable(handled));
     for (int i = 0; i < p->connect_port_count && good && tcp; i++)
-        good = port_allow(ruleset, p->connect_ports[i]);
+        good = port_allow(ruleset, TCP_CONNECT, p->connect_ports[i]);
+    // Who may connect binds the node's own address first, and the port that the kernel chooses.
+    if (good && tcp && p->connect_port_count)
+        good = port_allow(ruleset, TCP_BIND, 0);
     return good;
 }
 

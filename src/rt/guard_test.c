@@ -1,6 +1,7 @@
 #include "fiber_test.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -71,6 +72,24 @@ static int write_beside(const char *directory)
     char path[128];
     snprintf(path, sizeof path, "%s-beside", directory);
     return open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0 ? 0 : 1;
+}
+
+static int bind_any_port(const char *unused)
+{
+    (void)unused;
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, own = any;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    own.sin_port = htons(9);
+    bool any_works = bind(fd, (struct sockaddr *)&any, sizeof any) == 0, own_works = bind(other, (struct sockaddr *)&own, sizeof own) == 0;
+    return any_works && !own_works ? 0 : 1;
+}
+
+// The node's own address, and the port that the kernel chooses: nothing goes out without.
+TEST(who_may_connect_may_bind_its_address_and_no_port_of_its_own_choice)
+{
+    guard_policy p = {.connect_ports = {25}, .connect_port_count = 1, .calls = GUARD_CALLS_INET};
+    if (enforces_all())
+        CHECK_INT(behind_guard(&p, bind_any_port, ""), 0);
 }
 
 TEST(a_service_writes_in_its_own_directory_only)

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "rt/child.h"
 #include "rt/linux.h"
 #include "rt/worker.h"
 
@@ -53,6 +55,36 @@ TEST(clocks_go_forward)
     CHECK_STR(world_name(w), S("test"));
     CHECK(!world_is_simulated(w));
     world_linux_free(w);
+}
+
+// Exit code 0: the wall clock goes a day ahead as soon as the file says so, and the monotonic one does not.
+static int step_clock(const char *path, int fd)
+{
+    world *w = world_linux_new(S("test"), NULL, 0);
+    int64_t ahead_ns = seconds(86400), wall_ns = world_wall_ns(w), now_ns = world_now_ns(w);
+    if (!test_clock_open(path) || world_wall_ns(w) - wall_ns > seconds(3600) || pwrite(fd, &ahead_ns, sizeof ahead_ns, 0) != sizeof ahead_ns)
+        return 1;
+    bool stepped = world_wall_ns(w) - wall_ns >= ahead_ns && world_now_ns(w) - now_ns < seconds(3600);
+    world_linux_free(w);
+    return stepped ? 0 : 2;
+}
+
+TEST(a_test_may_step_the_wall_clock_by_a_file_that_is_its_own)
+{
+    char path[] = "/tmp/naru-clock-XXXXXX";
+    int64_t none = 0;
+    int fd = mkstemp(path), status = -1;
+    CHECK(fd >= 0 && !test_clock_open(path));                // empty
+    CHECK(write(fd, &none, sizeof none) == sizeof none && fchmod(fd, 0620) == 0);
+    CHECK(!test_clock_open(path));                           // others may write it
+    CHECK(fchmod(fd, 0600) == 0 && !test_clock_open("/dev/null") && !test_clock_open("/nowhere"));
+    pid_t child = fork();                                    // the other tests keep their time
+    if (child == 0)
+        _exit(step_clock(path, fd));
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 0);
+    unlink(path);
+    close(fd);
 }
 
 // ---- files ----------------------------------------------------------------------------------------------------------------
