@@ -1,0 +1,97 @@
+// What we ask a peer for: enough that its answers never run dry (bandwidth x delay, at least twice that), little enough that a
+// slow peer does not sit on many blocks.
+#include "rooms/swarm/swarm_inside.h"
+#include "rt/loop.h"
+
+#define RATE_SPAN_NS (2 * NS_PER_S)
+
+// Blocks that should be on their way.
+static int depth(peer *p, int64_t now)
+{
+    int most = p->requests_max < PEER_ASK_MAX ? p->requests_max : PEER_ASK_MAX;
+    if (p->snubbed)
+        return 1;
+    int64_t span = 2 * p->delay_ns > PEER_QUEUE_NS ? 2 * p->delay_ns : PEER_QUEUE_NS;
+    int64_t bytes = rate_now(&p->from, RATE_SPAN_NS, now) / 1000 * (span / NS_PER_MS);
+    int64_t blocks = bytes / PICKER_BLOCK_BYTES + PEER_ASK_MIN;
+    return blocks < most ? (int)blocks : most;
+}
+
+// While it chokes us: the pieces that it lets us have all the same.
+static const bitfield *fast_pieces(peer *p)
+{
+    torrent *t = p->torrent;
+    if (!p->fast_from_count || !t->meta)
+        return NULL;
+    if (!p->fast_has.bytes && !bitfield_make(&p->memory, t->meta->piece_count, &p->fast_has))
+        return NULL;
+    for (int i = 0; i < p->fast_from_count; i++)
+        if (bitfield_has(&p->has, (int32_t)p->fast_from[i]))
+            bitfield_add(&p->fast_has, (int32_t)p->fast_from[i]);
+    return &p->fast_has;
+}
+
+static void request_tell(peer *p, picker_block b)
+{
+    peer_tell(p, &(peer_message){.kind = PEER_REQUEST, .piece = (uint32_t)b.piece, .begin = (uint32_t)b.begin,
+                                 .length = (uint32_t)b.length});
+}
+
+static bool room_for_more(const torrent *t)
+{
+    return t->coming_bytes + t->finish_bytes < TORRENT_BUFFERS_BYTES_MAX;
+}
+
+void peer_ask(peer *p)
+{
+    torrent *t = p->torrent;
+    picker_block blocks[PEER_ASK_MAX];
+    if (!t->picker || !t->started || t->ending || p->leaving || !p->we_want || t->store_waits)
+        return;
+    const bitfield *has = p->they_choke ? fast_pieces(p) : &p->has;
+    int64_t now = loop_now_ns();
+    int asked = picker_asked_of(t->picker, p->number), want = depth(p, now);
+    // In one message with others, not one by one; and nothing new while there is no memory for it.
+    if (!has || asked > want - want / 4 || (!room_for_more(t) && asked > 0))
+        return;
+    int count = picker_choose(t->picker, p->number, has, want - asked, now, blocks);
+    if (count && !asked) {
+        p->asked_ns = p->block_ns = now;
+        p->delay_runs = true;
+    }
+    for (int i = 0; i < count; i++)
+        request_tell(p, blocks[i]);
+}
+
+void torrent_ask_all(torrent *t)
+{
+    for (int i = 0; i < t->peers_end; i++)
+        if (t->peers[i])
+            peer_ask(t->peers[i]);
+}
+
+void peer_interest(peer *p)
+{
+    torrent *t = p->torrent;
+    bool want = t->picker && !t->seeding && t->meta && picker_wants(t->picker, &p->has);
+    if (want != p->we_want)
+        peer_tell(p, &(peer_message){.kind = want ? PEER_INTERESTED : PEER_NOT_INTERESTED});
+    p->we_want = want;
+}
+
+void peer_asks_late(peer *p, int64_t now_ns)
+{
+    torrent *t = p->torrent;
+    if (!t->picker || picker_asked_of(t->picker, p->number) == 0)
+        return;
+    int64_t waited = now_ns - p->block_ns;
+    if (waited > PEER_SNUBBED_NS && !p->snubbed) {
+        p->snubbed = true;
+        torrent_rechoke_soon(t);
+    }
+    if (waited > PEER_LATE_NS && !p->late) {             // others may try; what comes late all the same is thrown away
+        p->late = true;
+        picker_returned_all(t->picker, p->number);
+        torrent_ask_all(t);
+    }
+}

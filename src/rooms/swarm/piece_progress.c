@@ -1,0 +1,318 @@
+// Pieces between their first block and their hash: memory that blocks go to, fibers that hash and store what is whole, and
+// what follows: HAVEs, or the search for who sent false bytes.
+#include <string.h>
+
+#include "base/heap_memory.h"
+#include "base/must.h"
+#include "rooms/swarm/swarm_inside.h"
+#include "rooms/swarm/swarm_meters.h"
+#include "rt/digest.h"
+#include "rt/log.h"
+#include "rt/loop.h"
+#include "rt/worker.h"
+
+enum { SPARE_BYTES_MAX = 16 << 20, BLOCKS_OF_PIECE_MAX = METAINFO_PIECE_BYTES_MAX / PICKER_BLOCK_BYTES };
+_Static_assert(PICKER_BLOCK_BYTES == (int)POISON_BLOCK_BYTES, "blocks are blocks");
+
+static int32_t blocks_of(int32_t length) { return (length + PICKER_BLOCK_BYTES - 1) / PICKER_BLOCK_BYTES; }
+
+static int32_t block_length(int32_t piece_length, int32_t block)
+{
+    int32_t left = piece_length - block * PICKER_BLOCK_BYTES;
+    return left < PICKER_BLOCK_BYTES ? left : PICKER_BLOCK_BYTES;
+}
+
+// ---- memory -------------------------------------------------------------------------------------------------------------
+
+// Spare ones keep their memory: fresh pages cost as much as hashing what is put into them.
+static coming_piece *coming_new(torrent *t, int32_t piece)
+{
+    list_link *l = list_take(&t->spare);
+    coming_piece *o = l ? LIST_OF(l, coming_piece, link) : NULL;
+    if (!o) {
+        o = memory_zeroed(1, sizeof *o);
+        o->bytes = memory_new((size_t)t->meta->piece_bytes);
+        o->senders.of_block = memory_new((size_t)blocks_of((int32_t)t->meta->piece_bytes));
+    } else {
+        t->spare_bytes -= t->meta->piece_bytes;
+    }
+    o->piece = piece;
+    o->length = store_piece_length(t->store, piece);
+    o->senders.count = 0;
+    memset(o->senders.of_block, 0, (size_t)blocks_of(o->length));
+    t->coming_bytes += t->meta->piece_bytes;
+    t->coming_by_piece[piece] = o;
+    list_append(&t->coming, &o->link);
+    return o;
+}
+
+static void coming_free(coming_piece *o)
+{
+    memory_free(o->bytes);
+    memory_free(o->senders.of_block);
+    memory_free(o);
+}
+
+static void coming_done(torrent *t, coming_piece *o)
+{
+    if (t->spare_bytes + t->meta->piece_bytes > SPARE_BYTES_MAX) {
+        coming_free(o);
+        return;
+    }
+    t->spare_bytes += t->meta->piece_bytes;
+    list_prepend(&t->spare, &o->link);
+}
+
+void pieces_forget(torrent *t)
+{
+    list *const all[] = {&t->coming, &t->to_finish, &t->spare};
+    for (int i = 0; i < 3; i++)
+        for (list_link *l; (l = list_take(all[i])); )
+            coming_free(LIST_OF(l, coming_piece, link));
+    memory_free(t->coming_by_piece);
+    t->coming_by_piece = NULL;
+    t->coming_bytes = t->finish_bytes = t->spare_bytes = 0;
+}
+
+// ---- over a stop --------------------------------------------------------------------------------------------------------
+
+// What had come of pieces that are not whole: kept, so that a stop costs nothing.
+void pieces_save(torrent *t)
+{
+    int count = 0;
+    arena a = arena_make(TORRENT_BUFFERS_BYTES_MAX);
+    for (list_link *l = list_first(&t->coming); l; l = list_next(&t->coming, l))
+        count++;
+    store_partial *kept = arena_array(&a, store_partial, count + 1);
+    count = 0;
+    for (list_link *l = list_first(&t->coming); l && !a.full; l = list_next(&t->coming, l)) {
+        const coming_piece *o = LIST_OF(l, coming_piece, link);
+        int32_t blocks = blocks_of(o->length);
+        unsigned char *there = arena_alloc(&a, (size_t)bitfield_bytes(blocks), 1, 1);
+        for (int32_t i = 0; i < blocks && there; i++)
+            if (picker_block_there(t->picker, (picker_block){o->piece, i * PICKER_BLOCK_BYTES, block_length(o->length, i)}))
+                there[i / 8] |= (unsigned char)(0x80 >> i % 8);
+        kept[count++] = (store_partial){o->piece, there, str_of(o->bytes, (size_t)o->length)};
+    }
+    if (!a.full)
+        (void)store_partial_save(t->store, kept, count);
+    arena_free(&a);
+}
+
+void piece_partial_take(torrent *t, const store_partial *kept)
+{
+    int32_t length = store_piece_length(t->store, kept->piece), blocks = blocks_of(length), taken = 0;
+    coming_piece *o = NULL;
+    for (int32_t i = 0; i < blocks; i++) {
+        picker_block b = {kept->piece, i * PICKER_BLOCK_BYTES, block_length(length, i)};
+        if (!(kept->blocks[i / 8] & (0x80 >> i % 8)) || taken == blocks - 1 || !picker_block_found(t->picker, b))
+            continue;                                    // the last one is asked for again: then the piece is checked as usual
+        if (!o)
+            o = coming_new(t, kept->piece);
+        memcpy(o->bytes + b.begin, kept->bytes.at + b.begin, (size_t)b.length);
+        taken++;
+    }
+}
+
+// ---- where blocks go ----------------------------------------------------------------------------------------------------
+
+// Somebody else is sending this block right now.
+static bool is_coming(const torrent *t, const peer *p, picker_block b)
+{
+    for (int i = 0; i < t->peers_end; i++) {
+        const peer *other = t->peers[i];
+        if (other && other != p && other->block_left > 0 && other->block_at && other->block.piece == b.piece && other->block.begin == b.begin)
+            return true;
+    }
+    return false;
+}
+
+// Two peers may send the same block at the same time (endgame): the second one's bytes wait in a place of their own, so that
+// each sender answers for his own bytes alone.
+unsigned char *piece_block_room(torrent *t, peer *p, picker_block b)
+{
+    if (!t->picker || !picker_block_asked(t->picker, p->number, b))
+        return NULL;
+    coming_piece *o = t->coming_by_piece[b.piece];
+    if (!o)
+        o = coming_new(t, b.piece);
+    p->block_apart = is_coming(t, p, b);
+    if (p->block_apart && !p->apart)
+        p->apart = arena_alloc(&p->memory, PICKER_BLOCK_BYTES, 1, 1);
+    return p->block_apart ? p->apart : o->bytes + b.begin;
+}
+
+// The block is there: whose comes later must not write into what is being hashed.
+static void others_forget(torrent *t, const peer *p, picker_block b)
+{
+    for (int i = 0; i < t->peers_end; i++) {
+        peer *other = t->peers[i];
+        if (other && other != p && other->block_left > 0 && other->block.piece == b.piece && other->block.begin == b.begin)
+            peer_block_forget(other);
+    }
+}
+
+// ---- hashing and storing ------------------------------------------------------------------------------------------------
+
+typedef struct { const coming_piece *o; poison_digest *out; } digesting;
+
+static void digest_blocks(void *arg)
+{
+    digesting *d = arg;
+    unsigned char sha1[DIGEST_SHA1_BYTES];
+    for (int32_t at = 0, i = 0; at < d->o->length; at += PICKER_BLOCK_BYTES, i++) {
+        digest_of(DIGEST_SHA1, str_first(str_of(d->o->bytes + at, (size_t)(d->o->length - at)), PICKER_BLOCK_BYTES), sha1);
+        memcpy(d->out[i].bytes, sha1, POISON_DIGEST_BYTES);
+    }
+}
+
+static poison_digest *digests_new(const coming_piece *o)
+{
+    digesting d = {o, memory_new((size_t)blocks_of(o->length) * sizeof(poison_digest))};
+    work(digest_blocks, &d);
+    return d.out;
+}
+
+static void ban(torrent *t, addr who)
+{
+    log_line("swarm", LOG_NOTICE, "banned", F_ADDR("peer", &who), F_STR("why", S("it sent false data")));
+    meter_add(&swarm_meter_banned, 1);
+    swarm_ban(t->swarm, who);
+}
+
+static void liars_find(torrent *t, const coming_piece *o)
+{
+    addr liars[POISON_SENDERS_MAX];
+    if (!poison_knows(t->poison, o->piece))
+        return;
+    poison_digest *right = digests_new(o);
+    int n = poison_found(t->poison, o->piece, right, blocks_of(o->length), liars, POISON_SENDERS_MAX);
+    memory_free(right);
+    for (int i = 0; i < n; i++)
+        ban(t, liars[i]);
+}
+
+static void piece_is_right(torrent *t, const coming_piece *o)
+{
+    meter_add(&swarm_meter_pieces, 1);
+    t->have_pieces++;
+    picker_piece_done(t->picker, o->piece);
+    for (int i = 0; i < t->peers_end; i++) {
+        peer *p = t->peers[i];
+        if (!p || bitfield_has(&p->has, o->piece))
+            continue;
+        if (!p->hidden && !p->upload_only)
+            peer_tell_have(p, o->piece);                 // who has it, or wants nothing, need not know
+    }
+    for (int i = 0; i < t->peers_end; i++)
+        if (t->peers[i] && t->peers[i]->we_want && bitfield_has(&t->peers[i]->has, o->piece))
+            peer_interest(t->peers[i]);
+    liars_find(t, o);
+    torrent_progress(t);
+}
+
+static void piece_is_wrong(torrent *t, const coming_piece *o)
+{
+    int senders[POISON_SENDERS_MAX];
+    addr only = poison_only_sender(&o->senders, blocks_of(o->length));
+    t->wasted += o->length;
+    meter_add(&swarm_meter_pieces_bad, 1);
+    meter_add(&swarm_meter_wasted, o->length);
+    log_line("swarm", LOG_WARNING, "piece has a wrong hash", F_INT("piece", o->piece), F_INT("senders", o->senders.count));
+    if (only.family) {
+        ban(t, only);
+    } else {
+        poison_digest *were = digests_new(o);
+        poison_failed(t->poison, o->piece, &o->senders, were, blocks_of(o->length));
+        memory_free(were);
+    }
+    if (t->picker)
+        (void)picker_piece_failed(t->picker, o->piece, senders, POISON_SENDERS_MAX);
+    torrent_ask_all(t);
+}
+
+static void piece_finish(torrent *t, coming_piece *o)
+{
+    bool good = false;
+    err e = store_piece_put(t->store, o->piece, str_of(o->bytes, (size_t)o->length), &good);
+    if (e) {
+        picker_piece_failed(t->picker, o->piece, (int[1]){0}, 0);    // nobody's fault
+        torrent_store_trouble(t);
+    } else if (good) {
+        piece_is_right(t, o);
+    } else {
+        piece_is_wrong(t, o);
+    }
+}
+
+static void finisher(void *arg)
+{
+    torrent *t = arg;
+    for (list_link *l; (l = list_take(&t->to_finish)); ) {
+        coming_piece *o = LIST_OF(l, coming_piece, link);
+        piece_finish(t, o);
+        t->finish_bytes -= t->meta->piece_bytes;
+        coming_done(t, o);
+        gate_wake_all(&t->finish_room);
+    }
+    t->finishers--;
+}
+
+static void piece_is_whole(torrent *t, int32_t piece)
+{
+    coming_piece *o = t->coming_by_piece[piece];
+    must(o);
+    t->coming_by_piece[piece] = NULL;
+    list_remove(&o->link);
+    t->coming_bytes -= t->meta->piece_bytes;
+    t->finish_bytes += t->meta->piece_bytes;
+    list_append(&t->to_finish, &o->link);
+    if (t->finishers == TORRENT_FINISHERS)
+        return;
+    t->finishers++;
+    if (scope_try_go(&t->scope, "piece", finisher, t))
+        t->finishers--;                                  // those that run take it, or the next piece tries again
+}
+
+// ---- a block ------------------------------------------------------------------------------------------------------------
+
+static void block_is_useless(torrent *t, peer *p, picker_block b)
+{
+    t->wasted += b.length;
+    meter_add(&swarm_meter_wasted, b.length);
+    if (++p->useless > PEER_BAD_MAX)
+        peer_end(p, "it sends what nobody asked for");
+}
+
+static void cancel_tell(torrent *t, int number, picker_block b)
+{
+    peer *p = number >= 0 && number < t->peers_end ? t->peers[number] : NULL;
+    if (p)
+        peer_tell(p, &(peer_message){.kind = PEER_CANCEL, .piece = (uint32_t)b.piece, .begin = (uint32_t)b.begin,
+                                     .length = (uint32_t)b.length});
+}
+
+void piece_block_came(torrent *t, peer *p, picker_block b)
+{
+    int others[PICKER_ASKED_MAX], count = 0;
+    bool stored = p->block_at != NULL;               // behind its last byte now
+    if (!t->picker || !stored) {
+        block_is_useless(t, p, b);
+        return;
+    }
+    picker_receipt got = picker_received(t->picker, p->number, b, others, &count);
+    if (got == PICKER_UNWANTED) {
+        block_is_useless(t, p, b);
+        return;
+    }
+    coming_piece *o = t->coming_by_piece[b.piece];
+    p->useless = 0;
+    others_forget(t, p, b);
+    if (p->block_apart)
+        memcpy(o->bytes + b.begin, p->apart, (size_t)b.length);
+    poison_sent(&o->senders, b.begin / PICKER_BLOCK_BYTES, p->at);
+    for (int i = 0; i < count; i++)
+        cancel_tell(t, others[i], b);
+    if (got == PICKER_WHOLE)
+        piece_is_whole(t, b.piece);
+}

@@ -1,0 +1,24 @@
+#include "rooms/swarm/rate_limit.h"
+
+#define SECOND_NS 1000000000ll
+
+int64_t rate_limit_take(rate_limit *l, int64_t bytes, int64_t now_ns)
+{
+    if (!l->bytes_per_s)
+        return now_ns;
+    int64_t earliest = now_ns - RATE_LIMIT_BURST_NS;
+    int64_t at = l->next_ns > earliest ? l->next_ns : earliest;
+    // Whole seconds and the rest apart: bytes * 10^9 alone would not stay below 2^63 for every size.
+    int64_t whole = bytes / l->bytes_per_s, rest = bytes % l->bytes_per_s;
+    int64_t rest_ns = rest < INT64_MAX / SECOND_NS ? rest * SECOND_NS / l->bytes_per_s : SECOND_NS;
+    l->next_ns = at + whole * SECOND_NS + rest_ns;
+    return at;
+}
+
+void rate_limit_set(rate_limit *l, int64_t bytes_per_s, int64_t now_ns)
+{
+    if (l->bytes_per_s == bytes_per_s)
+        return;
+    l->bytes_per_s = bytes_per_s;
+    l->next_ns = now_ns;
+}

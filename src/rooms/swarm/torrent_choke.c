@@ -1,0 +1,111 @@
+// Choke rounds: facts about the peers to choker.h, its verdict to the peers. And what a source of a young swarm suggests to
+// whom (seed_choice.h), so that it sends no piece twice while some were not sent at all.
+#include "base/heap_memory.h"
+#include "rooms/swarm/swarm_inside.h"
+#include "rt/loop.h"
+
+#define RATE_SPAN_NS      (20 * NS_PER_S)
+#define UPLINK_SPAN_NS    (1 * NS_PER_S)
+
+void torrent_rechoke_soon(torrent *t)
+{
+    t->rechoke = true;
+    torrent_nudge(t);
+}
+
+// Has the line, or the set rate, had room for the last second?
+static bool uplink_is_idle(torrent *t, int64_t now)
+{
+    swarm *s = t->swarm;
+    for (int i = 0; i < t->peers_end; i++) {
+        const peer *p = t->peers[i];
+        if (p && p->put_since_ns && now - p->put_since_ns > SWARM_BUSY_NS)
+            s->busy_ns = now;
+    }
+    const rate_limit *limits[2] = {&t->up, &s->up};
+    const rate_window *rates[2] = {&t->sent_rate, &s->sent_rate};
+    for (int i = 0; i < 2; i++)
+        if (limits[i]->bytes_per_s && rate_now(rates[i], 2 * NS_PER_S, now) > limits[i]->bytes_per_s / 10 * 9)
+            return false;
+    return now - s->busy_ns > UPLINK_SPAN_NS;
+}
+
+static void facts_take(torrent *t, const peer *p, choker_peer *out, int64_t now)
+{
+    *out = (choker_peer){
+        .id = p->number, .interested = p->they_want, .upload_only = p->upload_only, .snubbed = p->snubbed,
+        .idle = !p->we_choke && p->wanted_count == 0 && p->sending == 0,
+        .rate_from = rate_now(&p->from, RATE_SPAN_NS, now), .rate_to = rate_now(&p->to, RATE_SPAN_NS, now),
+        .sent_bytes = p->sent, .turn_bytes = p->turn_bytes, .unchoked_ns = p->unchoked_ns,
+        .lacks = t->meta->piece_count - p->has.set, .unchoked = !p->we_choke,
+    };
+}
+
+int64_t torrent_choke(torrent *t, int64_t now_ns)
+{
+    swarm *s = t->swarm;
+    choker_peer *facts = memory_new(SWARM_TORRENT_PEERS_MAX * sizeof *facts);
+    int count = 0;
+    choker_rules rules = {
+        .mode = s->mode, .seeding = t->seeding, .slots = s->slots, .piece_bytes = t->meta->piece_bytes,
+        .uplink_idle = uplink_is_idle(t, now_ns),
+    };
+    for (int i = 0; i < t->peers_end; i++)
+        if (t->peers[i] && !t->peers[i]->leaving)
+            facts_take(t, t->peers[i], &facts[count++], now_ns);
+    (void)choker_run(&t->choker, &rules, facts, count, now_ns);
+    for (int i = 0; i < count; i++) {
+        peer *p = t->peers[facts[i].id];
+        p->choke_reason = facts[i].reason;
+        bool was = p->we_choke;
+        peer_choke_set(p, !facts[i].unchoked);
+        if (was && !p->we_choke)
+            peer_offer(p);
+    }
+    memory_free(facts);
+    t->rechoke = false;
+    return choker_due(&t->choker, &rules, now_ns);
+}
+
+// ---- what a source suggests ---------------------------------------------------------------------------------------------
+
+bool torrent_hides(const torrent *t) { return t->superseed && t->seeding && t->offers && !seed_choice_all_out(t->offers); }
+
+static bool is_offered(const peer *p, int32_t piece)
+{
+    for (int i = 0; i < p->offer_count; i++)
+        if (p->offers[i] == piece)
+            return true;
+    return false;
+}
+
+void peer_offer(peer *p)
+{
+    torrent *t = p->torrent;
+    if (!t->offers || !t->seeding || p->we_choke || p->upload_only || (!p->fast && !p->hidden))
+        return;
+    if (!p->hidden && seed_choice_all_out(t->offers))
+        return;
+    int64_t now = loop_now_ns();
+    int depth = seed_choice_depth(t->meta->piece_bytes, rate_now(&p->to, 2 * NS_PER_S, now), p->delay_ns ? p->delay_ns : 100 * NS_PER_MS);
+    if (depth > PEER_OFFERS_MAX)
+        depth = PEER_OFFERS_MAX;
+    while (p->offer_count < depth) {
+        if (!p->offered.bytes && !bitfield_make(&p->memory, t->meta->piece_count, &p->offered))
+            return;
+        int32_t piece = seed_choice_next(t->offers, &p->has, &p->offered);
+        if (piece < 0 || is_offered(p, piece))
+            return;
+        bitfield_add(&p->offered, piece);
+        p->offers[p->offer_count++] = piece;
+        peer_tell(p, &(peer_message){.kind = p->hidden ? PEER_HAVE : PEER_SUGGEST, .piece = (uint32_t)piece});
+    }
+}
+
+void peer_offer_done(peer *p, int32_t piece)
+{
+    for (int i = 0; i < p->offer_count; i++)
+        if (p->offers[i] == piece)
+            p->offers[i] = p->offers[--p->offer_count];
+    peer_offer(p);
+}
