@@ -15,6 +15,7 @@ const command_entry command_table[] = {
     {"mail", cmd_mail, "send, list, read and delete mail"},
     {"query", cmd_query, "ask DNS, with --trace and --wire"},
     {"torrent", cmd_torrent, "torrent files and magnet links: create, show, check"},
+    {"tracker", cmd_tracker, "the tracker's swarms, and its record in the DNS"},
     {"upper", cmd_upper, "a text in upper case over UDP or TCP"},
     {"queue", cmd_queue, "the mail queue"},
     {"account", cmd_account, "people and their passwords"},

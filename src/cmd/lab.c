@@ -28,6 +28,8 @@ static bool host_word(lab_host *h, const statement *s)
         h->resolver = true;
     } else if (str_eq(key, S("upper"))) {
         h->upper = true;
+    } else if (str_eq(key, S("tracker"))) {
+        h->tracker = true;
     } else {
         return false;
     }

@@ -21,7 +21,7 @@ typedef struct {
     int      people_count;
     str      mail_domain;                    // empty: no mail
     str      comment;
-    bool     resolver, upper;
+    bool     resolver, upper, tracker;
 } lab_host;
 
 typedef struct {

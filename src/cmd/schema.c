@@ -5,6 +5,7 @@
 #include "rooms/mailstore/mailstore.h"
 #include "rooms/mta/mta.h"
 #include "rooms/resolver/resolver.h"
+#include "rooms/tracker/tracker.h"
 #include "rooms/upper/upper.h"
 
 static const setting domain_settings[] = {
@@ -19,6 +20,7 @@ static const setting port_settings[] = {
     {"submissions", SETTING_INT, "465", 1, 65535, .help_en = "the same under TLS", .help_ko = "사용자가 보내는 메일 (TLS)"},
     {"pop3", SETTING_INT, "110", 1, 65535, .help_en = "reading mail", .help_ko = "메일 읽기"},
     {"pop3s", SETTING_INT, "995", 1, 65535, .help_en = "reading mail under TLS", .help_ko = "메일 읽기 (TLS)"},
+    {"tracker", SETTING_INT, "6969", 1, 65535, .help_en = "the BitTorrent tracker over HTTP and UDP", .help_ko = "비트토렌트 트래커 (HTTP, UDP)"},
     {"upper", SETTING_INT, "12000", 1, 65535, .help_en = "upper case", .help_ko = "대문자"},
     {0},
 };
@@ -43,6 +45,7 @@ static const struct { const room_kind *kind; const char *en, *ko; } services[] =
     {&mta_kind, "mail in transit: SMTP, submission, the queue", "오가는 메일: SMTP, 제출, 큐"},
     {&mailstore_kind, "mail at rest: LMTP, POP3", "보관된 메일: LMTP, POP3"},
     {&accounts_kind, "people and passwords", "사람과 비밀번호"},
+    {&tracker_kind, "files: who is in which swarm (BitTorrent tracker)", "파일: 누가 어느 스웜에 있는지 (비트토렌트 트래커)"},
     {&upper_kind, "answers in upper case", "대문자로 답함"},
 };
 enum { SERVICES = sizeof services / sizeof services[0] };

@@ -8,6 +8,7 @@
 #include "rooms/mailstore/mailstore.h"
 #include "rooms/mta/mta.h"
 #include "rooms/resolver/resolver.h"
+#include "rooms/tracker/tracker.h"
 #include "rooms/upper/upper.h"
 #include "rt/log.h"
 #include "rt/worker.h"
@@ -17,7 +18,7 @@ enum { SMALL_MEMORY_BYTES_MAX = 64 << 20, SMALL_SETTINGS_BYTES_MAX = 64 * 1024, 
 
 // Ports of a run without a space of its own: high ones, so that no root is needed. 12000 stays what the course says.
 static const struct { uint16_t well_known, high; } ports[] = {
-    {25, 2525}, {587, 2587}, {465, 2465}, {110, 2110}, {995, 2995}, {143, 2143}, {993, 2993}, {53, 5300}, {80, 2080}, {12000, 12000},
+    {25, 2525}, {587, 2587}, {465, 2465}, {110, 2110}, {995, 2995}, {143, 2143}, {993, 2993}, {53, 5300}, {80, 2080}, {12000, 12000}, {6969, 6969},
 };
 
 uint16_t small_port(const small_internet *n, uint16_t well_known)
@@ -85,7 +86,8 @@ static bool host_free(small_internet *n, const lab_host *h, addr *taken)
     static const uint16_t mail[] = {25, 587, 465, 110, 995};
     for (int i = 0; i < h->address_count; i++) {
         bool names = h->zone_count || h->resolver;
-        if ((names && !port_free(n, h->here[i], 53, taken)) || (h->upper && !port_free(n, h->here[i], 12000, taken)))
+        if ((names && !port_free(n, h->here[i], 53, taken)) || (h->upper && !port_free(n, h->here[i], 12000, taken)) ||
+            (h->tracker && !port_free(n, h->here[i], 6969, taken)))
             return false;
         for (size_t k = 0; k < sizeof mail / sizeof *mail && h->mail_domain.len; k++)
             if (!port_free(n, h->here[i], mail[k], taken))
@@ -280,7 +282,8 @@ static bool host_start(small_internet *n, small_host *h, str *why)
     h->started = true;
     return (!h->host->zone_count || names_add(n, h, why)) && (!h->host->resolver || resolver_add(n, h, why)) &&
            (!h->host->mail_domain.len || mail_add(n, h, why)) &&
-           (!h->host->upper || service_add(n, h, &upper_kind, S(""), why));
+           (!h->host->upper || service_add(n, h, &upper_kind, S(""), why)) &&
+           (!h->host->tracker || service_add(n, h, &tracker_kind, S("open yes\ninterval 1m\ninterval-min 10s\n"), why));
 }
 
 // ---- the whole --------------------------------------------------------------------------------------------------------
@@ -288,7 +291,7 @@ static bool host_start(small_internet *n, small_host *h, str *why)
 static bool control_start(small_internet *n, str *why)
 {
     for (int i = 0; i < n->count; i++)
-        if (n->hosts[i].host->mail_domain.len || n->hosts[i].host->resolver) {
+        if (n->hosts[i].host->mail_domain.len || n->hosts[i].host->resolver || n->hosts[i].host->tracker) {
             err e = control_open(&n->hosts[i].node);
             if (e != E_OK)
                 return failed(n, why, "cannot open the control socket of", n->hosts[i].host->name, str_z(err_text(e)));

@@ -13,6 +13,7 @@
 #include "rooms/mailstore/mailstore.h"
 #include "rooms/mta/mta.h"
 #include "rooms/resolver/resolver.h"
+#include "rooms/tracker/tracker.h"
 #include "rooms/upper/upper.h"
 #include "rt/own_dir.h"
 
@@ -34,9 +35,11 @@ const up_policy up_policies[UP_POLICIES] = {
     {.name = "authoritative", .kind = &authoritative_kind, .doors = {{53, UP_TCP | UP_UDP, false}}, .connects = {53},
      .calls = GUARD_CALLS_INET, .reads_again = true, .what = "zones"},
     {.name = "upper", .kind = &upper_kind, .doors = {{UPPER_PORT, UP_TCP | UP_UDP, false}}, .what = "nothing"},
+    {.name = "tracker", .kind = &tracker_kind, .doors = {{TRACKER_PORT, UP_TCP | UP_UDP, false}}, .writes = true, .reads_again = true,
+     .calls = GUARD_CALLS_FILES_CHANGE, .what = "swarms' peers"},
     {.name = "control", .what = "naru status, reload, story: knocks on every control socket"},
 };
-enum { ACCOUNTS, RESOLVER, MAILSTORE, MTA, AUTHORITATIVE, UPPER, CONTROL };
+enum { ACCOUNTS, RESOLVER, MAILSTORE, MTA, AUTHORITATIVE, UPPER, TRACKER, CONTROL };
 
 char *up_path(const up_plan *plan, arena *a, const char *format, ...)
 {
@@ -95,7 +98,7 @@ static bool host_take(up_plan *plan, const statement *root, config_error *error)
 static bool ports_take(up_plan *plan, const statement *root, config_error *error)
 {
     static const struct { const char *name; uint16_t port; } known[] = {
-        {"dns", 53}, {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"pop3", 110}, {"pop3s", 995}, {"upper", UPPER_PORT},
+        {"dns", 53}, {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"pop3", 110}, {"pop3s", 995}, {"upper", UPPER_PORT}, {"tracker", TRACKER_PORT},
     };
     const statement *ports = config_find(root, "ports");
     for (const statement *s = ports ? ports->children : NULL; s; s = s->next)
@@ -170,7 +173,8 @@ static bool is_wanted(const statement *root, int number)
     case ACCOUNTS: case MAILSTORE: case MTA: return mail;
     case AUTHORITATIVE: return zones;
     case UPPER: return block_of(root, UPPER) != NULL;
-    case RESOLVER: return block_of(root, RESOLVER) || !(zones || block_of(root, UPPER)) || mail;
+    case TRACKER: return block_of(root, TRACKER) != NULL;
+    case RESOLVER: return block_of(root, RESOLVER) || !(zones || block_of(root, UPPER) || block_of(root, TRACKER)) || mail;
     }
     return true;
 }

@@ -30,7 +30,7 @@ typedef struct {
 } up_policy;
 
 extern const up_policy up_policies[];
-enum { UP_POLICIES = 7 };
+enum { UP_POLICIES = 8 };
 
 typedef struct {
     const up_policy *policy;
