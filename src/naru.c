@@ -24,6 +24,7 @@ const command_entry command_table[] = {
     {"torment", cmd_torment, "ten thousand letters while it is killed: what is lost?"},
     {"services", cmd_services, "what each service of `naru up` may touch, and what the kernel enforces"},
     {"reload", cmd_reload, "the running `naru up` reads its configuration again"},
+    {"upgrade", cmd_upgrade, "the program on the disk takes the running one's place, no connection refused"},
     {"backup", cmd_backup, "all of a naru, also while it runs, into a directory; and is it whole?"},
     {"restore", cmd_restore, "a backup back into an empty directory"},
     {"config", cmd_config, "check, format and describe naru.conf"},

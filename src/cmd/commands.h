@@ -29,5 +29,6 @@ int cmd_reload(int argc, char **argv);
 int cmd_services(int argc, char **argv);
 int cmd_tracker(int argc, char **argv);
 int cmd_try(int argc, char **argv);
+int cmd_upgrade(int argc, char **argv);
 int cmd_up(int argc, char **argv);
 int cmd_upper(int argc, char **argv);

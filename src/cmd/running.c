@@ -99,6 +99,17 @@ http_result running_ask(arena *a, str dir, str method, str target, str body)
     return q.result;
 }
 
+static void pause_fiber(void *arg) { fiber_sleep(millis(*(int *)arg)); }
+
+void running_pause(int ms)
+{
+    world *w = world_linux_new(S("naru"), NULL, 0);
+    loop_driver *driver = driver_linux_new();
+    loop_run(driver, w, pause_fiber, &ms);
+    driver_linux_free(driver);
+    world_linux_free(w);
+}
+
 static bool answers(arena *a, str dir)
 {
     http_result r = running_ask(a, dir, S("GET"), S("/status"), (str){0});

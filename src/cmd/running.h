@@ -19,3 +19,4 @@ void running_forget(arena *a, str dir);
 // where a loop runs already.
 enum { RUNNING_ANSWER_BYTES_MAX = 32 << 20 };
 http_result running_ask(arena *a, str dir, str method, str target, str body);
+void running_pause(int ms);          // before asking again

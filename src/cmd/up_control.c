@@ -158,18 +158,19 @@ static void ps(up_process *p, http_reply *reply, arena *msg)
     json_decref(whole);
 }
 
-static void reload(up_process *p, const http_request *q, http_reply *reply, arena *msg)
+// What the supervisor answers is "+", or "-" and why not.
+static void order(up_process *p, const char *what, const char *done, const http_request *q, http_reply *reply, arena *msg)
 {
     if (!str_eq(q->method, S("POST"))) {
         http_answer_header(reply, S("Allow"), S("POST"));
         control_error(reply, 405, S("here the method is POST"), msg);
         return;
     }
-    str answer = up_ask(p, "reload", msg);
+    str answer = up_ask(p, what, msg);
     if (!answer.len)
         control_error(reply, 504, S("the supervisor has not answered in time; the log says what became of it"), msg);
     else if (str_eq(answer, S("+")))
-        http_answer(reply, 200, JSON, S("{\"reloaded\": true}\n"));
+        http_answer(reply, 200, JSON, str_z(done));
     else
         control_error(reply, 409, str_from(answer, 1), msg);
 }
@@ -184,7 +185,9 @@ static void handle(void *arg, const http_request *q, http_reply *reply, arena *m
         else
             control_error(reply, 504, S("the supervisor does not answer"), msg);
     } else if (str_eq(q->path, S("/reload"))) {
-        reload(p, q, reply, msg);
+        order(p, "reload", "{\"reloaded\": true}\n", q, reply, msg);
+    } else if (str_eq(q->path, S("/upgrade"))) {
+        order(p, "upgrade", "{\"begun\": true}\n", q, reply, msg);
     } else if (str_eq(q->path, S("/story"))) {
         story(p, q, reply, msg);
     } else if (str_eq(q->path, S("/ps"))) {

@@ -35,11 +35,10 @@ const up_policy up_policies[UP_POLICIES] = {
     {.name = "authoritative", .kind = &authoritative_kind, .doors = {{53, UP_TCP | UP_UDP, false}}, .connects = {53},
      .calls = GUARD_CALLS_INET, .reads_again = true, .what = "zones"},
     {.name = "upper", .kind = &upper_kind, .doors = {{UPPER_PORT, UP_TCP | UP_UDP, false}}, .what = "nothing"},
+    {.name = "control", .what = "naru status, reload, story: knocks on every control socket"},
     {.name = "tracker", .kind = &tracker_kind, .doors = {{TRACKER_PORT, UP_TCP | UP_UDP, false}}, .writes = true, .reads_again = true,
      .calls = GUARD_CALLS_FILES_CHANGE, .what = "swarms' peers"},
-    {.name = "control", .what = "naru status, reload, story: knocks on every control socket"},
 };
-enum { ACCOUNTS, RESOLVER, MAILSTORE, MTA, AUTHORITATIVE, UPPER, TRACKER, CONTROL };
 
 char *up_path(const up_plan *plan, arena *a, const char *format, ...)
 {
@@ -88,6 +87,7 @@ static bool host_take(up_plan *plan, const statement *root, config_error *error)
     if (!s && gethostname(name, sizeof name - 1) != 0)
         snprintf(name, sizeof name, "localhost");
     plan->host = str_copy(&plan->memory, s ? s->words[1] : str_z(name));
+    plan->watch_ns = config_int(root, schema_whole(), "watchdog");
     for (s = config_first(root, "address"); s; s = config_next(s, "address"))
         for (int i = 1; i < s->word_count; i++)
             if (plan->address_count == UP_ADDRESSES_MAX || !addr_parse_ip(s->words[i], 0, &plan->addresses[plan->address_count++]))
@@ -139,7 +139,7 @@ static void put_domain_zones(buf *out, const statement *root)
 // The mail service asks our own resolver where it is not told another.
 static void put_resolver(buf *out, const statement *root)
 {
-    const statement *block = block_of(root, RESOLVER), *listen = config_first(block, "listen");
+    const statement *block = block_of(root, UP_RESOLVER), *listen = config_first(block, "listen");
     if (listen)
         buf_format(out, "resolver " STR_FMT "\n", STR_ARG(listen->words[1]));
     else if (config_first(root, "address"))
@@ -151,30 +151,30 @@ static void put_resolver(buf *out, const statement *root)
 static void put_additions(buf *out, const up_plan *plan, const statement *root, int number)
 {
     const statement *block = block_of(root, number);
-    if ((number == MTA || number == MAILSTORE) && !config_find(block, "host"))
+    if ((number == UP_MTA || number == UP_MAILSTORE) && !config_find(block, "host"))
         buf_format(out, "host \"" STR_FMT "\"\n", STR_ARG(plan->host));
-    if (number == MTA)
+    if (number == UP_MTA)
         put_domains(out, root, "domain", false);
-    if (number == MTA && !config_find(block, "resolver"))
+    if (number == UP_MTA && !config_find(block, "resolver"))
         put_resolver(out, root);
-    if (number == ACCOUNTS && !config_find(block, "domain"))
+    if (number == UP_ACCOUNTS && !config_find(block, "domain"))
         put_domains(out, root, "domain", true);
-    if (number == AUTHORITATIVE)
+    if (number == UP_AUTHORITATIVE)
         put_domain_zones(out, root);
 }
 
 static bool is_wanted(const statement *root, int number)
 {
-    bool mail = config_first(root, "domain") || block_of(root, MTA) || block_of(root, MAILSTORE) || block_of(root, ACCOUNTS);
-    bool zones = block_of(root, AUTHORITATIVE) != NULL;
+    bool mail = config_first(root, "domain") || block_of(root, UP_MTA) || block_of(root, UP_MAILSTORE) || block_of(root, UP_ACCOUNTS);
+    bool zones = block_of(root, UP_AUTHORITATIVE) != NULL;
     for (const statement *d = config_first(root, "domain"); d; d = config_next(d, "domain"))
         zones |= config_find(d, "zone") != NULL;
     switch (number) {
-    case ACCOUNTS: case MAILSTORE: case MTA: return mail;
-    case AUTHORITATIVE: return zones;
-    case UPPER: return block_of(root, UPPER) != NULL;
-    case TRACKER: return block_of(root, TRACKER) != NULL;
-    case RESOLVER: return block_of(root, RESOLVER) || !(zones || block_of(root, UPPER) || block_of(root, TRACKER)) || mail;
+    case UP_ACCOUNTS: case UP_MAILSTORE: case UP_MTA: return mail;
+    case UP_AUTHORITATIVE: return zones;
+    case UP_UPPER: return block_of(root, UP_UPPER) != NULL;
+    case UP_TRACKER: return block_of(root, UP_TRACKER) != NULL;
+    case UP_RESOLVER: return block_of(root, UP_RESOLVER) || !(zones || block_of(root, UP_UPPER) || block_of(root, UP_TRACKER)) || mail;
     }
     return true;
 }
@@ -286,6 +286,19 @@ int up_door_addresses(const up_plan *plan, const up_service *s, const up_door *d
     return count;
 }
 
+int up_files(const up_service *s, str out[UP_FILES_MAX], arena *a)
+{
+    static const char *const keys[UP_FILES_MAX] = {"certificate", "key"};
+    int count = 0;
+    const statement *block = s->policy->kind && s->settings.len ? up_settings(s, a) : NULL;
+    for (int i = 0; i < UP_FILES_MAX; i++) {
+        const statement *f = block ? config_find(block, keys[i]) : NULL;
+        if (f && f->word_count > 1)
+            out[count++] = f->words[1];
+    }
+    return count;
+}
+
 // ---- the guard's policy -----------------------------------------------------------------------------------------------------
 
 static void read_add(guard_policy *p, const char *path)
@@ -322,6 +335,8 @@ guard_policy up_guard(const up_plan *plan, int number, arena *a)
         read_add(&p, row->reads[i]);
     if (row->kind == &authoritative_kind)
         zones_add(&p, s, a);
+    if (row->kind == &tracker_kind && config_find(up_settings(s, a), "allow-file"))
+        read_add(&p, str_to_z(a, config_find(up_settings(s, a), "allow-file")->words[1]));
     if (row->writes)
         p.writes[p.write_count++] = up_path(plan, a, "%s", row->name);
     for (int i = 0; i < UP_INSIDE_MAX && row->connects[i]; i++)

@@ -29,8 +29,9 @@ typedef struct {
     const char      *what;                           // a few words for `naru services`
 } up_policy;
 
+// A service's number is for ever: it is its user's, and over an upgrade it says whose a socket is. New rows go to the end.
 extern const up_policy up_policies[];
-enum { UP_POLICIES = 8 };
+enum { UP_ACCOUNTS, UP_RESOLVER, UP_MAILSTORE, UP_MTA, UP_AUTHORITATIVE, UP_UPPER, UP_CONTROL, UP_TRACKER, UP_POLICIES };
 
 typedef struct {
     const up_policy *policy;
@@ -47,17 +48,24 @@ typedef struct {
     int        address_count;
     struct { uint16_t well_known, real; } ports[UP_PORTS_MAX];
     int        port_count;
+    int64_t    watch_ns;                 // a service that is silent for so long is killed; 0: never
     up_service services[UP_POLICIES];    // in the order of up_policies
 } up_plan;
 
 // Reads the file `name` (empty: none) into *plan. False: *error says where and why. directory overrides the file's; may be empty.
 bool up_plan_read(up_plan *plan, str name, str directory, config_error *error);
 void up_plan_free(up_plan *plan);
+// The plan as text, and from text: what one program hands to the next. False: it is none of ours.
+void up_plan_write(const up_plan *plan, buf *out);
+bool up_plan_take(up_plan *plan, str text);
 
 world *up_world(const up_plan *plan, str name);              // a view of this machine for one process
 // The addresses of a service's doors, at port; returns how many.
 int    up_door_addresses(const up_plan *plan, const up_service *s, const up_door *d, addr out[UP_ADDRESSES_MAX], arena *a);
 const statement *up_settings(const up_service *s, arena *a); // the service's block again; checked when the plan was read
+// The files that only it may read and that it may read again at a reload: certificate and key. Returns how many; texts live in the arena.
+enum { UP_FILES_MAX = 2 };
+int    up_files(const up_service *s, str out[UP_FILES_MAX], arena *a);
 // What the guard lets the service touch; texts live in the arena.
 guard_policy up_guard(const up_plan *plan, int number, arena *a);
 char  *up_path(const up_plan *plan, arena *a, const char *format, ...) __attribute__((format(printf, 3, 4)));   // below directory

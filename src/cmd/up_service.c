@@ -12,20 +12,22 @@
 enum {
     PROCESS_MEMORY_BYTES_MAX = 16 << 20, SETTINGS_BYTES_MAX = 1 << 20, LINE_BYTES_MAX = 256, ANSWER_BYTES_MAX = 256 * 1024,
     WORKERS = 2, FINISH_S = 5,           // conversations may go on for so long after SIGTERM
-    ASK_S = 30,
+    REPLACED_FINISH_S = 10,              // ... and for so long when another process takes the place (UP_FINISH_S of the supervisor)
+    ASK_S = 55,
 };
 
 struct up_process {
     const up_plan    *plan;
     const up_service *service;
-    int               channel_fd, code;
+    service_ends      ends;
+    int               number, code;
     arena             memory, reloaded;
     world            *world;
     node              node;
     room             *room;
     conn             *channel;
     gate              ending, answered;
-    bool              end;
+    bool              end, replaced;
     turn              asking;
     str              *answer;            // where the answer that is waited for goes
     arena            *answer_memory;
@@ -56,6 +58,30 @@ static bool settings_read(up_process *p, str text, arena *a, const statement **o
     return good;
 }
 
+// Files that we may not open any more come as descriptors; whoever opens their path finds the newest.
+static void files_take(up_process *p)
+{
+    char path[SUPERVISE_PATH_BYTES_MAX];
+    int fd;
+    while (supervise_file_receive(p->ends.files, path, &fd))
+        inherit_file_as(p->number, path, fd);
+}
+
+// Would the room take these settings? Nothing changes.
+static void check(up_process *p, str text)
+{
+    arena a = arena_make(PROCESS_MEMORY_BYTES_MAX);
+    const statement *settings;
+    str why = {0};
+    const room_kind *kind = p->service->policy->kind;
+    files_take(p);
+    if (settings_read(p, text, &a, &settings, &why) && (!kind->check || kind->check(p->room, settings, &why) == E_OK))
+        tell(p, "fine", (str){0});
+    else
+        tell(p, "refused", why.len ? why : S("the service would not take it"));
+    arena_free(&a);
+}
+
 static void reload(up_process *p, str text)
 {
     arena a = arena_make(PROCESS_MEMORY_BYTES_MAX);
@@ -71,6 +97,13 @@ static void reload(up_process *p, str text)
     }
     tell(p, "refused", why.len ? why : S("the service did not take it"));
     arena_free(&a);
+}
+
+static void end_now(up_process *p, bool replaced)
+{
+    p->end = true;
+    p->replaced |= replaced;
+    gate_wake_all(&p->ending);
 }
 
 static void answer_take(up_process *p, str body)
@@ -93,6 +126,10 @@ static bool message_take(up_process *p, str line, arena *a)
         return false;
     if (str_eq(word, S("settings")))
         reload(p, str_of(body, (size_t)length));
+    else if (str_eq(word, S("check")))
+        check(p, str_of(body, (size_t)length));
+    else if (str_eq(word, S("finish")))
+        end_now(p, true);
     else
         answer_take(p, str_of(body, (size_t)length));
     return true;
@@ -107,16 +144,22 @@ static void listen_to_supervisor(void *arg)
         more = str_ends(line, S("\n")) && message_take(p, str_chomp(line), &a);
         arena_free(&a);
     }
-    p->end = true;
-    gate_wake_all(&p->ending);
+    end_now(p, false);
 }
 
 static void listen_to_signals(void *arg)
 {
     up_process *p = arg;
     signal_wait();
-    p->end = true;
-    gate_wake_all(&p->ending);
+    end_now(p, false);
+}
+
+// A loop that turns says so; one that hangs is silent.
+static void beat(void *arg)
+{
+    up_process *p = arg;
+    while (fiber_sleep(p->plan->watch_ns / SUPERVISE_BEATS) == E_OK)
+        tell(p, "alive", (str){0});
 }
 
 str up_ask(up_process *p, const char *question, arena *a)
@@ -153,12 +196,14 @@ static err room_start(up_process *p, str *why)
 
 static void serve_until_end(up_process *p)
 {
-    SCOPE(ears, 0, 2);
+    SCOPE(ears, 0, 3);
     scope_go(&ears, "supervisor", listen_to_supervisor, p);
     scope_go(&ears, "signals", listen_to_signals, p);
+    if (p->plan->watch_ns)
+        scope_go(&ears, "heart", beat, p);
     while (!p->end && gate_wait(&p->ending, NEVER_NS, "the end") == E_OK)
         ;
-    doors_drain(loop_now_ns() + seconds(FINISH_S));
+    doors_drain(loop_now_ns() + seconds(p->replaced ? REPLACED_FINISH_S : FINISH_S), p->replaced);
 }
 
 static void play(void *arg)
@@ -166,7 +211,7 @@ static void play(void *arg)
     up_process *p = arg;
     sock *s;
     str why = {0};
-    if (sock_adopt(p->world, p->channel_fd, &s) != E_OK)
+    if (sock_adopt(p->world, p->ends.channel, &s) != E_OK)
         return;
     p->channel = conn_of(s, (addr){0}, (addr){0});
     err e = node_start(&p->node, p->world, p->plan->host, p->plan->directory);
@@ -187,15 +232,10 @@ static void play(void *arg)
 // Private keys and certificates are opened now, as who we still are; afterwards no path leads to them.
 static void keys_open(up_process *p, int number)
 {
-    static const char *const keys[] = {"certificate", "key"};
-    if (!p->service->policy->kind)
-        return;
-    const statement *block = up_settings(p->service, &p->memory);
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const statement *s = config_find(block, keys[i]);
-        if (s && s->word_count > 1)
-            inherit_file(number, str_to_z(&p->memory, s->words[1]));     // a missing one: the room says it better
-    }
+    str paths[UP_FILES_MAX];
+    int count = up_files(p->service, paths, &p->memory);
+    for (int i = 0; i < count; i++)
+        inherit_file(number, str_to_z(&p->memory, paths[i]));            // a missing one: the room says it better
 }
 
 static void say_what_lacks(const up_process *p, const guard_report *r)
@@ -218,11 +258,11 @@ static bool guard_take(up_process *p, int number)
     return true;
 }
 
-int up_service_run(const up_plan *plan, int number, int channel_fd)
+int up_service_run(const up_plan *plan, int number, service_ends ends)
 {
     static up_process process;                   // one a process
     up_process *p = &process;
-    *p = (up_process){.plan = plan, .service = &plan->services[number], .channel_fd = channel_fd,
+    *p = (up_process){.plan = plan, .service = &plan->services[number], .ends = ends, .number = number,
                       .memory = arena_make(PROCESS_MEMORY_BYTES_MAX)};
     keys_open(p, number);
     inherit_seal(number);

@@ -1,12 +1,14 @@
 // The process of one service of `naru up`: guarded first, then its loop, its room, and its channel to the supervisor.
 #pragma once
 #include "cmd/up_plan.h"
+#include "rt/supervise.h"
 
-// The body of the process; returns its exit code. Says "ready", "failed WHY", "reloaded" or "refused WHY" over the channel; hears
-// "settings LENGTH" and "answer LENGTH", each followed by so many bytes. Ends with the channel, or by SIGTERM.
-int up_service_run(const up_plan *plan, int number, int channel_fd);
+// The body of the process; returns its exit code. Says "ready", "failed WHY", "fine", "reloaded" or "refused WHY" over the channel, and
+// "alive" now and then; hears "check LENGTH" and "settings LENGTH" (of a reload, in this order), "answer LENGTH" and "finish LENGTH", each
+// followed by so many bytes. Ends with the channel, by SIGTERM, or by "finish": then conversations have longer to come to their end.
+int up_service_run(const up_plan *plan, int number, service_ends ends);
 
-// For the control process: asks the supervisor one thing ("status", "reload"). The answer is in `a`; empty: it is gone.
+// For the control process: asks the supervisor one thing ("status", "reload", "upgrade"). The answer is in `a`; empty: it is gone.
 typedef struct up_process up_process;
 str up_ask(up_process *p, const char *question, arena *a);
 world *up_process_world(const up_process *p);

@@ -23,6 +23,9 @@ typedef struct {
 
 static _Thread_local batch *shared;
 
+// Of this thread's loop: its doors receive no more; conversations that still owe an answer, and who waits for the last.
+static _Thread_local struct { bool quiet; int held; gate changed; } ending;
+
 struct datagram_door {
     world           *world;
     sock            *sock;               // NULL: closed
@@ -64,6 +67,7 @@ static void batch_leave(void)
     memory_free(shared->out_bytes);
     memory_free(shared);
     shared = NULL;
+    ending.quiet = false;                        // the thread's next loop begins anew
 }
 
 // ---- sending ------------------------------------------------------------------------------------------------------------
@@ -154,7 +158,7 @@ static void door_run(void *arg)
     datagram_door *d = arg;
     fiber_world(d->world);
     int in_a_row = 0;
-    for (err e = E_OK; e != E_CANCELED && e != E_CRASHED && e != E_TIMEOUT; ) {
+    for (err e = E_OK; e != E_CANCELED && e != E_CRASHED && e != E_TIMEOUT && !ending.quiet; ) {
         int got = 0;
         e = sock_receive(d->sock, shared->in, DATAGRAM_BATCH_MAX, &got);
         if (e == E_OK) {
@@ -169,6 +173,8 @@ static void door_run(void *arg)
             e = give_way(&in_a_row);
         }
     }
+    if (ending.quiet)
+        return;                                  // answers may still go out
     sock_close(d->sock);
     d->sock = NULL;
 }
@@ -206,3 +212,24 @@ err datagram_open(scope *s, world *w, const char *service, addr at, bool share_p
 }
 
 addr datagram_address(datagram_door *d) { return d->at; }
+
+void datagram_hold(datagram_door *d)
+{
+    (void)d;
+    ending.held++;
+}
+
+void datagram_release(datagram_door *d)
+{
+    (void)d;
+    if (--ending.held == 0)
+        gate_wake_all(&ending.changed);
+}
+
+void datagrams_quiet(void) { ending.quiet = shared != NULL; }
+
+void datagrams_drain(int64_t until_ns)
+{
+    while (ending.held > 0 && gate_wait(&ending.changed, until_ns, "the last datagrams' answers") == E_OK)
+        ;
+}

@@ -123,7 +123,7 @@ static int find_doors(void)
     int fd = -1;
     if (inherited_listen(mine, &fd) != E_AGAIN)              // nothing is kept: go on and bind
         return 1;
-    if (inherit_listen(w, 1, mine) != E_OK || inherit_listen(w, 1, mine) != E_OK || inherit_listen(w, 2, mine) != E_IN_USE)
+    if (inherit_listen(w, 1, mine, 1) != E_OK || inherit_listen(w, 1, mine, 1) != E_OK || inherit_listen(w, 2, mine, 1) != E_IN_USE)
         return 2;
     inherit_seal(1);
     if (inherited_listen(mine, &fd) != E_OK || fd < 0)
@@ -136,10 +136,69 @@ static int lose_doors(void)
     world *w = world_linux_new(S("test"), NULL, 0);
     addr at = addr_v4(0x7f000001, 0);
     int fd = -1;
-    if (inherit_listen(w, 1, at) != E_OK)
+    if (inherit_listen(w, 1, at, 1) != E_OK)
         return 1;
     inherit_seal(2);                                         // another service's process
     return inherited_listen(at, &fd) == E_ACCESS ? 0 : 2;
+}
+
+static int port_of(int fd)
+{
+    struct sockaddr_in name;
+    socklen_t size = sizeof name;
+    return getsockname(fd, (struct sockaddr *)&name, &size) == 0 ? ntohs(name.sin_port) : -1;
+}
+
+static int share_doors(void)
+{
+    world *w = world_linux_new(S("test"), NULL, 0);
+    addr at = addr_v4(0x7f000001, 0);
+    int first = -1, second = -1, third = -1;
+    if (inherit_listen(w, 1, at, 2) != E_OK || inherit_listen(w, 1, at, 2) != E_OK || inherit_listen(w, 1, at, 3) != E_IN_USE)
+        return 1;
+    inherit_seal(1);
+    if (inherited_listen(at, &first) != E_OK)
+        return 2;
+    inherit_share(1);
+    if (inherited_listen(at, &second) != E_OK || port_of(first) == port_of(second))      // port 0: the kernel chose for each
+        return 3;
+    inherit_share(2);
+    return inherited_listen(at, &third) == E_ACCESS ? 0 : 4;
+}
+
+// What the next program reads is what this one had, and what it has no longer is swept.
+static int hand_doors_over(void)
+{
+    char path[] = "/tmp/naru-doors-XXXXXX", door[64], lock[64];
+    inherit_peers some = {.users = {4711, 4712}, .count = 2};
+    world *w = world_linux_new(S("test"), NULL, 0);
+    addr at = addr_v4(0x7f000001, 0);
+    if (!mkdtemp(path))
+        return 1;
+    snprintf(door, sizeof door, "%s/door", path);
+    snprintf(lock, sizeof lock, "%s/lock", path);
+    if (inherit_listen(w, 3, at, 1) != E_OK || inherit_unix(4, door, 0, &some) != E_OK || inherit_lock(lock) != E_OK || inherit_lock(lock) != E_OK)
+        return 2;
+    buf text = buf_make(4096), again = buf_make(4096);
+    inherit_write(&text);
+    inherit_forget();
+    for (str all = buf_str(&text); all.len; )
+        if (!inherit_read(str_cut(&all, '\n')))
+            return 3;
+    inherit_write(&again);
+    if (!str_eq(buf_str(&text), buf_str(&again)) || inherit_read(S("kept pipe 1 2 3 4 - - x")) || inherit_read(S("kept listen 1")))
+        return 4;
+    if (inherit_listen(w, 3, at, 1) != E_OK)                 // marks it
+        return 5;
+    inherit_sweep(3);
+    inherit_sweep(4);                                        // nobody asked for it again
+    bool swept = access(door, F_OK) != 0;
+    inherit_seal(3);
+    int fd = -1;
+    bool kept = inherited_listen(at, &fd) == E_OK;
+    unlink(lock);
+    rmdir(path);
+    return swept && kept ? 0 : 6;
 }
 
 static int check_peers(void)
@@ -176,6 +235,9 @@ static int check_stranger(void)
     rmdir(path);
     return fd >= 0 && inherit_peer_allowed(fd, &some) && !inherit_peer_allowed(fd, &others) ? 0 : 3;
 }
+
+TEST(loops_have_a_share_of_a_door_each) { CHECK_INT(in_child(share_doors), 0); }
+TEST(doors_are_handed_to_another_program) { CHECK_INT(in_child(hand_doors_over), 0); }
 
 TEST(doors_are_found_by_address_by_their_owner_only)
 {

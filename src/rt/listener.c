@@ -294,14 +294,20 @@ static void drain_one(door *d, int64_t until_ns)
 {
     while (d->options.drain && d->conns > 0 && gate_wait(&d->changed, until_ns, "a door's last conversations") == E_OK)
         ;
+    d->options.drain = false;                    // its time is over: what door_stop meets now, it ends
 }
 
-void doors_drain(int64_t until_ns)
+void doors_drain(int64_t until_ns, bool all)
 {
-    if (!doors_here.ends.next)
-        return;
-    for (list_link *k = list_first(&doors_here); k; k = list_next(&doors_here, k))
-        door_shut(LIST_OF(k, door, open));
-    for (list_link *k = list_first(&doors_here); k; k = list_next(&doors_here, k))
-        drain_one(LIST_OF(k, door, open), until_ns);
+    datagrams_quiet();
+    if (doors_here.ends.next) {
+        for (list_link *k = list_first(&doors_here); k; k = list_next(&doors_here, k)) {
+            LIST_OF(k, door, open)->options.drain |= all;
+            door_shut(LIST_OF(k, door, open));
+        }
+        for (list_link *k = list_first(&doors_here); k; k = list_next(&doors_here, k))
+            drain_one(LIST_OF(k, door, open), until_ns);
+    }
+    if (all)
+        datagrams_drain(until_ns);
 }

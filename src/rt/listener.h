@@ -28,9 +28,10 @@ int  door_conns(door *d);
 // Accepts no more and ends the running conversations: with `drain` they may finish first (10 s at most). The door itself is
 // freed with its scope.
 void door_stop(door *d);
-// A process is about to end: all doors of this loop accept no more, and the conversations of those with `drain` may finish until
-// the absolute time. For a fiber outside the doors' scopes; the doors are freed with their scopes.
-void doors_drain(int64_t until_ns);
+// A process is about to end: all doors of this loop accept no more, datagram doors receive no more, and the conversations of those
+// with `drain` (`all`: of every door, and the answers that datagrams still wait for) may finish until the absolute time. For a fiber
+// outside the doors' scopes; the doors are freed with their scopes.
+void doors_drain(int64_t until_ns, bool all);
 
 // ---- datagrams ----------------------------------------------------------------------------------------------------------
 // Batches: receive up to DATAGRAM_BATCH_MAX, ask `answer` for each, send the answers, from the address that was asked.
@@ -43,3 +44,9 @@ err  datagram_open(scope *s, world *w, const char *service, addr at, bool share_
                    datagram_door **out);
 bool datagram_send(datagram_door *d, addr to, addr from_local, str bytes);      // false: dropped (buffer full), counted
 addr datagram_address(datagram_door *d);
+// A conversation that will call datagram_send later counts itself, so that the door's end waits for it.
+void datagram_hold(datagram_door *d);
+void datagram_release(datagram_door *d);
+// For doors_drain: this loop's doors receive no more, what they hold may still be sent; waits for what is held until the time.
+void datagrams_quiet(void);
+void datagrams_drain(int64_t until_ns);

@@ -14,6 +14,8 @@ typedef struct room_kind {
     // Opens doors in r->scope and starts its fibers there; returns when it serves. On failure *why (in r->memory) says what,
     // why and what to do. Runs on a fiber whose world is the node's.
     err  (*start)(room *r, str *why);
+    // Would reload take these settings (already checked)? Nothing changes; *why as for reload. NULL: it would.
+    err  (*check)(room *r, const statement *settings, str *why);
     // New settings (already checked): takes what is reloadable. NULL: nothing is.
     err  (*reload)(room *r, const statement *settings, str *why);
     void (*stop)(room *r);           // before its scope is canceled: finish conversations, stop doors; may be NULL

@@ -1,6 +1,7 @@
-#include "rt/supervise.h"
+#include "rt/supervise_inside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -17,28 +18,11 @@
 
 #include "base/heap_memory.h"
 #include "base/must.h"
+#include "rt/linux.h"
 
 enum { TICK_MS = 1000, FIRST_WAIT_MS = 100, TERM_TRIES = 2 };
 
-typedef struct {
-    const char   *name;
-    service_view  view;
-    int           channel;               // -1: none
-    int           deaths;                // without calm between them
-    int64_t       kill_ns, start_ns;     // absolute; 0: not planned
-    bool          wanted, again;
-    char          line[SUPERVISE_LINE_BYTES_MAX];
-    size_t        line_bytes;
-} service;
-
-struct supervisor {
-    supervise_hooks hooks;
-    service         services[SUPERVISED_MAX];
-    int             count, signal_fd;
-    sigset_t        before;
-    bool            ending;
-    int64_t         watchdog_ns, watchdog_next_ns, tick_next_ns;
-};
+const farewell farewell_plain = {.patience_ns = (int64_t)SUPERVISE_STOP_S * NS_PER_S};
 
 int64_t supervise_now_ns(void)
 {
@@ -92,22 +76,33 @@ static void state_set(supervisor *s, service *x, service_state state)
     s->hooks.changed(s->hooks.arg, (int)(x - s->services), &x->view);
 }
 
-static void channel_close(service *x)
+static void fd_close(int *fd)
 {
-    if (x->channel >= 0)
-        close(x->channel);
-    x->channel = -1;
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void ends_close(service *x)
+{
+    fd_close(&x->channel);
+    fd_close(&x->files);
     x->line_bytes = 0;
 }
 
 // In the new process: others' channels are not ours, and a Ctrl-C at the terminal is the supervisor's to hear.
-static _Noreturn void child_main(supervisor *s, service *x, int channel)
+static _Noreturn void child_main(supervisor *s, service *x, service_ends ends)
 {
     for (int i = 0; i < s->count; i++)
-        channel_close(&s->services[i]);
+        ends_close(&s->services[i]);
+    for (int i = 0; i < SUPERVISED_RETIRED_MAX; i++)
+        if (s->retired[i].pid) {
+            fd_close(&s->retired[i].channel);
+            fd_close(&s->retired[i].files);
+        }
     close(s->signal_fd);
     setpgid(0, 0);
-    _exit(s->hooks.run(s->hooks.arg, (int)(x - s->services), channel));
+    _exit(s->hooks.run(s->hooks.arg, (int)(x - s->services), ends));
 }
 
 static void plan_start(supervisor *s, service *x)
@@ -123,30 +118,38 @@ static void plan_start(supervisor *s, service *x)
     state_set(s, x, SERVICE_WAITING);
 }
 
+typedef struct { int channel[2], files[2]; } pairs;
+
+static bool pairs_make(pairs *p)
+{
+    *p = (pairs){{-1, -1}, {-1, -1}};
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, p->channel) == 0 &&
+           socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, p->files) == 0;
+}
+
 static void start_now(supervisor *s, service *x)
 {
-    int pair[2];
+    pairs p;
     x->start_ns = x->kill_ns = 0;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
-        x->deaths++;
-        plan_start(s, x);
-        return;
-    }
-    fflush(NULL);
-    pid_t pid = fork();
+    pid_t pid = pairs_make(&p) ? (fflush(NULL), fork()) : -1;
     if (pid == 0) {
-        close(pair[0]);
-        child_main(s, x, pair[1]);
+        close(p.channel[0]);
+        close(p.files[0]);
+        child_main(s, x, (service_ends){p.channel[1], p.files[1]});
     }
-    close(pair[1]);
+    fd_close(&p.channel[1]);
+    fd_close(&p.files[1]);
     if (pid < 0) {
-        close(pair[0]);
+        fd_close(&p.channel[0]);
+        fd_close(&p.files[0]);
         x->deaths++;
         plan_start(s, x);
         return;
     }
-    x->channel = pair[0];
+    x->channel = p.channel[0];
+    x->files = p.files[0];
     x->view.pid = pid;
+    x->view.hung = false;
     state_set(s, x, SERVICE_STARTING);
 }
 
@@ -158,25 +161,73 @@ void supervise_start(supervisor *s, int number)
         start_now(s, x);
 }
 
-static void end_now(supervisor *s, service *x)
+void supervise_start_once(supervisor *s, int number, int64_t ns_max)
 {
-    x->kill_ns = supervise_now_ns() + seconds(SUPERVISE_STOP_S);
-    kill(x->view.pid, SIGTERM);
-    state_set(s, x, SERVICE_STOPPING);
+    service *x = &s->services[number];
+    x->wanted = false;
+    if (x->view.pid)
+        return;
+    start_now(s, x);
+    x->kill_ns = supervise_now_ns() + ns_max;
 }
 
-void supervise_stop(supervisor *s, int number, bool again)
+static void part_from(supervisor *s, service *x, farewell how)
+{
+    x->kill_ns = supervise_now_ns() + how.patience_ns;
+    if (how.text.len == 0 || !supervise_tell(s, (int)(x - s->services), how.text))
+        kill(x->view.pid, SIGTERM);
+}
+
+void supervise_stop(supervisor *s, int number, bool again, farewell how)
 {
     service *x = &s->services[number];
     x->wanted = again;
     x->again = again;
     x->start_ns = 0;
-    if (x->view.pid && x->view.state != SERVICE_STOPPING)
-        end_now(s, x);
-    else if (!x->view.pid && again)
+    if (x->view.pid && x->view.state != SERVICE_STOPPING) {
+        part_from(s, x, how);
+        state_set(s, x, SERVICE_STOPPING);
+    } else if (!x->view.pid && again) {
         start_now(s, x);
-    else if (!x->view.pid && x->view.state != SERVICE_STOPPED)
+    } else if (!x->view.pid && x->view.state != SERVICE_STOPPED) {
         state_set(s, x, SERVICE_STOPPED);
+    }
+}
+
+static retired *retired_room(supervisor *s)
+{
+    for (int i = 0; i < SUPERVISED_RETIRED_MAX; i++)
+        if (!s->retired[i].pid)
+            return &s->retired[i];
+    return NULL;
+}
+
+void supervise_replace(supervisor *s, int number, farewell how)
+{
+    service *x = &s->services[number];
+    retired *r = retired_room(s);
+    x->wanted = true;
+    if (x->view.pid == 0) {
+        start_now(s, x);
+        return;
+    }
+    if (!r) {                                    // too many still finish: this one ends before the next begins
+        supervise_stop(s, number, true, how);
+        return;
+    }
+    part_from(s, x, how);
+    *r = (retired){x->view.pid, x->channel, x->files, x->kill_ns};
+    x->channel = x->files = -1;
+    x->line_bytes = 0;
+    start_now(s, x);
+}
+
+int supervise_retired(const supervisor *s)
+{
+    int count = 0;
+    for (int i = 0; i < SUPERVISED_RETIRED_MAX; i++)
+        count += s->retired[i].pid != 0;
+    return count;
 }
 
 bool supervise_tell(supervisor *s, int number, str text)
@@ -192,12 +243,55 @@ bool supervise_tell(supervisor *s, int number, str text)
     return false;
 }
 
+static bool fd_send(int to, str path, int fd)
+{
+    struct iovec text = {(void *)(uintptr_t)path.at, (size_t)path.len};
+    union { char room[CMSG_SPACE(sizeof fd)]; struct cmsghdr align; } with = {{0}};
+    struct msghdr m = {.msg_iov = &text, .msg_iovlen = 1, .msg_control = with.room, .msg_controllen = sizeof with.room};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    return sendmsg(to, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == path.len;
+}
+
+err supervise_file_send(supervisor *s, int number, const char *path)
+{
+    str name = str_z(path);
+    if (name.len >= SUPERVISE_PATH_BYTES_MAX)
+        return E_TOO_LONG;
+    int to = s->services[number].files, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return errno_err(errno);
+    bool sent = to >= 0 && fd_send(to, name, fd);
+    close(fd);
+    return sent ? E_OK : E_LIMIT;
+}
+
+bool supervise_file_receive(int files, char path[SUPERVISE_PATH_BYTES_MAX], int *fd)
+{
+    struct iovec text = {path, SUPERVISE_PATH_BYTES_MAX - 1};
+    union { char room[CMSG_SPACE(sizeof *fd)]; struct cmsghdr align; } with;
+    struct msghdr m = {.msg_iov = &text, .msg_iovlen = 1, .msg_control = with.room, .msg_controllen = sizeof with.room};
+    ssize_t length = recvmsg(files, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    struct cmsghdr *c = length > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof *fd))
+        return false;
+    path[length] = 0;
+    memcpy(fd, CMSG_DATA(c), sizeof *fd);
+    return true;
+}
+
 service_view supervise_look(const supervisor *s, int number) { return s->services[number].view; }
 
 // ---- what happens -----------------------------------------------------------------------------------------------------------
 
 static void line_take(supervisor *s, service *x, str line)
 {
+    x->heard_ns = supervise_now_ns();
+    if (str_eq(line, S("alive")))
+        return;
     if (str_eq(line, S("ready")) && x->view.state == SERVICE_STARTING)
         state_set(s, x, SERVICE_READY);
     s->hooks.heard(s->hooks.arg, (int)(x - s->services), line);
@@ -223,7 +317,7 @@ static void channel_read(supervisor *s, service *x)
         if (n < 0 && errno == EAGAIN)
             return;
         if (n <= 0) {
-            channel_close(x);
+            ends_close(x);
             return;
         }
         x->line_bytes += (size_t)n;
@@ -238,9 +332,10 @@ static void ended(supervisor *s, service *x, int status)
     bool was_asked = x->view.state == SERVICE_STOPPING;
     if (x->channel >= 0)
         channel_read(s, x);                      // its last words
-    channel_close(x);
+    ends_close(x);
     x->view.pid = 0;
     x->kill_ns = 0;
+    x->heard_ns = 0;
     x->view.end = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
     if (supervise_now_ns() - x->view.since_ns > seconds(SUPERVISE_CALM_S))
         x->deaths = 0;
@@ -256,13 +351,24 @@ static void ended(supervisor *s, service *x, int status)
     }
 }
 
+static void retired_forget(retired *r)
+{
+    fd_close(&r->channel);
+    fd_close(&r->files);
+    *r = (retired){0};
+}
+
 static void reap(supervisor *s)
 {
     int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0; )
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0; ) {
         for (int i = 0; i < s->count; i++)
             if (s->services[i].view.pid == pid)
                 ended(s, &s->services[i], status);
+        for (int i = 0; i < SUPERVISED_RETIRED_MAX; i++)
+            if (s->retired[i].pid == pid)
+                retired_forget(&s->retired[i]);
+    }
 }
 
 static void signals_read(supervisor *s)
@@ -271,14 +377,37 @@ static void signals_read(supervisor *s)
     while (read(s->signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP && !s->ending)
             s->hooks.hang_up(s->hooks.arg);
+        else if (info.ssi_signo == SIGUSR2 && !s->ending)
+            s->hooks.upgrade(s->hooks.arg);
         else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
             s->ending = true;
     }
     reap(s);                                     // also when SIGCHLD was merged with another
 }
 
+// When we were not run ourselves for a while (the machine slept), silence says nothing about a service.
+static void silence_judge(supervisor *s, int64_t now)
+{
+    bool slept = s->turn_ns && now - s->turn_ns > s->silent_ns_max / 2 + millis(TICK_MS);
+    s->turn_ns = now;
+    for (int i = 0; i < s->count && s->silent_ns_max; i++) {
+        service *x = &s->services[i];
+        if (slept)
+            x->heard_ns = now;
+        if (x->view.state != SERVICE_READY || now - x->heard_ns <= s->silent_ns_max)
+            continue;
+        x->view.hung = true;
+        x->heard_ns = now;
+        kill(x->view.pid, SIGKILL);
+    }
+}
+
 static void timers(supervisor *s, int64_t now)
 {
+    silence_judge(s, now);
+    for (int i = 0; i < SUPERVISED_RETIRED_MAX; i++)
+        if (s->retired[i].pid && now >= s->retired[i].kill_ns)
+            kill(s->retired[i].pid, SIGKILL);
     for (int i = 0; i < s->count; i++) {
         service *x = &s->services[i];
         if (x->start_ns && now >= x->start_ns && !s->ending)
@@ -303,21 +432,40 @@ static int wait_ms(const supervisor *s, int64_t now)
         const service *x = &s->services[i];
         until = x->start_ns && x->start_ns < until ? x->start_ns : until;
         until = x->kill_ns && x->kill_ns < until ? x->kill_ns : until;
+        int64_t silent_ns = x->heard_ns + s->silent_ns_max;
+        until = s->silent_ns_max && x->view.state == SERVICE_READY && silent_ns < until ? silent_ns : until;
     }
     if (s->watchdog_ns && s->watchdog_next_ns < until)
         until = s->watchdog_next_ns;
     return until <= now ? 0 : (int)((until - now) / NS_PER_MS) + 1;
 }
 
-static void turn_once(supervisor *s)
+// What a retired process says goes nowhere; it must not wait for a reader.
+static void retired_read(retired *r)
 {
-    struct pollfd watched[SUPERVISED_MAX + 1] = {{.fd = s->signal_fd, .events = POLLIN}};
-    for (int i = 0; i < s->count; i++)
-        watched[i + 1] = (struct pollfd){.fd = s->services[i].channel, .events = POLLIN};      // -1 is passed over
-    poll(watched, (nfds_t)s->count + 1, wait_ms(s, supervise_now_ns()));
+    char nowhere[SUPERVISE_LINE_BYTES_MAX];
+    ssize_t n;
+    while ((n = recv(r->channel, nowhere, sizeof nowhere, MSG_DONTWAIT)) > 0)
+        ;
+    if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        fd_close(&r->channel);
+}
+
+void supervise_turn(supervisor *s)
+{
+    enum { RETIRED = SUPERVISED_MAX + 1, WATCHED = RETIRED + SUPERVISED_RETIRED_MAX };
+    struct pollfd watched[WATCHED] = {{.fd = s->signal_fd, .events = POLLIN}};
+    for (int i = 0; i < SUPERVISED_MAX; i++)
+        watched[i + 1] = (struct pollfd){.fd = i < s->count ? s->services[i].channel : -1, .events = POLLIN};      // -1 is passed over
+    for (int i = 0; i < SUPERVISED_RETIRED_MAX; i++)
+        watched[RETIRED + i] = (struct pollfd){.fd = s->retired[i].pid ? s->retired[i].channel : -1, .events = POLLIN};
+    poll(watched, WATCHED, wait_ms(s, supervise_now_ns()));
     for (int i = 0; i < s->count; i++)
         if (watched[i + 1].revents && s->services[i].channel == watched[i + 1].fd)
             channel_read(s, &s->services[i]);
+    for (int i = 0; i < SUPERVISED_RETIRED_MAX; i++)
+        if (watched[RETIRED + i].revents && s->retired[i].channel == watched[RETIRED + i].fd)
+            retired_read(&s->retired[i]);
     signals_read(s);
     timers(s, supervise_now_ns());
 }
@@ -333,6 +481,7 @@ supervisor *supervise_new(const supervise_hooks *hooks)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2);
     sigaddset(&set, SIGCHLD);
     must(sigprocmask(SIG_BLOCK, &set, &s->before) == 0);
     signal(SIGPIPE, SIG_IGN);
@@ -352,26 +501,34 @@ void supervise_free(supervisor *s)
 int supervise_add(supervisor *s, const char *name)
 {
     must(s->count < SUPERVISED_MAX);
-    s->services[s->count] = (service){.name = name, .channel = -1};
+    s->services[s->count] = (service){.name = name, .channel = -1, .files = -1};
     return s->count++;
 }
 
 void supervise_end(supervisor *s) { s->ending = true; }
+bool supervise_ending(const supervisor *s) { return s->ending; }
+void supervise_watch(supervisor *s, int64_t silent_ns_max) { s->silent_ns_max = silent_ns_max; }
 
 static void stop_all(supervisor *s)
 {
     supervise_notify("STOPPING=1");
+    int64_t until_ns = supervise_now_ns() + farewell_plain.patience_ns;
+    for (int i = 0; i < SUPERVISED_RETIRED_MAX; i++)
+        if (s->retired[i].kill_ns > until_ns)
+            s->retired[i].kill_ns = until_ns;
     for (int i = s->count - 1; i >= 0; i--) {
         service *x = &s->services[i];
-        supervise_stop(s, i, false);
+        supervise_stop(s, i, false, farewell_plain);
         while (x->view.pid)
-            turn_once(s);
+            supervise_turn(s);
     }
+    while (supervise_retired(s))
+        supervise_turn(s);
 }
 
 void supervise_run(supervisor *s)
 {
     while (!s->ending)
-        turn_once(s);
+        supervise_turn(s);
     stop_all(s);
 }

@@ -92,6 +92,7 @@ static void pass_on(void *arg)
     memory_free(out);
     arena_free(&msg);
     s->recursions--;
+    datagram_release(p->door);
     memory_free(p);
 }
 
@@ -103,8 +104,10 @@ static void pass_on_later(server *s, datagram_door *d, const datagram *in)
     *p = (passed_on){.server = s, .door = d, .peer = in->peer, .local = in->local, .len = in->len};
     memcpy(p->query, in->at, in->len);
     s->recursions++;
+    datagram_hold(d);
     if (scope_try_go(s->room->scope, "authoritative recursion", pass_on, p) != E_OK) {
         s->recursions--;
+        datagram_release(d);
         memory_free(p);
     }
     meter_add(&recursions, 1);

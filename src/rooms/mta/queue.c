@@ -15,6 +15,8 @@ struct queue {
     gate  changed;
     scope senders;                   // every conversation with a destination
     int   running;
+    bool  finishing;                 // nothing is begun any more
+    gate  finished;                  // ... and the last conversation has ended
     bool  sleeping;
 };
 
@@ -121,7 +123,7 @@ void queue_add(queue *q, letter *l)
 
 job *queue_take(queue *q, destination *d)
 {
-    if (heap_first_key(&d->jobs) > world_now_ns(q->m->w))
+    if (q->finishing || heap_first_key(&d->jobs) > world_now_ns(q->m->w))
         return NULL;
     heap_node *n = heap_take(&d->jobs);
     d->moved_ns = world_now_ns(q->m->w);
@@ -133,7 +135,7 @@ job *queue_linger(queue *q, destination *d, int64_t ns)
 {
     int64_t until_ns = world_now_ns(q->m->w) + ns;
     job *j = queue_take(q, d);
-    while (!j && world_now_ns(q->m->w) < until_ns) {
+    while (!j && !q->finishing && world_now_ns(q->m->w) < until_ns) {
         d->idle++;
         destination_schedule(q, d);
         err e = gate_wait(&d->idle_senders, until_ns, "another letter for this connection");
@@ -217,6 +219,8 @@ static void sender(void *arg)
     e.q->running--;
     destination_schedule(e.q, e.d);
     gate_wake_one(&e.q->changed);
+    if (e.q->running == 0)
+        gate_wake_all(&e.q->finished);
 }
 
 static bool send_out(queue *q, destination *d)
@@ -246,15 +250,28 @@ static void schedule(void *arg)
     scope_open(&q->senders, 0, q->m->senders_max);
     while (!fiber_canceled()) {
         int64_t first = heap_first_key(&q->due);
-        if (first <= world_now_ns(q->m->w) && q->running < q->m->senders_max) {
+        if (first <= world_now_ns(q->m->w) && q->running < q->m->senders_max && !q->finishing) {
             destination *d = LIST_OF(heap_take(&q->due), destination, due);
             send_out(q, d);
             continue;
         }
-        bool full = q->running >= q->m->senders_max;
+        bool full = q->running >= q->m->senders_max || q->finishing;
         gate_wait(&q->changed, full || first == INT64_MAX ? NEVER_NS : first, "letters to carry");
     }
     scope_close(&q->senders);
+}
+
+void queue_finish(queue *q, int64_t ns)
+{
+    int64_t until_ns = world_now_ns(q->m->w) + ns;
+    size_t cursor = 0;
+    str domain;
+    void *d;
+    q->finishing = true;
+    while (map_each(&q->destinations, &cursor, &domain, &d))
+        gate_wake_all(&((destination *)d)->idle_senders);
+    while (q->running > 0 && gate_wait(&q->finished, until_ns, "the last deliveries") == E_OK)
+        ;
 }
 
 static void tidy(void *arg)

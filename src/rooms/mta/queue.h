@@ -12,6 +12,7 @@ enum {
     QUEUE_BACKLOG_A_CONNECTION = 4,          // waiting letters that justify one more connection to a destination
 };
 
+#define QUEUE_FINISH_NS   seconds(2)         // what is being said to another server when we end: a cut would make a second copy
 #define QUEUE_PATIENCE_NS seconds(30)        // nothing moved at a destination for so long: another connection may try
 
 typedef struct job {
@@ -36,6 +37,7 @@ typedef struct destination {
 
 queue *queue_new(mta *m);                    // with the spool's letters; starts its fibers in the room's scope
 void   queue_free(queue *q);
+void   queue_finish(queue *q, int64_t ns);   // begins no conversation any more; those that run may finish, so long
 void   queue_add(queue *q, letter *l);       // a letter that the spool has just accepted
 void   queue_retry(queue *q, letter *l);     // now, whatever the back-off says
 int64_t queue_next_try_ns(queue *q, letter *l);      // the earliest of its jobs; NEVER_NS: none waits

@@ -88,6 +88,12 @@ static err doors_open(mta *m, str *why)
 
 // ---- life -------------------------------------------------------------------------------------------------------------
 
+static void stop(room *r)
+{
+    mta *m = r->state;
+    queue_finish(m->queue, QUEUE_FINISH_NS);
+}
+
 static void gone(room *r)
 {
     mta *m = r->state;
@@ -137,4 +143,4 @@ static err reload(room *r, const statement *block, str *why)
     return E_PROTOCOL;
 }
 
-const room_kind mta_kind = {.name = "mta", .settings = mta_settings, .start = start, .reload = reload, .gone = gone};
+const room_kind mta_kind = {.name = "mta", .settings = mta_settings, .start = start, .reload = reload, .stop = stop, .gone = gone};

@@ -127,6 +127,7 @@ static uint16_t *network_of(server *s, addr peer)
 static void client_end(client *c)
 {
     c->server->clients--;
+    datagram_release(c->door);
     --*network_of(c->server, c->peer);
     memory_free(c);
 }
@@ -158,6 +159,7 @@ static void client_start(server *s, datagram_door *d, const datagram *in)
     *c = (client){.server = s, .door = d, .peer = in->peer, .local = in->local, .len = in->len};
     memcpy(c->query, in->at, in->len);
     s->clients++;
+    datagram_hold(d);
     ++*network_of(s, in->peer);
     meter_add_at(&queries, WAS_ASKED, 1);
     if (scope_try_go(s->room->scope, "resolver", client_serve, c) != E_OK) {
