@@ -15,7 +15,16 @@
 typedef struct { file base; int fd; } linux_file;
 
 static int fd_of(file *f) { return ((linux_file *)(void *)f)->fd; }
+int linux_file_fd(file *f) { return fd_of(f); }
 static err answer(int result) { return result == 0 ? E_OK : errno_err(errno); }
+
+err linux_file_new(world *w, int fd, file **out)
+{
+    linux_file *f = memory_new(sizeof *f);
+    *f = (linux_file){{w}, fd};
+    *out = &f->base;
+    return E_OK;
+}
 
 err linux_open(world *w, const char *path, int flags, unsigned mode, file **out)
 {
@@ -28,12 +37,7 @@ err linux_open(world *w, const char *path, int flags, unsigned mode, file **out)
     err e = flags == FILE_READ ? inherited_file(path, &fd) : E_AGAIN;
     if (e == E_AGAIN && (fd = open(path, how, mode)) < 0)
         e = errno_err(errno);
-    if (fd < 0)
-        return e;
-    linux_file *f = memory_new(sizeof *f);
-    *f = (linux_file){{w}, fd};
-    *out = &f->base;
-    return E_OK;
+    return fd < 0 ? e : linux_file_new(w, fd, out);
 }
 
 err linux_file_read(file *f, int64_t offset, void *into, size_t size, size_t *got)

@@ -35,6 +35,7 @@ static const char *const everybody[] = {
 static const char *const change_files[] = {
     "mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "ftruncate", "fallocate", "fsync",
     "fdatasync", "sync_file_range", "pwritev2", "chmod", "fchmod", "fchmodat", "umask",
+    "openat2", "fstatfs", "fstatfs64",
 };
 static const char *const inet[] = {"bind"};
 

@@ -89,3 +89,19 @@ err linux_remove(world *, const char *);
 err linux_dir_make(world *, const char *, unsigned);
 err linux_dir_list(world *, const char *, arena *, str **, int *);
 err linux_dir_sync(world *, const char *);
+
+// folder_linux.c
+err linux_file_new(world *, int fd, file **);               // files_linux.c: takes the descriptor over
+int linux_file_fd(file *);
+err linux_file_sync_whole(file *);
+err linux_file_look(file *, file_stat *);
+err linux_file_reserve(file *, int64_t, int64_t);
+err linux_folder_open(world *, const char *, folder **);
+void linux_folder_close(folder *);
+err linux_folder_file(folder *, const char *, int, unsigned, file **);
+err linux_folder_stat(folder *, const char *, file_stat *);
+err linux_folder_make(folder *, const char *, unsigned);
+err linux_folder_remove(folder *, const char *);
+err linux_folder_rename(folder *, const char *, folder *, const char *, bool);
+err linux_folder_sync(folder *, const char *);
+err linux_folder_space(folder *, int64_t *);

@@ -362,12 +362,12 @@ FIBER_TEST(loops_share_a_port)
 
 FIBER_TEST(unix_sockets_replace_dead_files_only)
 {
-    char folder[] = "/tmp/naru-test-XXXXXX", path[64];
+    char home[] = "/tmp/naru-test-XXXXXX", path[64];
     world *w = world_here();
     sock *l, *other, *s, *a;
     addr peer, local;
-    CHECK(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/door", folder);
+    CHECK(mkdtemp(home));
+    snprintf(path, sizeof path, "%s/door", home);
     CHECK_INT(sock_connect_unix(w, path, &s), E_NO_ENTRY);
     CHECK_INT(sock_listen_unix(w, path, 0600, &l), E_OK);
     struct stat st;
@@ -389,7 +389,7 @@ FIBER_TEST(unix_sockets_replace_dead_files_only)
     CHECK_INT(sock_listen_unix(w, path, 0600, &l), E_OK);
     sock_close(l);
     unlink(path);
-    rmdir(folder);
+    rmdir(home);
 }
 
 // ---- out of descriptors ---------------------------------------------------------------------------------------------------
@@ -468,11 +468,11 @@ static int make_everything(const char *path)
 
 FIBER_TEST(every_lack_of_descriptors_is_a_limit_and_leaks_nothing)
 {
-    char folder[] = "/tmp/naru-test-XXXXXX", path[64];
+    char home[] = "/tmp/naru-test-XXXXXX", path[64];
     struct rlimit before;
-    CHECK(mkdtemp(folder));
+    CHECK(mkdtemp(home));
     CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
-    snprintf(path, sizeof path, "%s/door", folder);
+    snprintf(path, sizeof path, "%s/door", home);
     int open_before = descriptors_open(), last = dup(STDERR_FILENO), complete = 0;
     close(last);
     for (int allowed = last; complete < 6 && allowed < last + 20; allowed++) {
@@ -484,5 +484,5 @@ FIBER_TEST(every_lack_of_descriptors_is_a_limit_and_leaks_nothing)
         CHECK_INT(descriptors_open(), open_before);
     }
     CHECK_INT(complete, 6);
-    rmdir(folder);
+    rmdir(home);
 }

@@ -306,6 +306,10 @@ static const world_operations sim_operations = {
     .file_truncate = sim_file_truncate, .file_sync = sim_file_sync, .file_lock = sim_file_lock,
     .file_close = sim_file_close, .stat = sim_path_stat, .rename = sim_path_rename, .remove = sim_path_remove,
     .dir_make = sim_dir_make, .dir_list = sim_dir_list, .dir_sync = sim_dir_sync,
+    .file_sync_whole = sim_file_sync_whole, .file_look = sim_file_look, .file_reserve = sim_file_reserve,
+    .folder_open = sim_folder_open, .folder_close = sim_folder_close, .folder_file = sim_folder_file,
+    .folder_stat = sim_folder_stat, .folder_make = sim_folder_make, .folder_remove = sim_folder_remove,
+    .folder_rename = sim_folder_rename, .folder_sync = sim_folder_sync, .folder_space = sim_folder_space,
 };
 
 world *sim_host(sim *s, str name, const addr *addresses, int count, sim_disk disk)

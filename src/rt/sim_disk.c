@@ -72,7 +72,7 @@ static bool disk_is_full(sim_machine *h, int64_t more)
 
 enum {
     OP_OPEN = 1, OP_READ, OP_WRITE, OP_TRUNCATE, OP_SYNC, OP_STAT, OP_RENAME, OP_REMOVE, OP_DIR_MAKE, OP_DIR_LIST,
-    OP_DIR_SYNC,
+    OP_DIR_SYNC, OP_RESERVE,
 };
 
 // ---- files -------------------------------------------------------------------------------------------------
@@ -235,6 +235,35 @@ err sim_file_sync(file *base)
     }
     inode_sync(f->node);
     return E_OK;
+}
+
+err sim_file_sync_whole(file *base) { return sim_file_sync(base); }
+
+err sim_file_look(file *base, file_stat *out)
+{
+    sim_file *f = file_inside(base);
+    err e = look(f->host, f->incarnation, OP_STAT);
+    const inode *n = f->node;
+    *out = (file_stat){.size_bytes = (int64_t)n->now.size, .modified_ns = n->modified_ns, .mode = n->mode};
+    return e;
+}
+
+// A full disk, and a fault: nothing was taken.
+err sim_file_reserve(file *base, int64_t offset, int64_t size_bytes)
+{
+    sim_file *f = file_inside(base);
+    sim_machine *h = f->host;
+    step s = step_begin(h, f->incarnation, OP_RESERVE);
+    if (step_refused(s))
+        return step_error(h, s);
+    must(offset + size_bytes < FILE_BYTES_MAX && (f->flags & FILE_WRITE));
+    int64_t grows = offset + size_bytes - (int64_t)f->node->now.size;
+    if (s == STEP_GO && grows > 0 && disk_is_full(h, grows))
+        return E_NO_SPACE;
+    if (grows > 0)
+        inode_resize(f->node, (size_t)(offset + size_bytes));
+    charge(h, h->disk.write_ns, 0);
+    return s == STEP_DIE ? died(h) : E_OK;
 }
 
 err sim_file_lock(file *base)

@@ -152,3 +152,16 @@ err  sim_path_remove(world *w, const char *path);
 err  sim_dir_make(world *w, const char *path, unsigned mode);
 err  sim_dir_list(world *w, const char *path, arena *a, str **names, int *count);
 err  sim_dir_sync(world *w, const char *path);
+// sim_folder.c
+err  sim_file_sync_whole(file *f);
+err  sim_file_look(file *f, file_stat *out);
+err  sim_file_reserve(file *f, int64_t offset, int64_t size_bytes);
+err  sim_folder_open(world *w, const char *path, folder **out);
+void sim_folder_close(folder *d);
+err  sim_folder_file(folder *d, const char *path, int flags, unsigned mode, file **out);
+err  sim_folder_stat(folder *d, const char *path, file_stat *out);
+err  sim_folder_make(folder *d, const char *path, unsigned mode);
+err  sim_folder_remove(folder *d, const char *path);
+err  sim_folder_rename(folder *from, const char *path, folder *to, const char *new_path, bool replace);
+err  sim_folder_sync(folder *d, const char *path);
+err  sim_folder_space(folder *d, int64_t *free_bytes);

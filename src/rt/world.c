@@ -298,12 +298,12 @@ static err write_synced(world *w, const char *path, str content, unsigned mode)
 // The name of the temporary file comes from the world's chance: two writers of one path do not meet.
 err file_replace(world *w, const char *path, str content, unsigned mode)
 {
-    char temporary[PATH_BYTES_MAX], folder[PATH_BYTES_MAX];
+    char temporary[PATH_BYTES_MAX], parent[PATH_BYTES_MAX];
     int n = snprintf(temporary, sizeof temporary, "%s.new-%08x", path, (unsigned)world_random_below(w, 1ull << 32));
     if (n < 0 || n >= (int)sizeof temporary)
         return E_TOO_LONG;
     ptrdiff_t slash = str_rfind(str_z(path), '/');
-    snprintf(folder, sizeof folder, "%.*s", slash < 0 ? 1 : slash == 0 ? 1 : (int)slash, slash < 0 ? "." : path);
+    snprintf(parent, sizeof parent, "%.*s", slash < 0 ? 1 : slash == 0 ? 1 : (int)slash, slash < 0 ? "." : path);
     err e = write_synced(w, temporary, content, mode);
     if (!e)
         e = path_rename(w, temporary, path);
@@ -311,5 +311,5 @@ err file_replace(world *w, const char *path, str content, unsigned mode)
         path_remove(w, temporary);
         return e;
     }
-    return dir_sync(w, folder);
+    return dir_sync(w, parent);
 }

@@ -13,6 +13,7 @@
 typedef struct world world;
 typedef struct sock  sock;       // a stream, a listening or a datagram socket; belongs to the loop that made it
 typedef struct file  file;
+typedef struct folder folder;    // an open directory, beneath which names that strangers chose are opened
 struct fiber;
 
 // ---- clock and chance -------------------------------------------------------------------------------------------------
@@ -91,6 +92,11 @@ err  file_write(file *f, int64_t offset, const struct iovec *from, int count);  
 err  file_size(file *f, int64_t *out);
 err  file_truncate(file *f, int64_t size_bytes);
 err  file_sync(file *f);                          // fdatasync; after an error the file's state is unknown: never sync it again
+err  file_sync_whole(file *f);                    // fsync: its times, too
+err  file_look(file *f, file_stat *out);          // what path_stat would say
+// Space for these bytes is taken now; the file grows to offset + size_bytes when it was shorter (zeros). E_NO_SPACE: not all of it
+// is there. E_UNSUPPORTED: this file system cannot (nothing has changed).
+err  file_reserve(file *f, int64_t offset, int64_t size_bytes);
 err  file_lock(file *f);                          // exclusive, advisory, at once: E_IN_USE when another process holds it
 void file_close(file *f);
 
@@ -103,6 +109,23 @@ err  dir_sync(world *w, const char *path);
 err  file_read_all(world *w, const char *path, arena *a, size_t max_bytes, str *out);   // E_TOO_LONG above
 err  file_replace(world *w, const char *path, str content, unsigned mode);        // temporary, synced, renamed, dir synced
 
+// ---- folders: beneath a directory, and nowhere else (blocking, as files) --------------------------------------------------
+//
+// Paths are relative, of parts joined by '/'; an empty part, "." or ".." is E_ACCESS, and so is a symbolic link anywhere on the way or
+// at its end, whoever puts it there and when. E_UNSUPPORTED: the kernel has no openat2 (older than 5.6): there is no way around.
+
+err  folder_open(world *w, const char *path, folder **out);      // the directory itself may be behind links: its user named it
+void folder_close(folder *d);
+// What is no regular file (FIFO, device, socket) is E_ACCESS, without waiting for anybody at its other end.
+err  folder_file(folder *d, const char *path, int flags, unsigned mode, file **out);
+err  folder_stat(folder *d, const char *path, file_stat *out);   // "": of the directory itself
+err  folder_make(folder *d, const char *path, unsigned mode);    // a directory with its parents; existing is fine
+err  folder_remove(folder *d, const char *path);                 // a file, a link itself, or an empty directory; E_EXISTS: not empty
+// `to` may be the same folder. Without `replace` a name that is taken is E_EXISTS. E_UNSUPPORTED: another file system.
+err  folder_rename(folder *from, const char *path, folder *to, const char *new_path, bool replace);
+err  folder_sync(folder *d, const char *path);                   // of a directory beneath it; "": itself
+err  folder_space(folder *d, int64_t *free_bytes);               // that this user may still fill
+
 // ---- what an implementation of a world provides (world_linux.c, sim_*.c) ------------------------------------------------
 
 struct sock {                    // first member of each implementation's socket
@@ -114,6 +137,7 @@ struct sock {                    // first member of each implementation's socket
 };
 
 struct file { world *world; };   // first member of each implementation's file
+struct folder { world *world; };
 
 typedef struct world_operations {
     int64_t (*now_ns)(world *);
@@ -149,6 +173,18 @@ typedef struct world_operations {
     err     (*dir_make)(world *, const char *, unsigned);
     err     (*dir_list)(world *, const char *, arena *, str **, int *);
     err     (*dir_sync)(world *, const char *);
+    err     (*file_sync_whole)(file *);
+    err     (*file_look)(file *, file_stat *);
+    err     (*file_reserve)(file *, int64_t, int64_t);
+    err     (*folder_open)(world *, const char *, folder **);
+    void    (*folder_close)(folder *);
+    err     (*folder_file)(folder *, const char *, int, unsigned, file **);
+    err     (*folder_stat)(folder *, const char *, file_stat *);
+    err     (*folder_make)(folder *, const char *, unsigned);
+    err     (*folder_remove)(folder *, const char *);
+    err     (*folder_rename)(folder *, const char *, folder *, const char *, bool);
+    err     (*folder_sync)(folder *, const char *);
+    err     (*folder_space)(folder *, int64_t *);
     bool    simulated;
 } world_operations;
 

@@ -133,6 +133,10 @@ static const world_operations operations = {
     .file_close = linux_file_close,
     .stat = linux_stat, .rename = linux_rename, .remove = linux_remove,
     .dir_make = linux_dir_make, .dir_list = linux_dir_list, .dir_sync = linux_dir_sync,
+    .file_sync_whole = linux_file_sync_whole, .file_look = linux_file_look, .file_reserve = linux_file_reserve,
+    .folder_open = linux_folder_open, .folder_close = linux_folder_close, .folder_file = linux_folder_file,
+    .folder_stat = linux_folder_stat, .folder_make = linux_folder_make, .folder_remove = linux_folder_remove,
+    .folder_rename = linux_folder_rename, .folder_sync = linux_folder_sync, .folder_space = linux_folder_space,
     .simulated = false,
 };
 
