@@ -113,6 +113,8 @@ typedef struct { str bytes; struct store_chunk *chunk; } store_view;
 err  store_view_get(store *s, int32_t piece, int32_t begin, int32_t length, store_view *out);
 void store_view_release(store *s, store_view *v);        // NULL-safe for a zeroed view; does not park
 bool store_view_ready(store *s, int32_t piece, int32_t begin, int32_t length);     // would not park
+// A view of it will be asked for soon (a peer's request waits in its queue): reading may begin. Does not park; may do nothing.
+void store_view_expect(store *s, int32_t piece, int32_t begin);
 
 // Syncs and records everything that is had. E_OK: have == complete. Parks.
 err  store_flush(store *s);
