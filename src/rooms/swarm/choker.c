@@ -5,7 +5,11 @@
 #include "base/must.h"
 
 enum { TURN_PIECES_MAX = 3 };
-#define IDLE_GRACE_NS 300000000ll            // an unchoke and the requests it brings must travel first
+// An unchoke and the requests that it brings must travel: who asks for nothing is counted out soon, so that another has the
+// slot meanwhile, and choked late; if it asks after all, one of them is choked between two pieces.
+#define COUNTED_OUT_NS 100000000ll
+#define CHOKED_IDLE_NS 1000000000ll
+#define AGAIN_NS       1500000000ll          // who asked for nothing is not unchoked again sooner (after the unchoke)
 
 choker choker_make(uint64_t seed) { return (choker){.seed = seed, .optimistic = -1}; }
 
@@ -62,13 +66,13 @@ static choker_peer *best(const choker *c, const choker_rules *r, choker_peer *pe
 
 static bool is_waiting(const choker *c, const choker_peer *p, int64_t now_ns)
 {
-    (void)c, (void)now_ns;
-    return can_have(p) && !p->unchoked;
+    (void)c;
+    return can_have(p) && !p->unchoked && !(p->reason == CHOKER_ASKS_NOTHING && now_ns - p->unchoked_ns < AGAIN_NS);
 }
 
 static bool is_busy(const choker_peer *p, int64_t now_ns)
 {
-    return p->unchoked && can_have(p) && !(p->idle && now_ns - p->unchoked_ns >= IDLE_GRACE_NS);
+    return p->unchoked && can_have(p) && !(p->idle && now_ns - p->unchoked_ns >= COUNTED_OUT_NS);
 }
 
 static void unchoke(choker_peer *p, choker_reason why)
@@ -176,10 +180,27 @@ static void useless_out(choker_peer *peers, int count)
 
 static bool turn_over(const choker_rules *r, const choker_peer *p, int64_t now_ns)
 {
-    if (p->idle && now_ns - p->unchoked_ns >= IDLE_GRACE_NS)
-        return true;
+    if (p->idle)
+        return now_ns - p->unchoked_ns >= COUNTED_OUT_NS;
     // Half a piece helps nobody; but nobody holds a slot by never finishing.
     return p->turn_bytes >= r->piece_bytes && (!p->mid_piece || p->turn_bytes >= TURN_PIECES_MAX * r->piece_bytes);
+}
+
+// Who asks for nothing makes room; so does, between two pieces, the least deserving of too many.
+static void surplus_out(const choker_rules *r, choker_peer *peers, int count, int64_t now_ns, int slots)
+{
+    for (int i = 0; i < count; i++)
+        if (peers[i].unchoked && peers[i].idle && now_ns - peers[i].unchoked_ns >= CHOKED_IDLE_NS)
+            choke(&peers[i], CHOKER_ASKS_NOTHING);
+    for (int over = busy_count(peers, count, now_ns) - slots; over > 0; over--) {
+        choker_peer *worst = NULL;
+        for (int i = 0; i < count; i++)
+            if (peers[i].unchoked && !peers[i].mid_piece && (!worst || compare(r, &peers[i], worst) < 0))
+                worst = &peers[i];
+        if (!worst)
+            return;
+        choke(worst, CHOKER_NO_SLOT);
+    }
 }
 
 // Who has had his turn makes room for one that deserves it more.
@@ -201,6 +222,8 @@ static void turns_pass(choker *c, const choker_rules *r, choker_peer *peers, int
 static void free_slots_fill(choker *c, const choker_rules *r, choker_peer *peers, int count, int64_t now_ns, int slots)
 {
     int free_slots = slots - busy_count(peers, count, now_ns);
+    if (free_slots <= 0 && r->uplink_idle && busy_count(peers, count, INT64_MAX) == 0)
+        free_slots = 1;
     int allowed = CHOKER_SLOTS_MAX - unchoked_count(peers, count);
     choker_peer *p;
     for (; free_slots > 0 && allowed > 0 && (p = best(c, r, peers, count, now_ns, is_waiting)); free_slots--, allowed--)
@@ -208,9 +231,11 @@ static void free_slots_fill(choker *c, const choker_rules *r, choker_peer *peers
                  : c->extra > 0 ? CHOKER_UPLINK_IDLE : CHOKER_FREE_SLOT);
 }
 
-static void slots_grow(choker *c, const choker_rules *r, bool round, int64_t now_ns)
+// All slots are busy and still the line has room: the receivers' lines are slower than ours.
+static void slots_grow(choker *c, const choker_rules *r, int busy, bool round, int64_t now_ns)
 {
-    if (r->uplink_idle && now_ns - c->grown_ns >= CHOKER_GROW_NS && r->slots + c->extra < CHOKER_SLOTS_MAX) {
+    int slots = r->slots + c->extra;
+    if (r->uplink_idle && busy >= slots && slots < CHOKER_SLOTS_MAX && now_ns - c->grown_ns >= CHOKER_GROW_NS) {
         c->extra++;
         c->grown_ns = now_ns;
     } else if (round && !r->uplink_idle && c->extra > 0) {
@@ -222,7 +247,7 @@ static void reasons_tell(const choker_rules *r, choker_peer *peers, int count)
 {
     for (int i = 0; i < count; i++) {
         choker_peer *p = &peers[i];
-        if (p->unchoked || !can_have(p))
+        if (p->unchoked || !can_have(p) || p->reason == CHOKER_ASKS_NOTHING)
             continue;
         if (in_turns(r))
             p->reason = CHOKER_WAITS_TURN;
@@ -239,7 +264,7 @@ int choker_run(choker *c, const choker_rules *r, choker_peer *peers, int count, 
         return unchoked_count(peers, count);
     }
     bool round = round_due(c, now_ns);
-    slots_grow(c, r, round, now_ns);
+    slots_grow(c, r, busy_count(peers, count, INT64_MAX), round, now_ns);
     if (round && !in_turns(r))
         round_hold(c, r, peers, count, now_ns);
     else if (round)
@@ -248,6 +273,7 @@ int choker_run(choker *c, const choker_rules *r, choker_peer *peers, int count, 
     if (in_turns(r))
         turns_pass(c, r, peers, count, now_ns);
     int luck = r->mode == CHOKER_DEFAULT && !r->seeding;
+    surplus_out(r, peers, count, now_ns, r->slots + luck + c->extra);
     free_slots_fill(c, r, peers, count, now_ns, r->slots + luck + c->extra);
     reasons_tell(r, peers, count);
     return unchoked_count(peers, count);
@@ -268,6 +294,7 @@ const char *choker_reason_words(choker_reason r)
     static const char *const words[] = {
         [CHOKER_NOT_INTERESTED] = "it wants nothing that we have",
         [CHOKER_UPLOAD_ONLY] = "it only sends",
+        [CHOKER_ASKS_NOTHING] = "it was unchoked and asked for nothing",
         [CHOKER_SLOWER] = "others send to us faster",
         [CHOKER_SNUBS] = "it was asked and has sent nothing for a minute",
         [CHOKER_WAITS_ROUND] = "it waits for the next round",

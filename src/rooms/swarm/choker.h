@@ -26,6 +26,7 @@ typedef enum { CHOKER_COURSE, CHOKER_DEFAULT, CHOKER_MANAGED } choker_mode;
 
 typedef enum {                                       // why a peer is unchoked, or choked
     CHOKER_NOT_INTERESTED, CHOKER_UPLOAD_ONLY,       // choked: it wants nothing; it is a seed itself
+    CHOKER_ASKS_NOTHING,                             // choked: it was unchoked a moment ago and asked for nothing
     CHOKER_SLOWER, CHOKER_SNUBS,                     // choked: others send faster; it has sent nothing for a minute
     CHOKER_WAITS_ROUND, CHOKER_WAITS_TURN, CHOKER_NO_SLOT,
     CHOKER_FASTEST, CHOKER_OPTIMISTIC, CHOKER_FREE_SLOT, CHOKER_UPLINK_IDLE,      // unchoked from here on
@@ -56,8 +57,8 @@ typedef struct {
     bool    seeding;                         // we lack nothing that we want
     int     slots;                           // CHOKER_SLOTS unless set otherwise; at most CHOKER_SLOTS_MAX
     int64_t piece_bytes;                     // the turn of managed mode (and of a seed)
-    bool    uplink_idle;                     // the line (or the set rate) has had room for the last second: bytes went out as
-                                             // fast as they were asked for, or below 90 % of the set rate
+    bool    uplink_idle;                     // the line could take more right now: no peer's writer waits for room in its socket
+                                             // or for the set rate
 } choker_rules;
 
 typedef struct {                             // kept between runs; start from choker_make

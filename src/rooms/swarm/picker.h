@@ -26,7 +26,7 @@ enum {
     PICKER_SUGGESTED_MAX = 4,                // of a peer; older ones are forgotten
     PICKER_DEADLINES_MAX = 512,
     PICKER_RANDOM_FIRST = 2,                 // pieces
-    PICKER_ENDGAME_MAX = 4,                  // blocks asked of one peer that others were asked for, too
+    PICKER_ENDGAME_MAX = 2,                  // blocks asked of one peer that others were asked for, too
 };
 
 typedef struct picker picker;

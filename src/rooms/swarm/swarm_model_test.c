@@ -1,20 +1,18 @@
 #include "rooms/swarm/swarm_model_test.h"
 
-#include <stdlib.h>
-
 #include "base/heap.h"
 #include "base/heap_memory.h"
 #include "base/list.h"
 #include "rooms/swarm/seed_choice.h"
 #include "test.h"
 
-enum { QUEUE_MAX = 64, TICK_NS = 1000000000, HOUR_NS_FACTOR = 3600 };
+enum { QUEUE_MAX = 64, ASKED_MAX = 4, TICK_NS = 1000000000 };
 #define START_NS 1000000000ll
 
 // What a node knows about another.
 typedef struct {
     bool    neighbour, gone;
-    bool    unchoked, optimistic;
+    bool    unchoked;
     choker_reason reason;
     picker_block queue[QUEUE_MAX];           // asked by the other, not sent yet
     int     first, waiting;
@@ -63,7 +61,7 @@ static void ask(swarm_model *s, int who, int of)
 {
     node *me = &s->nodes[who], *it = &s->nodes[of];
     acquaintance *seen = &it->of[who];
-    int most = s->m->asked_max ? s->m->asked_max : 8;
+    int most = s->m->asked_max ? s->m->asked_max : ASKED_MAX;
     if (!me->picker || !seen->unchoked || seen->waiting >= most || me->of[of].gone)
         return;
     picker_block blocks[QUEUE_MAX];
@@ -100,8 +98,7 @@ static void serve(swarm_model *s, int number)
         me->turn = me->sending = to;
         if (number == 0 && k->offered == b.piece) {
             k->offered = -1;                             // begun
-            if (s->m->asked_max > 1)
-                offer(s, to);
+            offer(s, to);
         }
         if (me->idle_since_ns)
             me->idle_ns += s->now_ns - me->idle_since_ns;
@@ -185,7 +182,8 @@ static void block_arrives(swarm_model *s, int from)
             piece_complete(s, to, b.piece);
         ask(s, to, from);
     }
-    if (s->m->mode != CHOKER_COURSE)
+    bool between = !k->waiting || k->queue[k->first].piece != k->last_piece;
+    if (s->m->mode != CHOKER_COURSE && between)
         choker_hold(s, from);
     if (me->sending < 0)
         serve(s, from);
@@ -242,7 +240,9 @@ static void choker_hold(swarm_model *s, int number)
             .mid_piece = k->waiting && k->queue[k->first].piece == k->last_piece};
     }
     choker_rules rules = {.mode = s->m->mode, .seeding = bitfield_all(&me->have), .piece_bytes = s->m->piece_bytes,
-        .slots = s->m->slots ? s->m->slots : CHOKER_SLOTS, .uplink_idle = me->sending < 0};
+        .slots = s->m->slots ? s->m->slots : CHOKER_SLOTS, .uplink_idle = true};
+    for (int i = 0; i < count; i++)
+        rules.uplink_idle = rules.uplink_idle && !me->of[s->facts[i].id].waiting;
     choker_run(&me->choker, &rules, s->facts, count, s->now_ns);
     for (int i = 0; i < count; i++) {
         me->of[s->facts[i].id].reason = s->facts[i].reason;

@@ -11,7 +11,7 @@ typedef struct {
     int64_t seed_bytes_per_s, peer_bytes_per_s;
     choker_mode mode;
     int     slots;                           // 0: CHOKER_SLOTS
-    int     asked_max;                       // blocks that a peer asks of another ahead; 0: 8
+    int     asked_max;                       // blocks that a peer asks of another ahead; 0: 4
     int     neighbours;                      // of each peer, beside the seed; 0: all
     bool    steered;                         // the seed suggests (seed_choice.h)
     bool    leave;                           // peers are gone as soon as they have everything
