@@ -12,17 +12,19 @@ static uint64_t of_turn(siphash_key secret, addr peer, uint64_t turn)
     return siphash(secret, wr_str(&w));
 }
 
+// The two lowest bits say of which turn it is, so that one hash answers.
+static uint64_t with_turn(uint64_t mac, uint64_t turn) { return (mac & ~(uint64_t)CONNECTION_TURN_BITS) | (turn & CONNECTION_TURN_BITS); }
+
 uint64_t connection_id(siphash_key secret, addr peer, int64_t now_s)
 {
-    return of_turn(secret, peer, (uint64_t)(now_s / CONNECTION_TURN_S));
+    uint64_t turn = (uint64_t)(now_s / CONNECTION_TURN_S);
+    return with_turn(of_turn(secret, peer, turn), turn);
 }
 
 bool connection_id_valid(siphash_key secret, addr peer, int64_t now_s, uint64_t id)
 {
-    uint64_t turn = (uint64_t)(now_s / CONNECTION_TURN_S), good = 0;
-    for (uint64_t back = 0; back <= CONNECTION_TURNS && back <= turn; back++) {
-        uint64_t differs = of_turn(secret, peer, turn - back) ^ id;
-        good |= 1 & ~((differs | -differs) >> 63);          // 1 when nothing differs, without a branch
-    }
-    return good;
+    uint64_t now = (uint64_t)(now_s / CONNECTION_TURN_S), back = (now - id) & CONNECTION_TURN_BITS;
+    uint64_t differs = with_turn(of_turn(secret, peer, now - back), id) ^ id;
+    bool same = !((differs | -differs) >> 63);               // without a branch
+    return same && back <= CONNECTION_TURNS && back <= now;
 }

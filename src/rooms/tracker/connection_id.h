@@ -7,6 +7,7 @@
 enum {
     CONNECTION_TURN_S = 60,         // an id is made of the turn in which it was asked for
     CONNECTION_TURNS = 2,           // and good in so many later ones: two minutes (BEP 15) at least, three at most
+    CONNECTION_TURN_BITS = 3,
 };
 
 // The port is no part: the address is what an attacker would have others flooded by, and some clients use several ports.

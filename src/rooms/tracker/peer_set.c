@@ -234,9 +234,10 @@ static int sample(uint32_t first, uint32_t end, uint32_t self, uint32_t wanted, 
     bool inside = self >= first && self < end;
     uint32_t range = end - first - inside;
     uint32_t n = wanted < range ? wanted : range, turn = n ? chance_below(c, n) : 0;
+    uint64_t part = n ? (((uint64_t)range << 32) + n - 1) / n : 0;       // how long one is, in 2^-32 positions
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t part = i + turn < n ? i + turn : i + turn - n;
-        uint32_t low = (uint32_t)((uint64_t)part * range / n), high = (uint32_t)((uint64_t)(part + 1) * range / n);
+        uint64_t start = part * (i + turn < n ? i + turn : i + turn - n);
+        uint32_t low = (uint32_t)(start >> 32), high = (uint32_t)((start + part) >> 32);
         uint32_t at = first + low + (high - low > 1 ? chance_below(c, high - low) : 0);
         out[i] = at + (inside && at >= self);
     }
@@ -283,8 +284,9 @@ int peer_pick(peer_set *s, const peer_wish *wish, chance *c, unsigned char *out)
                    c, at);
     if (wish->managed)
         n = least_given(s, at, n, wanted);
-    size_t bytes = (size_t)endpoint_bytes(s->family);
-    for (int i = 0; i < n; i++)
-        memcpy(out + (size_t)i * bytes, record_at(s, at[i]), bytes);
+    for (int i = 0; i < n && s->family == 4; i++)          // sizes that the compiler knows
+        memcpy(out + i * ENDPOINT_V4_BYTES, s->records + (size_t)at[i] * RECORD_V4_BYTES, ENDPOINT_V4_BYTES);
+    for (int i = 0; i < n && s->family == 6; i++)
+        memcpy(out + i * ENDPOINT_V6_BYTES, s->records + (size_t)at[i] * RECORD_V6_BYTES, ENDPOINT_V6_BYTES);
     return n;
 }
