@@ -1,4 +1,4 @@
-// naru torrent: makes, shows and checks .torrent files and magnet links. Nothing here talks to a network.
+// naru torrent: makes, shows and checks .torrent files and magnet links, and fetches what they name (torrent_get.c).
 #include "cmd/torrent.h"
 
 #include <stdarg.h>
@@ -21,6 +21,7 @@ static const char more[] =
     "  naru torrent show film.torrent\n"
     "  naru torrent check film.torrent ~/Downloads       (exit code 1: something is damaged or missing)\n"
     "  naru torrent magnet film.torrent\n"
+    "  naru torrent get film.torrent --dir ~/Downloads --seed\n"
     "Without --piece there are between 1,000 and 2,000 pieces of 16 KiB to 16 MiB. -o FILE stands for --output FILE.\n";
 
 void torrent_fail(torrent_run *r, int code, const char *format, ...)
@@ -77,7 +78,8 @@ static void short_option_spell_out(int argc, char **argv, char *output)
 
 int cmd_torrent(int argc, char **argv)
 {
-    torrent_run r = {.memory = arena_make(TORRENT_MEMORY_BYTES_MAX), .out = buf_make(TORRENT_TEXT_BYTES_MAX)};
+    torrent_run r = {.memory = arena_make(TORRENT_MEMORY_BYTES_MAX), .out = buf_make(TORRENT_TEXT_BYTES_MAX), .get.port = -1};
+    torrent_get_options *get = &r.get;
     const command_option options[] = {
         {"piece", OPTION_TEXT, &r.piece, "SIZE", "create: bytes of a piece, a power of two (default: by the length)"},
         {"tracker", OPTION_TEXT, &r.trackers, "URLS", "create: trackers, separated by commas, each a tier"},
@@ -87,11 +89,27 @@ int cmd_torrent(int argc, char **argv)
         {"name", OPTION_TEXT, &r.name, "NAME", "create: the torrent's name (default: PATH's last part)"},
         {"no-date", OPTION_FLAG, &r.no_date, NULL, "create: do not say when; the same files give the same bytes"},
         {"output", OPTION_TEXT, &r.output, "FILE", "create: where to write (default: NAME.torrent here)"},
-        {"json", OPTION_FLAG, &r.json, NULL, "show, check: one JSON object"},
+        {"dir", OPTION_TEXT, &get->dir, "DIR", "get: where the files go (default: here)"},
+        {"peer", OPTION_TEXT, &get->peers, "ADDRESSES", "get: peers to begin with, separated by commas"},
+        {"port", OPTION_NUMBER, &get->port, "N", "get: where peers reach us (default: 6881, or any free one; 0: any)"},
+        {"mode", OPTION_TEXT, &get->mode, "MODE", "get: whom we send to: default, course (tit-for-tat by the book) or managed"},
+        {"slots", OPTION_NUMBER, &get->slots, "N", "get: peers that we send to at once (default: 4)"},
+        {"limit-up", OPTION_TEXT, &get->limit_up, "RATE", "get: send no more than this (8Mbit)"},
+        {"limit-down", OPTION_TEXT, &get->limit_down, "RATE", "get: receive no more than this"},
+        {"seed", OPTION_FLAG, &get->seed, NULL, "get: go on sending when all is there, until interrupted"},
+        {"seed-seconds", OPTION_NUMBER, &get->seed_seconds, "N", "get: go on sending for so long"},
+        {"sequential", OPTION_FLAG, &get->sequential, NULL, "get: the pieces in order"},
+        {"bind", OPTION_TEXT, &get->bind, "ADDRESS", "get: use this address of ours and no other; without it nothing is sent"},
+        {"no-dht", OPTION_FLAG, &get->no_dht, NULL, "get: do not ask the distributed hash table"},
+        {"dht-router", OPTION_TEXT, &get->dht_routers, "HOSTS", "get: host:port of nodes to begin with, separated by commas"},
+        {"local", OPTION_FLAG, &get->local, NULL, "get: find peers of this network by multicast"},
+        {"keep-state", OPTION_FLAG, &get->keep_state, NULL, "get: leave .naru-HASH beside the files when all is there"},
+        {"verbose", OPTION_FLAG, &get->verbose, NULL, "get: one line a conversation on standard error"},
+        {"json", OPTION_FLAG, &r.json, NULL, "show, check, get: one JSON object"},
         {0},
     };
-    const command_help help = {"torrent", "create PATH | show FILE|MAGNET | check FILE DIR | magnet FILE",
-                               "Makes, shows and checks torrent files and magnet links.", options, more};
+    const command_help help = {"torrent", "create PATH | show FILE|MAGNET | check FILE DIR | magnet FILE | get FILE|MAGNET",
+                               "Makes, shows, checks and fetches torrents.", options, more};
     char output[] = "--output";
     int chosen = -1;
     short_option_spell_out(argc, argv, output);
@@ -101,7 +119,7 @@ int cmd_torrent(int argc, char **argv)
         if (str_eq(r.words[0], str_z(verbs[i].name)))
             chosen = (int)i;
     if (chosen < 0 || r.word_count != verbs[chosen].words)
-        return usage_error(&help, "say: create PATH, show FILE or a magnet link, check FILE DIR, or magnet FILE");
+        return usage_error(&help, "say: create PATH, show FILE or a magnet link, check FILE DIR, magnet FILE, or get FILE or a magnet link");
     r.world = world_linux_new(S("torrent"), NULL, 0);
     verbs[chosen].run(&r);
     fwrite(r.out.at, 1, r.out.len, stdout);

@@ -13,6 +13,12 @@ enum {
     TORRENT_HASHERS = 16,                        // fibers; as many works as there are processors run
 };
 
+typedef struct {                                 // naru torrent get
+    str     dir, mode, peers, bind, limit_up, limit_down, dht_routers;
+    int64_t port, seed_seconds, slots;           // port -1: 6881, or any when it is taken
+    bool    seed, no_dht, local, sequential, keep_state, verbose;
+} torrent_get_options;
+
 typedef struct {
     world *world;
     arena  memory;
@@ -22,6 +28,7 @@ typedef struct {
     bool   json;
     str    piece, trackers, web_seeds, comment, name, output;        // create
     bool   private, no_date;
+    torrent_get_options get;
     int    code;
     str    trouble;                              // why code is not COMMAND_OK
 } torrent_run;
@@ -30,6 +37,7 @@ void torrent_create(torrent_run *r);
 void torrent_check(torrent_run *r);
 void torrent_show(torrent_run *r);
 void torrent_magnet(torrent_run *r);
+void torrent_get(torrent_run *r);
 
 void torrent_fail(torrent_run *r, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 // The .torrent file `path`, and its info hash. False: trouble says why, with the offset.
