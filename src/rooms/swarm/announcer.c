@@ -460,6 +460,8 @@ announcer *announcer_start(announcers *all, const announcer_torrent *t, const an
 
 void announcer_nudge(announcer *a, announcer_reason why)
 {
+    if (why == ANNOUNCER_COMPLETED && a->complete)
+        return;
     a->complete |= why == ANNOUNCER_COMPLETED;
     a->hungry |= why == ANNOUNCER_NEEDS_PEERS;
     for (int i = 0; why == ANNOUNCER_USER && i < a->record_count; i++) {
