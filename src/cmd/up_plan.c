@@ -291,8 +291,9 @@ int up_files(const up_service *s, str out[UP_FILES_MAX], arena *a)
     static const char *const keys[UP_FILES_MAX] = {"certificate", "key"};
     int count = 0;
     const statement *block = s->policy->kind && s->settings.len ? up_settings(s, a) : NULL;
+    bool tls = block && config_find(block, keys[0]);         // another service's `key` is no file
     for (int i = 0; i < UP_FILES_MAX; i++) {
-        const statement *f = block ? config_find(block, keys[i]) : NULL;
+        const statement *f = tls ? config_find(block, keys[i]) : NULL;
         if (f && f->word_count > 1)
             out[count++] = f->words[1];
     }

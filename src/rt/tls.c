@@ -251,6 +251,23 @@ tls_config *tls_server_new(world *w, const char *service, str chain_pem, str key
     return t;
 }
 
+bool tls_server_renew(world *w, tls_config *t, str chain_pem, str key_pem, arena *a, str *why)
+{
+    must(t->is_server);
+    tls_config *new = tls_server_new(w, t->service, chain_pem, key_pem, NULL, a, why);
+    if (!new)
+        return false;
+    tls_tickets_share(new, t);
+    SSL_CTX *old = t->context;
+    t->context = new->context;                   // conns hold the one that they began with
+    new->context = old;
+    SSL_CTX_set_session_ticket_cb(t->context, ticket_made, ticket_opened, t);
+    SSL_CTX_set_alpn_select_cb(t->context, alpn_choose, t);
+    SSL_CTX_set_tlsext_servername_arg(t->context, t);
+    tls_free(new);
+    return true;
+}
+
 bool tls_server_add(tls_config *t, str host, str chain_pem, str key_pem)
 {
     must(t->is_server);

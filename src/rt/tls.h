@@ -8,6 +8,9 @@
 // match is refused when `alpn` is given: ALPACA). NULL with *why set in `a` when the PEM is not usable.
 tls_config *tls_server_new(world *w, const char *service, str chain_pem, str key_pem, const char *const *alpn, arena *a,
                            str *why);
+// Another certificate and key in the place of the first: for handshakes from now on; who talks goes on, and tickets stay good. On the
+// loop that uses it. false with *why in `a`: not usable, nothing has changed.
+bool        tls_server_renew(world *w, tls_config *t, str chain_pem, str key_pem, arena *a, str *why);
 // Another name's certificate on the same door, chosen by SNI (exact name, then "*." names). Before the doors open. false:
 // not usable PEM, not its key, a name that is there already, or too many (1024).
 bool        tls_server_add(tls_config *t, str host, str chain_pem, str key_pem);

@@ -138,6 +138,30 @@ static void time_of_the_world(world *w)
 
 TEST(tls_time_is_the_time_of_the_world) { play_simulated(time_of_the_world); }
 
+// A conversation that began before the renewal goes on; the next handshake sees the new certificate.
+static void renewed(world *w)
+{
+    test_tls t;
+    str why = {0}, text;
+    test_tls_make(&t, w, "smtp");
+    meeting before = meet(w, t.server, t.client, S("server.example"));
+    certificate next = signed_for(&t, w, S("renewed.example"), 30);
+    CHECK(!tls_server_renew(w, t.server, next.cert_pem, S("no key"), &t.memory, &why) && why.len > 0);
+    CHECK(tls_server_renew(w, t.server, next.cert_pem, next.key_pem, &t.memory, &why));
+    meeting old_name = meet(w, t.server, t.client, S("server.example")), new_name = meet(w, t.server, t.client, S("renewed.example"));
+    CHECK(before.client_ok && !old_name.client_ok && new_name.client_ok);
+    conn_put(before.e.client, S("still here\r\n"));
+    conn_flush(before.e.client);
+    text = conn_line(before.e.server, &t.memory, 100);
+    CHECK_STR(text, S("still here\r\n"));
+    part(&before);
+    conn_close(old_name.e.server);
+    part(&new_name);
+    test_tls_free(&t);
+}
+
+TEST(tls_certificate_is_renewed_while_it_serves) { play_both(renewed); }
+
 static void strangers_authority(world *w)
 {
     test_tls t, other;

@@ -48,14 +48,15 @@ def free_ports(count):
 class Up:
     """A running `naru up` in a directory of its own."""
 
-    def __init__(self, more="", user=None, program=NARU):
+    def __init__(self, more="", user=None, program=NARU, start=True, **parts):
         self.dir = tempfile.mkdtemp(prefix="naru-up-")
         os.chmod(self.dir, 0o711)                # as root: the services are users of their own
         self.config = os.path.join(self.dir, "naru.conf")
         self.data = os.path.join(self.dir, "data")
         self.port = free_ports(len(NAMES))
-        self.write(more)
+        self.write(more, **parts)
         self.log = open(os.path.join(self.dir, "log"), "w+")
+        self.user, self.program, self.process = user, program, None
         if user:
             for path in (self.dir, self.config):
                 os.chown(path, user, user)
@@ -64,15 +65,22 @@ class Up:
         os.chmod(os.path.join(self.dir, "notify"), 0o777)
         self.told, self.heard = [], 0
         threading.Thread(target=self.listen, daemon=True).start()
-        environment = dict(os.environ, NOTIFY_SOCKET=os.path.join(self.dir, "notify"), WATCHDOG_USEC="400000", XDG_RUNTIME_DIR=self.dir)
-        self.process = subprocess.Popen([program, "up", self.config, "--dir", self.data], stderr=self.log, stdout=self.log,
-                                        env=environment, user=user, group=user, extra_groups=[] if user else None)
+        if start:
+            self.start()
 
-    def write(self, more, head="domain club.test\n"):
+    def start(self):
+        environment = dict(os.environ, NOTIFY_SOCKET=os.path.join(self.dir, "notify"), WATCHDOG_USEC="400000", XDG_RUNTIME_DIR=self.dir)
+        self.process = subprocess.Popen([self.program, "up", self.config, "--dir", self.data], stderr=self.log, stdout=self.log,
+                                        env=environment, user=self.user, group=self.user, extra_groups=[] if self.user else None)
+
+    def write(self, more, zone="", mailstore="mailstore { plaintext loopback }\n"):
+        """naru.conf; with a zone the resolver listens elsewhere than the authoritative server."""
         ports = "; ".join(f"{name} {port}" for name, port in self.port.items())
+        domain = f"domain club.test {{ zone {zone} }}\n" if zone else "domain club.test\n"
+        apart = "" if not zone else "authoritative { listen 127.0.0.1 }\n" + ("" if "resolver {" in more else "resolver { listen 127.0.0.2 }\n")
+        upper = "" if "upper {" in more else "upper { }\n"
         with open(self.config, "w") as f:
-            f.write(f"host mx.club.test\naddress 127.0.0.1\nports {{ {ports} }}\n{head}"
-                    f"mailstore {{ plaintext loopback }}\nupper {{ }}\n{more}")
+            f.write(f"host mx.club.test\naddress 127.0.0.1\nports {{ {ports} }}\n{domain}{mailstore}{upper}{more}{apart}")
 
     def listen(self):
         while True:
@@ -111,7 +119,7 @@ class Up:
             return f.read()
 
     def end(self):
-        if self.process.poll() is None:
+        if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
                 self.process.wait(PATIENCE_S * 3)

@@ -174,26 +174,32 @@ static void count_records(server *s)
     s->records_counted = all;
 }
 
+// Loads one zone. NULL with *why.
+static zone *zone_read(server *s, const statement *line, arena *a, str *why)
+{
+    zone_wish wish = {.w = s->room->world, .path = line->words[2], .room = a};
+    const char *sentence = NULL;
+    if (!dns_name_from_text(a, line->words[1], dns_root, &wish.origin, &sentence)) {
+        *why = str_format(a, "zone " STR_FMT ": %s", STR_ARG(line->words[1]), sentence);
+        return NULL;
+    }
+    work(load_blocking, &wish);
+    *why = wish.why;
+    return wish.loaded;
+}
+
 // Loads one zone and puts it in the place of the one served until now, between two queries. False with *why; the old one
 // goes on then.
 static bool zone_take(server *s, const statement *line, arena *a, str *why)
 {
-    zone_wish wish = {.w = s->room->world, .path = line->words[2], .room = a};
-    const char *sentence = NULL;
     bool full;
-    if (!dns_name_from_text(a, line->words[1], dns_root, &wish.origin, &sentence)) {
-        *why = str_format(a, "zone " STR_FMT ": %s", STR_ARG(line->words[1]), sentence);
+    zone *loaded = zone_read(s, line, a, why);
+    if (!loaded)
         return false;
-    }
-    work(load_blocking, &wish);
-    if (!wish.loaded) {
-        *why = wish.why;
-        return false;
-    }
-    size_t count = wish.loaded->records;
-    zone *old = zone_table_put(&s->zones, wish.loaded, &full);
+    size_t count = loaded->records;
+    zone *old = zone_table_put(&s->zones, loaded, &full);
     if (full) {
-        zone_free(wish.loaded);
+        zone_free(loaded);
         *why = S("more zones than one server holds");
         return false;
     }
@@ -319,6 +325,23 @@ static err start(room *r, str *why)
     return dns_doors_open(&s->doors, r, on_datagram, on_stream, s, false, why);
 }
 
+// Every zone must load before any is taken.
+static err check(room *r, const statement *block, str *why)
+{
+    bool good = true;
+    for (const statement *z = config_first(block, "zone"); z && good; z = config_next(z, "zone")) {
+        arena a = arena_make(LOAD_ARENA_BYTES);
+        str sentence = {0};
+        zone *loaded = zone_read(r->state, z, &a, &sentence);
+        good = loaded != NULL;
+        if (!good)
+            *why = str_copy(r->memory, sentence);
+        zone_free(loaded);
+        arena_free(&a);
+    }
+    return good ? E_OK : E_PROTOCOL;
+}
+
 static err reload(room *r, const statement *block, str *why)
 {
     server *s = r->state;
@@ -343,4 +366,4 @@ static void gone(room *r)
 }
 
 const room_kind authoritative_kind = {.name = "authoritative", .settings = settings, .every_loop = true, .start = start,
-                                      .reload = reload, .stop = stop, .gone = gone};
+                                      .check = check, .reload = reload, .stop = stop, .gone = gone};

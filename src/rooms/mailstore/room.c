@@ -43,17 +43,17 @@ void mailstore_count_retrieved(void) { meter_add(&retrieved, 1); }
 
 // ---- TLS -------------------------------------------------------------------------------------------------------
 
-typedef struct { mailstore *m; const char *path; str text; err e; } pem_file;
+typedef struct { mailstore *m; arena *a; const char *path; str text; err e; } pem_file;
 
 static void pem_read(void *arg)
 {
     pem_file *f = arg;
-    f->e = file_read_all(f->m->w, f->path, f->m->r->memory, PEM_BYTES_MAX, &f->text);
+    f->e = file_read_all(f->m->w, f->path, f->a, PEM_BYTES_MAX, &f->text);
 }
 
-static bool pem(mailstore *m, const char *key, str *text, str *why)
+static bool pem(mailstore *m, const statement *block, const char *key, arena *a, str *text, str *why)
 {
-    pem_file f = {.m = m, .path = str_to_z(m->r->memory, config_text(m->r->settings, settings, key))};
+    pem_file f = {.m = m, .a = a, .path = str_to_z(a, config_text(block, settings, key))};
     work(pem_read, &f);
     *text = f.text;
     if (f.e != E_OK)
@@ -62,16 +62,37 @@ static bool pem(mailstore *m, const char *key, str *text, str *why)
     return f.e == E_OK;
 }
 
+static const char *const alpn[] = {"pop3", ""};
+
 static bool tls_start(mailstore *m, str *why)
 {
-    static const char *const alpn[] = {"pop3", ""};
     str chain, key;
+    arena *a = m->r->memory;
     if (!config_text(m->r->settings, settings, "certificate").len)
         return true;
-    if (!pem(m, "certificate", &chain, why) || !pem(m, "key", &key, why))
+    if (!pem(m, m->r->settings, "certificate", a, &chain, why) || !pem(m, m->r->settings, "key", a, &key, why))
         return false;
-    m->tls = tls_server_new(m->w, "pop3", chain, key, alpn, m->r->memory, why);
+    m->tls = tls_server_new(m->w, "pop3", chain, key, alpn, a, why);
     return m->tls != NULL;
+}
+
+// The certificate and key as they are now; only_try: are they usable?
+static err tls_renew(mailstore *m, const statement *block, bool only_try, str *why)
+{
+    str chain, key;
+    if (!m->tls)
+        return E_OK;
+    arena a = arena_make(4 * PEM_BYTES_MAX);
+    bool good = pem(m, block, "certificate", &a, &chain, why) && pem(m, block, "key", &a, &key, why);
+    if (good && only_try) {
+        tls_config *t = tls_server_new(m->w, "pop3", chain, key, alpn, m->r->memory, why);
+        good = t != NULL;
+        tls_free(t);
+    } else if (good) {
+        good = tls_server_renew(m->w, m->tls, chain, key, m->r->memory, why);
+    }
+    arena_free(&a);
+    return good ? E_OK : E_TLS;
 }
 
 // ---- doors -----------------------------------------------------------------------------------------------------
@@ -170,4 +191,7 @@ static err start(room *r, str *why)
     return e;
 }
 
-const room_kind mailstore_kind = {.name = "mailstore", .settings = settings, .start = start, .gone = gone};
+static err check(room *r, const statement *block, str *why) { return tls_renew(r->state, block, true, why); }
+static err reload(room *r, const statement *block, str *why) { return tls_renew(r->state, block, false, why); }
+
+const room_kind mailstore_kind = {.name = "mailstore", .settings = settings, .start = start, .check = check, .reload = reload, .gone = gone};

@@ -8,17 +8,17 @@
 
 // ---- TLS --------------------------------------------------------------------------------------------------------------
 
-typedef struct { mta *m; const char *path; str text; err e; } pem_file;
+typedef struct { mta *m; arena *a; const char *path; str text; err e; } pem_file;
 
 static void pem_read(void *arg)
 {
     pem_file *f = arg;
-    f->e = file_read_all(f->m->w, f->path, f->m->room->memory, MTA_PEM_BYTES_MAX, &f->text);
+    f->e = file_read_all(f->m->w, f->path, f->a, MTA_PEM_BYTES_MAX, &f->text);
 }
 
-static bool pem(mta *m, const char *key, str *text, str *why)
+static bool pem(mta *m, const statement *block, const char *key, arena *a, str *text, str *why)
 {
-    pem_file f = {.m = m, .path = str_to_z(m->room->memory, config_text(m->room->settings, mta_settings, key))};
+    pem_file f = {.m = m, .a = a, .path = str_to_z(a, config_text(block, mta_settings, key))};
     work(pem_read, &f);
     *text = f.text;
     if (f.e != E_OK)
@@ -26,20 +26,42 @@ static bool pem(mta *m, const char *key, str *text, str *why)
     return f.e == E_OK;
 }
 
+static const char *const alpn[] = {"smtp", ""};           // who comes for HTTP is refused in the handshake (ALPACA)
+
 static bool tls_start(mta *m, str *why)
 {
     str chain, key;
-    m->tls_client = tls_client_new(m->w, (str){0}, NULL, m->room->memory, why);
+    arena *a = m->room->memory;
+    m->tls_client = tls_client_new(m->w, (str){0}, NULL, a, why);
     if (!m->tls_client)
         return false;
     if (!config_text(m->room->settings, mta_settings, "certificate").len)
         return true;
-    if (!pem(m, "certificate", &chain, why) || !pem(m, "key", &key, why))
+    if (!pem(m, m->room->settings, "certificate", a, &chain, why) || !pem(m, m->room->settings, "key", a, &key, why))
         return false;
-    static const char *const alpn[] = {"smtp", ""};       // who comes for HTTP is refused in the handshake (ALPACA)
-    m->tls_smtp = tls_server_new(m->w, "smtp", chain, key, alpn, m->room->memory, why);
-    m->tls_submission = tls_server_new(m->w, "submission", chain, key, alpn, m->room->memory, why);
+    m->tls_smtp = tls_server_new(m->w, "smtp", chain, key, alpn, a, why);
+    m->tls_submission = tls_server_new(m->w, "submission", chain, key, alpn, a, why);
     return m->tls_smtp && m->tls_submission;
+}
+
+// The certificate and key as they are now; only_try: are they usable?
+static bool tls_renew(mta *m, const statement *block, bool only_try, str *why)
+{
+    str chain, key;
+    if (!m->tls_smtp)
+        return true;
+    arena a = arena_make(4 * MTA_PEM_BYTES_MAX);
+    bool good = pem(m, block, "certificate", &a, &chain, why) && pem(m, block, "key", &a, &key, why);
+    if (good && only_try) {
+        tls_config *t = tls_server_new(m->w, "smtp", chain, key, alpn, m->room->memory, why);
+        good = t != NULL;
+        tls_free(t);
+    } else if (good) {
+        good = tls_server_renew(m->w, m->tls_smtp, chain, key, m->room->memory, why) &&
+               tls_server_renew(m->w, m->tls_submission, chain, key, m->room->memory, why);
+    }
+    arena_free(&a);
+    return good;
 }
 
 // ---- doors ------------------------------------------------------------------------------------------------------------
@@ -133,14 +155,23 @@ static err start(room *r, str *why)
     return e;
 }
 
+static err check(room *r, const statement *block, str *why)
+{
+    mta *m = r->state;
+    mta old = *m;
+    bool good = mta_settings_take(m, block, why);
+    *m = old;
+    return good && tls_renew(m, block, true, why) ? E_OK : E_PROTOCOL;
+}
+
 static err reload(room *r, const statement *block, str *why)
 {
     mta *m = r->state;
     mta old = *m;
-    if (mta_settings_take(m, block, why))
+    if (mta_settings_take(m, block, why) && tls_renew(m, block, false, why))
         return E_OK;
     *m = old;
     return E_PROTOCOL;
 }
 
-const room_kind mta_kind = {.name = "mta", .settings = mta_settings, .start = start, .reload = reload, .stop = stop, .gone = gone};
+const room_kind mta_kind = {.name = "mta", .settings = mta_settings, .start = start, .check = check, .reload = reload, .stop = stop, .gone = gone};
