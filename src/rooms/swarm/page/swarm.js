@@ -1,0 +1,256 @@
+// The page of the swarm: asks /live once a second (slower while hidden), changes things through /transmission/rpc.
+'use strict';
+
+const words = {
+  en: {
+    swarm: 'swarm', add_label: 'Magnet link, or drop a .torrent file on this page', add: 'Add', choose: 'File…', empty: 'No torrents yet.',
+    pause: 'Pause', resume: 'Resume', verify: 'Check', remove: 'Remove', remove_ask: 'Remove “%s”? Its files stay.',
+    state: ['paused', 'waiting to be checked', 'checking', 'waiting', 'downloading', 'waiting to seed', 'seeding'],
+    metadata: 'asking for the metadata', peers: 'peers', from: 'from', to: 'to', ratio: 'ratio', left: 'left', pieces: 'Pieces', neighbours: 'Peers',
+    files: 'Files', trackers: 'Trackers', address: 'address', client: 'client', has: 'has', down: 'down', up: 'up', why: 'we send to it?', next: 'next from it',
+    seconds: ' s', minutes: ' min', hours: ' h', nothing: 'Nobody is connected.', lost: 'naru does not answer; trying again…', yes: 'yes', no: 'no',
+    seeders: 'seeders', failed: 'could not be done: ',
+  },
+  ko: {
+    swarm: '스웜', add_label: '마그넷 링크를 넣거나 .torrent 파일을 이 화면에 끌어다 놓으세요', add: '추가', choose: '파일…', empty: '아직 토렌트가 없습니다.',
+    pause: '멈춤', resume: '계속', verify: '검사', remove: '지우기', remove_ask: '“%s”을(를) 지울까요? 파일은 남습니다.',
+    state: ['멈춤', '검사 대기', '검사 중', '대기', '받는 중', '배포 대기', '배포 중'],
+    metadata: '메타데이터를 받는 중', peers: '피어', from: '받음', to: '보냄', ratio: '비율', left: '남음', pieces: '조각', neighbours: '피어',
+    files: '파일', trackers: '트래커', address: '주소', client: '프로그램', has: '가진 양', down: '받기', up: '보내기', why: '보내 주나?', next: '다음에 받을 것',
+    seconds: '초', minutes: '분', hours: '시간', nothing: '연결된 피어가 없습니다.', lost: 'naru가 대답하지 않습니다. 다시 시도합니다…', yes: '예', no: '아니요',
+    seeders: '배포자', failed: '하지 못했습니다: ',
+  },
+};
+let language = localStorage.getItem('language') || (navigator.language.startsWith('ko') ? 'ko' : 'en');
+let session = '', open = null, timer = 0;
+const say = key => words[language][key];
+const at = id => document.getElementById(id);
+
+function make(tag, attributes, ...children) {
+  const e = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes || {}))
+    if (key.startsWith('on')) e.addEventListener(key.slice(2), value);
+    else if (key === 'class') e.className = value;
+    else e.setAttribute(key, value);
+  e.append(...children.filter(c => c !== null && c !== undefined));
+  return e;
+}
+
+function size(n) {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let i = 0;
+  while (n >= 1000 && i < units.length - 1) n /= 1000, i++;
+  return (i && n < 100 ? n.toFixed(1) : Math.round(n)) + ' ' + units[i];
+}
+const rate = n => size(n) + '/s';
+const time = s => s < 90 ? s + say('seconds') : s < 5400 ? Math.round(s / 60) + say('minutes') : (s / 3600).toFixed(1) + say('hours');
+const percent = x => (Math.floor(x * 1000) / 10).toFixed(1) + ' %';
+
+// ---- asking ----------------------------------------------------------------------------------------------------------------
+
+async function ask(method, args) {
+  for (let tries = 0; tries < 2; tries++) {
+    const answer = await fetch('/transmission/rpc', {
+      method: 'POST', headers: { 'X-Transmission-Session-Id': session }, body: JSON.stringify({ method, arguments: args }),
+    });
+    if (answer.status === 409) {
+      session = answer.headers.get('X-Transmission-Session-Id');
+      continue;
+    }
+    const said = await answer.json();
+    if (said.result !== 'success') throw new Error(said.result);
+    return said.arguments;
+  }
+  throw new Error('409');
+}
+
+function trouble(text) {
+  at('trouble').textContent = text || '';
+  at('trouble').hidden = !text;
+}
+
+async function change(method, args) {
+  try {
+    await ask(method, args);
+    trouble('');
+  } catch (e) {
+    trouble(say('failed') + e.message);
+  }
+  look();
+}
+
+// ---- one torrent -------------------------------------------------------------------------------------------------------------
+
+function state(t) {
+  return t.status === 4 && t.metadataPercentComplete < 1 ? say('metadata') : say('state')[t.status];
+}
+
+function facts(t) {
+  const parts = [state(t)];
+  if (t.status === 2) parts.push(percent(t.recheckProgress));
+  if (t.status === 4) parts.push(`${size(t.haveValid)} / ${size(t.sizeWhenDone)} (${percent(t.percentDone)})`, '↓ ' + rate(t.rateDownload));
+  else parts.push(size(t.sizeWhenDone));
+  parts.push('↑ ' + rate(t.rateUpload), `${say('peers')} ${t.peersConnected} (${say('from')} ${t.peersSendingToUs}, ${say('to')} ${t.peersGettingFromUs})`);
+  if (t.eta > 0) parts.push(`${time(t.eta)} ${say('left')}`);
+  if (t.uploadRatio >= 0) parts.push(`${say('ratio')} ${t.uploadRatio.toFixed(2)}`);
+  return parts.join(' · ') + (t.errorString ? ' — ' + t.errorString : '');
+}
+
+function buttons(t) {
+  const button = (key, run) => make('button', { type: 'button', onclick: run }, say(key));
+  return [
+    t.status === 0 ? button('resume', () => change('torrent-start', { ids: [t.hashString] }))
+                   : button('pause', () => change('torrent-stop', { ids: [t.hashString] })),
+    button('verify', () => change('torrent-verify', { ids: [t.hashString] })),
+    button('remove', () => confirm(say('remove_ask').replace('%s', t.name)) && change('torrent-remove', { ids: [t.hashString] })),
+  ];
+}
+
+function row(t) {
+  const li = make('li', { id: 't' + t.hashString },
+    make('div', { class: 'head' },
+      make('button', { class: 'name', type: 'button', onclick: () => { open = open === t.hashString ? null : t.hashString; look(); } })),
+    make('div', { class: 'bar' }, make('i')),
+    make('p', { class: 'facts' }),
+    make('div', { class: 'row tools' }),
+    make('div', { class: 'inside' }));
+  return li;
+}
+
+function row_update(li, t) {
+  li.querySelector('.name').textContent = t.name;
+  li.querySelector('.name').setAttribute('aria-expanded', open === t.hashString);
+  li.querySelector('.bar').classList.toggle('done', t.percentDone >= 1);
+  li.querySelector('.bar > i').style.width = percent(t.status === 2 ? t.recheckProgress : t.percentDone).replace(' ', '');
+  const f = li.querySelector('.facts');
+  f.textContent = facts(t);
+  f.classList.toggle('bad', t.error !== 0);
+  const key = t.status === 0 ? 'stopped' : 'runs', tools = li.querySelector('.tools');
+  if (tools.dataset.key !== key + language) {
+    tools.replaceChildren(...buttons(t));
+    tools.dataset.key = key + language;
+  }
+}
+
+// ---- what is inside -------------------------------------------------------------------------------------------------------------
+
+function draw_pieces(canvas, d) {
+  const bits = atob(d.pieces), count = d.pieceCount, columns = Math.min(count, 512), context = canvas.getContext('2d');
+  const style = getComputedStyle(document.documentElement), done = style.getPropertyValue('--done'), part = style.getPropertyValue('--part');
+  canvas.width = columns;
+  canvas.height = 1;
+  for (let x = 0; x < columns; x++) {
+    const from = Math.floor(x * count / columns), to = Math.max(from + 1, Math.floor((x + 1) * count / columns));
+    let have = 0;
+    for (let i = from; i < to; i++) have += bits.charCodeAt(i >> 3) >> (7 - i % 8) & 1;
+    if (!have) continue;
+    context.globalAlpha = have / (to - from);
+    context.fillStyle = have === to - from ? done : part;
+    context.fillRect(x, 0, 1, 1);
+  }
+}
+
+function table(heads, rows) {
+  const cell = (tag, c) => typeof c === 'object' ? make(tag, { class: 'n' }, c.n) : make(tag, {}, c);
+  return make('div', { class: 'scroll' }, make('table', {},
+    make('thead', {}, make('tr', {}, ...heads.map(h => cell('th', h)))),
+    make('tbody', {}, ...rows.map(r => make('tr', {}, ...r.map(c => cell('td', c)))))));
+}
+
+function peer_rows(d) {
+  const reasons = {};
+  for (const p of d.why && d.why.peers || []) reasons[p.peer] = p;
+  return d.peers.map(p => {
+    const key = p.address.includes(':') ? `[${p.address}]:${p.port}` : `${p.address}:${p.port}`, w = reasons[key] || {};
+    const sends = `${p.peerIsChoked ? say('no') : say('yes')}${w.choke_reason ? ': ' + w.choke_reason : ''}`;
+    const next = w.next_piece >= 0 ? `${w.next_piece}: ${w.next_reason}` : '';
+    return [key, p.clientName, { n: percent(p.progress) }, { n: p.rateToClient ? rate(p.rateToClient) : '' }, { n: p.rateToPeer ? rate(p.rateToPeer) : '' },
+      sends, next];
+  });
+}
+
+function inside(d) {
+  const canvas = make('canvas', { role: 'img', 'aria-label': say('pieces') });
+  draw_pieces(canvas, d);
+  return [
+    make('h2', {}, `${say('pieces')} (${d.pieceCount} × ${size(d.pieceSize)})`), canvas,
+    make('h2', {}, say('neighbours')),
+    d.peers.length ? table([say('address'), say('client'), { n: say('has') }, { n: say('down') }, { n: say('up') }, say('why'), say('next')], peer_rows(d))
+                   : make('p', { class: 'dim' }, say('nothing')),
+    d.trackerStats.length ? make('h2', {}, say('trackers')) : null,
+    ...d.trackerStats.map(t => make('p', { class: 'facts' }, `${t.announce} · ${t.lastAnnounceResult || '…'}${t.seederCount >= 0 ? ` · ${t.seederCount} ${say('seeders')}` : ''}`)),
+    make('h2', {}, say('files')),
+    table([say('files'), { n: '' }, { n: '' }], d.files.map(f => [f.name, { n: size(f.length) }, { n: percent(f.length ? f.bytesCompleted / f.length : 1) }])),
+  ].filter(Boolean);
+}
+
+async function look_inside() {
+  const li = open && at('t' + open);
+  for (const other of document.querySelectorAll('.inside')) if (!li || !li.contains(other)) other.replaceChildren();
+  if (!li) return;
+  const answer = await fetch('/live/' + open);
+  if (answer.ok && open) li.querySelector('.inside').replaceChildren(...inside(await answer.json()));
+}
+
+// ---- the whole ------------------------------------------------------------------------------------------------------------------
+
+async function look() {
+  clearTimeout(timer);
+  try {
+    const answer = await fetch('/live');
+    if (!answer.ok) throw new Error(answer.status);
+    const all = await answer.json(), list = at('torrents'), seen = new Set();
+    at('host').textContent = all.host;
+    at('rates').textContent = `↓ ${rate(all.stats.downloadSpeed)}  ↑ ${rate(all.stats.uploadSpeed)}`;
+    for (const t of all.torrents) {
+      let li = at('t' + t.hashString);
+      if (!li) list.append(li = row(t));
+      row_update(li, t);
+      seen.add(li);
+    }
+    for (const li of [...list.children]) if (!seen.has(li)) li.remove();
+    at('empty').hidden = all.torrents.length > 0;
+    if (at('trouble').textContent === say('lost')) trouble('');
+    await look_inside();
+  } catch (e) {
+    trouble(say('lost'));
+  }
+  timer = setTimeout(look, document.hidden ? 10000 : 1000);
+}
+
+async function add_file(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let text = '';
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  change('torrent-add', { metainfo: btoa(text) });
+}
+
+function speak() {
+  document.documentElement.lang = language;
+  for (const e of document.querySelectorAll('[data-t]')) e.textContent = say(e.dataset.t);
+  at('language').textContent = language === 'ko' ? 'English' : '한국어';
+}
+
+at('language').addEventListener('click', () => {
+  language = language === 'ko' ? 'en' : 'ko';
+  localStorage.setItem('language', language);
+  speak();
+  look();
+});
+at('add').addEventListener('submit', e => {
+  e.preventDefault();
+  if (at('link').value.trim()) change('torrent-add', { filename: at('link').value.trim() });
+  at('link').value = '';
+});
+at('choose').addEventListener('click', () => at('file').click());
+at('file').addEventListener('change', () => { for (const f of at('file').files) add_file(f); at('file').value = ''; });
+document.addEventListener('dragover', e => { e.preventDefault(); document.body.classList.add('drop'); });
+document.addEventListener('dragleave', () => document.body.classList.remove('drop'));
+document.addEventListener('drop', e => {
+  e.preventDefault();
+  document.body.classList.remove('drop');
+  for (const f of e.dataTransfer.files) add_file(f);
+});
+document.addEventListener('visibilitychange', look);
+speak();
+look();

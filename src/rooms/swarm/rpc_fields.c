@@ -1,0 +1,605 @@
+// torrent-get: the fields of a torrent, one small function each, in a table by name.
+#include "rooms/swarm/rpc_inside.h"
+
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/heap_memory.h"
+#include "wire/bt/magnet.h"
+
+enum { STATUS_STOPPED, STATUS_CHECK_WAIT, STATUS_CHECK, STATUS_DOWNLOAD_WAIT, STATUS_DOWNLOAD, STATUS_SEED_WAIT, STATUS_SEED };
+enum { TROUBLE_NONE, TROUBLE_TRACKER_WARNING, TROUBLE_TRACKER, TROUBLE_LOCAL };    // error
+enum { ETA_NONE = -1, ETA_UNKNOWN = -2 };
+enum { RATIO_GLOBAL, RATIO_SINGLE, RATIO_UNLIMITED };
+enum { RATIO_NONE = -1, FIELD_META_BYTES_MAX = 64 << 20, PLAIN_BYTES = 200 };
+
+// What a field is made of: all of it looked up once for one torrent.
+typedef struct {
+    rpc          *x;
+    int           id;
+    torrent      *t;
+    torrent_view  v;
+    torrent_entry *entry;                    // NULL: it has just been removed
+    metainfo      meta;                      // only for fields that say so; piece_count 0 when unknown
+    rpc_number   *number;
+} torrent_facts;
+
+typedef json_t *field_value(const torrent_facts *f);
+
+json_t *rpc_text(str s)
+{
+    json_t *good = json_stringn(s.len ? (const char *)s.at : "", (size_t)s.len);
+    if (good)
+        return good;
+    char plain[PLAIN_BYTES];
+    size_t n = 0;
+    for (; n < sizeof plain && n < (size_t)s.len; n++)
+        plain[n] = s.at[n] >= ' ' && s.at[n] < 0x7f ? (char)s.at[n] : '?';
+    return json_stringn(plain, n);
+}
+
+static json_t *ip_text(addr at)
+{
+    char line[ADDR_TEXT_MAX];
+    addr_print(line, at);
+    str s = str_z(line);
+    s = str_first(s, str_rfind(s, ':'));
+    return rpc_text(str_starts(s, S("[")) ? str_sub(s, 1, s.len - 2) : s);
+}
+
+static int64_t left(const torrent_facts *f) { return f->v.wanted_bytes - f->v.have_bytes > 0 ? f->v.wanted_bytes - f->v.have_bytes : 0; }
+static json_t *number(int64_t n) { return json_integer(n); }
+static json_t *share(int64_t part, int64_t whole) { return json_real(whole > 0 ? (double)part / (double)whole : 0.0); }
+
+// ---- what it is -----------------------------------------------------------------------------------------------------------------
+
+static json_t *f_id(const torrent_facts *f) { return number(f->id); }
+static json_t *f_name(const torrent_facts *f) { return rpc_text(f->v.name); }
+static json_t *f_hash(const torrent_facts *f)
+{
+    unsigned char hex[2 * INFO_HASH_BYTES];
+    hex_encode(hex, str_of(f->v.hash, INFO_HASH_BYTES));
+    return rpc_text(str_of(hex, sizeof hex));
+}
+static json_t *f_private(const torrent_facts *f) { return json_boolean(f->v.is_private); }
+static json_t *f_total(const torrent_facts *f) { return number(f->v.length); }
+static json_t *f_piece_count(const torrent_facts *f) { return number(f->v.piece_count); }
+static json_t *f_piece_size(const torrent_facts *f) { return number(f->v.piece_bytes); }
+static json_t *f_file_count(const torrent_facts *f) { return number(f->v.file_count); }
+static json_t *f_comment(const torrent_facts *f) { return rpc_text(f->meta.comment); }
+static json_t *f_creator(const torrent_facts *f) { return rpc_text(f->meta.created_by); }
+static json_t *f_created(const torrent_facts *f) { return number(f->meta.created_s); }
+static json_t *f_directory(const torrent_facts *f) { return rpc_text(f->v.directory); }
+static json_t *f_metadata(const torrent_facts *f)
+{
+    return f->v.state == TORRENT_METADATA ? share(f->v.metadata_have, f->v.metadata_bytes) : json_real(1.0);
+}
+
+static json_t *f_magnet(const torrent_facts *f)
+{
+    magnet link = {.name = f->v.name};
+    memcpy(link.hash, f->v.hash, sizeof link.hash);
+    for (int i = 0; i < f->meta.tracker_count && i < MAGNET_TRACKERS_MAX; i++)
+        link.trackers[link.tracker_count++] = f->meta.trackers[i].url;
+    buf out = buf_make(MAGNET_BYTES_MAX);
+    json_t *o = magnet_write(&out, &link) ? rpc_text(buf_str(&out)) : json_string("");
+    buf_free(&out);
+    return o;
+}
+
+static json_t *f_torrent_file(const torrent_facts *f)
+{
+    str directory = torrent_list_directory(f->x->swarm->entries);
+    unsigned char hex[2 * INFO_HASH_BYTES];
+    hex_encode(hex, str_of(f->v.hash, INFO_HASH_BYTES));
+    return json_sprintf(STR_FMT "/" STR_FMT ".torrent", STR_ARG(directory), STR_ARG(str_of(hex, sizeof hex)));
+}
+
+static json_t *f_labels(const torrent_facts *f)
+{
+    json_t *all = json_array();
+    for (str rest = f->entry ? f->entry->labels : S(""); rest.len;) {
+        str label = str_cut(&rest, '\n');
+        if (label.len)
+            json_array_append_new(all, rpc_text(label));
+    }
+    return all;
+}
+
+static json_t *f_webseeds(const torrent_facts *f)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < f->meta.web_seed_count; i++)
+        json_array_append_new(all, rpc_text(f->meta.web_seeds[i]));
+    return all;
+}
+
+// ---- how it stands --------------------------------------------------------------------------------------------------------------
+
+static json_t *f_status(const torrent_facts *f)
+{
+    static const int of[] = {
+        [TORRENT_PAUSED] = STATUS_STOPPED,    [TORRENT_QUEUED] = STATUS_DOWNLOAD_WAIT,     [TORRENT_METADATA] = STATUS_DOWNLOAD,
+        [TORRENT_CHECKING] = STATUS_CHECK,    [TORRENT_DOWNLOADING] = STATUS_DOWNLOAD,     [TORRENT_SEEDING] = STATUS_SEED,
+        [TORRENT_TROUBLE] = STATUS_STOPPED,
+    };
+    return number(f->v.state == TORRENT_QUEUED && f->v.complete ? STATUS_SEED_WAIT : of[f->v.state]);
+}
+
+// What the trackers say, in memory of the caller (memory_free); NULL when there are none.
+static announcer_tracker_view *trackers_look(const torrent_facts *f, int *count)
+{
+    *count = 0;
+    if (!f->t->announcer)
+        return NULL;
+    announcer_tracker_view *all = memory_new(sizeof *all * ANNOUNCER_TRACKERS_MAX);
+    *count = announcer_view(f->t->announcer, all, ANNOUNCER_TRACKERS_MAX);
+    if (*count > ANNOUNCER_TRACKERS_MAX)
+        *count = ANNOUNCER_TRACKERS_MAX;
+    return all;
+}
+
+// Why no tracker answers: the words of the first that failed. Empty: one did, or none was asked. A view until the next park.
+static str trackers_trouble(const torrent_facts *f)
+{
+    int count;
+    str why = {0};
+    announcer_tracker_view *all = trackers_look(f, &count);
+    for (int i = count - 1; i >= 0; i--)
+        if (all[i].failures && all[i].trouble.len)
+            why = all[i].trouble;
+    for (int i = 0; i < count; i++)
+        if (all[i].answered)
+            why = (str){0};
+    memory_free(all);
+    return why;
+}
+
+static json_t *f_error(const torrent_facts *f)
+{
+    return number(f->v.trouble.len ? TROUBLE_LOCAL : trackers_trouble(f).len ? TROUBLE_TRACKER : TROUBLE_NONE);
+}
+
+static json_t *f_error_text(const torrent_facts *f)
+{
+    return rpc_text(f->v.trouble.len ? f->v.trouble : trackers_trouble(f));
+}
+
+static json_t *f_eta(const torrent_facts *f)
+{
+    bool moves = f->v.state == TORRENT_DOWNLOADING;
+    return number(moves && f->v.eta_s >= 0 ? f->v.eta_s : moves ? ETA_UNKNOWN : ETA_NONE);
+}
+
+static json_t *f_stalled(const torrent_facts *f)
+{
+    return json_boolean(f->v.state == TORRENT_DOWNLOADING && !f->v.peers_sending && !f->v.rate_down);
+}
+
+static json_t *f_done(const torrent_facts *f)
+{
+    return f->v.wanted_bytes > 0 || !f->v.length ? share(f->v.have_bytes, f->v.wanted_bytes) : json_real(1.0);
+}
+
+static json_t *f_recheck(const torrent_facts *f) { return share(f->v.checked_pieces, f->v.piece_count); }
+static json_t *f_valid(const torrent_facts *f) { return number(f->v.have_bytes); }
+static json_t *f_left(const torrent_facts *f) { return number(left(f)); }
+static json_t *f_wanted_size(const torrent_facts *f) { return number(f->v.wanted_bytes); }
+static json_t *f_finished(const torrent_facts *f)
+{
+    int64_t goal = f->v.ratio_per_mille ? f->v.ratio_per_mille : f->x->swarm->ratio_per_mille;
+    return json_boolean(f->v.complete && f->v.state == TORRENT_PAUSED && goal > 0 && f->v.sent * 1000 >= goal * f->v.length);
+}
+static json_t *f_added(const torrent_facts *f) { return number(f->v.added_s); }
+static json_t *f_completed(const torrent_facts *f) { return number(f->v.completed_s); }
+static json_t *f_activity(const torrent_facts *f) { return number(f->entry ? f->entry->active_s : 0); }
+static json_t *f_edited(const torrent_facts *f) { return number(f->number ? f->number->changed_s : 0); }
+static json_t *f_seconds_down(const torrent_facts *f) { return number(f->entry ? f->entry->downloading_s : 0); }
+static json_t *f_seconds_up(const torrent_facts *f) { return number(f->entry ? f->entry->seeding_s : 0); }
+static json_t *f_sent(const torrent_facts *f) { return number(f->v.sent); }
+static json_t *f_received(const torrent_facts *f) { return number(f->v.received); }
+static json_t *f_corrupt(const torrent_facts *f) { return number(f->v.wasted); }
+static json_t *f_rate_down(const torrent_facts *f) { return number(f->v.rate_down); }
+static json_t *f_rate_up(const torrent_facts *f) { return number(f->v.rate_up); }
+static json_t *f_ratio(const torrent_facts *f)
+{
+    int64_t base = f->v.received > 0 ? f->v.received : f->v.have_bytes;
+    return base > 0 ? share(f->v.sent, base) : json_real(RATIO_NONE);
+}
+
+// Bytes that somebody connected has and we lack; all of it when a seed is there.
+static json_t *f_available(const torrent_facts *f)
+{
+    if (f->v.seeds || !f->t->picker || !f->v.piece_bytes)
+        return number(left(f));
+    int64_t bytes = 0;
+    for (int32_t i = 0; i < f->v.piece_count; i++)
+        if (!bitfield_has(picker_have(f->t->picker), i) && picker_availability(f->t->picker, i) > 0
+            && picker_priority_of(f->t->picker, i) != PICKER_SKIP)
+            bytes += f->v.piece_bytes;
+    return number(bytes < left(f) ? bytes : left(f));
+}
+
+static json_t *f_pieces(const torrent_facts *f)
+{
+    str raw = torrent_pieces(f->t);
+    size_t size = base64_encoded_size((size_t)raw.len);
+    unsigned char *coded = memory_new(size + 1);
+    json_t *o = json_stringn((char *)coded, base64_encode(coded, raw));
+    memory_free(coded);
+    return o;
+}
+
+// ---- settings -------------------------------------------------------------------------------------------------------------------
+
+enum { KB = 1000 };                          // a rate's unit, as `units` of session-get says
+
+static json_t *f_limit_down(const torrent_facts *f) { return number((f->v.limit_down ? f->v.limit_down : f->number ? f->number->limit_down : 0) / KB); }
+static json_t *f_limited_down(const torrent_facts *f) { return json_boolean(f->v.limit_down > 0); }
+static json_t *f_limit_up(const torrent_facts *f) { return number((f->v.limit_up ? f->v.limit_up : f->number ? f->number->limit_up : 0) / KB); }
+static json_t *f_limited_up(const torrent_facts *f) { return json_boolean(f->v.limit_up > 0); }
+static json_t *f_ratio_limit(const torrent_facts *f)
+{
+    int64_t goal = f->v.ratio_per_mille > 0 ? f->v.ratio_per_mille : f->x->swarm->ratio_per_mille;
+    return json_real(goal > 0 ? (double)goal / 1000 : 2.0);
+}
+static json_t *f_ratio_mode(const torrent_facts *f)
+{
+    return number(f->v.ratio_per_mille == 0 ? RATIO_GLOBAL : f->v.ratio_per_mille > 0 ? RATIO_SINGLE : RATIO_UNLIMITED);
+}
+static json_t *f_idle_limit(const torrent_facts *f) { return number(f->entry && f->entry->idle_stop_s > 0 ? f->entry->idle_stop_s / 60 : 30); }
+static json_t *f_idle_mode(const torrent_facts *f)
+{
+    int64_t s = f->entry ? f->entry->idle_stop_s : 0;
+    return number(s == 0 ? RATIO_GLOBAL : s > 0 ? RATIO_SINGLE : RATIO_UNLIMITED);
+}
+static json_t *f_honors(const torrent_facts *f) { (void)f; return json_true(); }
+static json_t *f_peer_limit(const torrent_facts *f)
+{
+    return number(f->entry && f->entry->peers_max ? f->entry->peers_max : f->x->swarm->torrent_peers_max);
+}
+static json_t *f_bandwidth_priority(const torrent_facts *f) { return number(f->entry ? f->entry->priority : 0); }
+static json_t *f_queue(const torrent_facts *f) { return number(f->entry ? f->entry->number : 0); }
+static json_t *f_zero(const torrent_facts *f) { (void)f; return number(0); }
+static json_t *f_none(const torrent_facts *f) { (void)f; return number(ETA_NONE); }
+
+// ---- files ----------------------------------------------------------------------------------------------------------------------
+
+// What is not known without waking the torrent up is right for one that is complete: it has everything.
+static file_view file_at(const torrent_facts *f, int i)
+{
+    file_view one = {0};
+    if (torrent_file(f->t, i, &one))
+        return one;
+    const metainfo_file *m = &f->meta.files[i];
+    str chosen = f->entry ? f->entry->priorities : S("");
+    one = (file_view){.path = m->path, .length = m->length, .have_bytes = f->v.complete ? m->length : 0, .pad = m->pad,
+                       .priority = i < chosen.len ? (picker_priority)chosen.at[i] : PICKER_NORMAL};
+    return one;
+}
+
+static json_t *file_name(const torrent_facts *f, const file_view *one)
+{
+    return f->meta.single ? rpc_text(one->path) : json_sprintf(STR_FMT "/" STR_FMT, STR_ARG(f->meta.name), STR_ARG(one->path));
+}
+
+static json_t *file_list(const torrent_facts *f, json_t *of(const torrent_facts *f, const file_view *one))
+{
+    json_t *all = json_array();
+    for (int i = 0; i < f->meta.file_count; i++) {
+        file_view one = file_at(f, i);
+        json_array_append_new(all, of(f, &one));
+    }
+    return all;
+}
+
+// -1, 0, 1; a file that is not wanted has "normal" and stands in `wanted`.
+static int priority_of(const file_view *one) { return one->priority == PICKER_SKIP ? 0 : (int)one->priority - (int)PICKER_NORMAL; }
+
+static json_t *file_entry(const torrent_facts *f, const file_view *one)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "bytesCompleted", number(one->have_bytes));
+    json_object_set_new(o, "length", number(one->length));
+    json_object_set_new(o, "name", file_name(f, one));
+    return o;
+}
+static json_t *file_stats(const torrent_facts *f, const file_view *one)
+{
+    (void)f;
+    return json_pack("{s:I, s:b, s:i}", "bytesCompleted", (json_int_t)one->have_bytes, "wanted", one->priority != PICKER_SKIP,
+                     "priority", priority_of(one));
+}
+static json_t *file_priority(const torrent_facts *f, const file_view *one) { (void)f; return number(priority_of(one)); }
+static json_t *file_wanted(const torrent_facts *f, const file_view *one) { (void)f; return number(one->priority != PICKER_SKIP); }
+
+static json_t *f_files(const torrent_facts *f) { return file_list(f, file_entry); }
+static json_t *f_file_stats(const torrent_facts *f) { return file_list(f, file_stats); }
+static json_t *f_priorities(const torrent_facts *f) { return file_list(f, file_priority); }
+static json_t *f_wanted(const torrent_facts *f) { return file_list(f, file_wanted); }
+
+// ---- peers ----------------------------------------------------------------------------------------------------------------------
+
+static json_t *f_connected(const torrent_facts *f) { return number(f->v.peers); }
+static json_t *f_taking(const torrent_facts *f) { return number(f->v.peers_taking); }
+static json_t *f_sending(const torrent_facts *f) { return number(f->v.peers_sending); }
+
+// The letters that front ends show: D d (we take, would take), U u (it takes, would take), O optimistic, S snubbed, E X I H.
+static json_t *peer_flags(const peer_view *p)
+{
+    char flags[8];
+    size_t n = 0;
+    if (p->choke_reason == CHOKER_OPTIMISTIC)
+        flags[n++] = 'O';
+    if (p->we_want)
+        flags[n++] = p->they_choke ? 'd' : 'D';
+    if (p->they_want)
+        flags[n++] = p->we_choke ? 'u' : 'U';
+    if (p->snubbed)
+        flags[n++] = 'S';
+    if (p->source == PEER_FROM_DHT)
+        flags[n++] = 'H';
+    if (p->source == PEER_FROM_EXCHANGE)
+        flags[n++] = 'X';
+    if (p->incoming)
+        flags[n++] = 'I';
+    return json_stringn(flags, n);
+}
+
+static json_t *peer_entry(const torrent_facts *f, const peer_view *p)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "address", ip_text(p->at));
+    json_object_set_new(o, "port", number(p->at.port));
+    json_object_set_new(o, "clientName", rpc_text(str_z(p->client)));
+    json_object_set_new(o, "clientIsChoked", json_boolean(p->they_choke));
+    json_object_set_new(o, "clientIsInterested", json_boolean(p->we_want));
+    json_object_set_new(o, "peerIsChoked", json_boolean(p->we_choke));
+    json_object_set_new(o, "peerIsInterested", json_boolean(p->they_want));
+    json_object_set_new(o, "flagStr", peer_flags(p));
+    json_object_set_new(o, "isDownloadingFrom", json_boolean(p->asked > 0));
+    json_object_set_new(o, "isUploadingTo", json_boolean(!p->we_choke && p->wanted > 0));
+    json_object_set_new(o, "isEncrypted", json_false());
+    json_object_set_new(o, "isIncoming", json_boolean(p->incoming));
+    json_object_set_new(o, "isUTP", json_false());
+    json_object_set_new(o, "progress", share(p->has_pieces, f->v.piece_count));
+    json_object_set_new(o, "rateToClient", number(p->rate_down));
+    json_object_set_new(o, "rateToPeer", number(p->rate_up));
+    return o;
+}
+
+static peer_view *peers_look(const torrent_facts *f, int *count)
+{
+    peer_view *all = memory_new(sizeof *all * RPC_PEERS_MAX);
+    *count = torrent_peers(f->t, all, RPC_PEERS_MAX);
+    if (*count > RPC_PEERS_MAX)
+        *count = RPC_PEERS_MAX;
+    return all;
+}
+
+static json_t *f_peers(const torrent_facts *f)
+{
+    int count;
+    peer_view *all = peers_look(f, &count);
+    json_t *o = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(o, peer_entry(f, &all[i]));
+    memory_free(all);
+    return o;
+}
+
+static json_t *f_peers_from(const torrent_facts *f)
+{
+    int count, of[PEER_SOURCES] = {0};
+    peer_view *all = peers_look(f, &count);
+    for (int i = 0; i < count; i++)
+        of[all[i].source]++;
+    memory_free(all);
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "fromCache", of[PEER_FROM_USER] + of[PEER_FROM_MAGNET], "fromDht", of[PEER_FROM_DHT],
+                     "fromIncoming", of[PEER_FROM_INCOMING], "fromLpd", of[PEER_FROM_LOCAL], "fromLtep", 0, "fromPex",
+                     of[PEER_FROM_EXCHANGE], "fromTracker", of[PEER_FROM_TRACKER]);
+}
+
+// ---- trackers -------------------------------------------------------------------------------------------------------------------
+
+static json_t *f_trackers(const torrent_facts *f)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < f->meta.tracker_count; i++) {
+        json_t *o = json_pack("{s:i, s:i, s:s}", "id", i, "tier", f->meta.trackers[i].tier, "scrape", "");
+        json_object_set_new(o, "announce", rpc_text(f->meta.trackers[i].url));
+        json_array_append_new(all, o);
+    }
+    return all;
+}
+
+// A time of the loop's clock as one of the wall.
+static int64_t wall_of(const torrent_facts *f, int64_t ns)
+{
+    world *w = f->x->room->world;
+    return ns ? world_wall_s(w) + (ns - world_now_ns(w)) / NS_PER_S : 0;
+}
+
+static json_t *tracker_stats(const torrent_facts *f, const announcer_tracker_view *v, int id)
+{
+    enum { INACTIVE, WAITING, QUEUED, ACTIVE };
+    static const int state_of[] = {[ANNOUNCER_IDLE] = INACTIVE, [ANNOUNCER_WAITING] = WAITING, [ANNOUNCER_QUEUED] = QUEUED,
+                                   [ANNOUNCER_ASKING] = ACTIVE, [ANNOUNCER_OUT] = INACTIVE};
+    json_t *o = json_pack("{s:i, s:i, s:i, s:b, s:b, s:b, s:I, s:I, s:b, s:i, s:I}", "id", id, "tier", v->tier, "announceState", state_of[v->state],
+                          "hasAnnounced", v->last_ns != 0, "hasScraped", 0, "isBackup", v->state == ANNOUNCER_IDLE,
+                          "lastAnnounceTime", (json_int_t)wall_of(f, v->last_ns), "nextAnnounceTime", (json_int_t)wall_of(f, v->next_ns),
+                          "lastAnnounceSucceeded", v->answered, "lastAnnouncePeerCount", v->peers, "lastAnnounceStartTime",
+                          (json_int_t)wall_of(f, v->last_ns));
+    json_object_set_new(o, "announce", rpc_text(v->url));
+    json_object_set_new(o, "host", rpc_text(v->host));
+    json_object_set_new(o, "lastAnnounceResult", v->answered ? json_string("Success") : rpc_text(v->trouble));
+    json_object_set_new(o, "lastAnnounceTimedOut", json_false());
+    json_object_set_new(o, "seederCount", number(v->seeders));
+    json_object_set_new(o, "leecherCount", number(v->leechers));
+    json_object_set_new(o, "downloadCount", number(ETA_NONE));
+    static const char *const never[] = {"scrapeState", "lastScrapeTime", "nextScrapeTime", "lastScrapeStartTime"};
+    for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+        json_object_set_new(o, never[i], number(0));
+    json_object_set_new(o, "lastScrapeSucceeded", json_false());
+    json_object_set_new(o, "lastScrapeTimedOut", json_false());
+    json_object_set_new(o, "lastScrapeResult", json_string(""));
+    json_object_set_new(o, "scrape", json_string(""));
+    return o;
+}
+
+static json_t *f_tracker_stats(const torrent_facts *f)
+{
+    json_t *o = json_array();
+    int count;
+    announcer_tracker_view *all = trackers_look(f, &count);
+    for (int i = 0; i < count; i++)
+        json_array_append_new(o, tracker_stats(f, &all[i], i));
+    memory_free(all);
+    return o;
+}
+
+// ---- the table ------------------------------------------------------------------------------------------------------------------
+
+static const struct { const char *name; field_value *value; bool meta; } fields[] = {
+    {"activityDate", f_activity, false},
+    {"addedDate", f_added, false},
+    {"bandwidthPriority", f_bandwidth_priority, false},
+    {"comment", f_comment, true},
+    {"corruptEver", f_corrupt, false},
+    {"creator", f_creator, true},
+    {"dateCreated", f_created, true},
+    {"desiredAvailable", f_available, false},
+    {"doneDate", f_completed, false},
+    {"downloadDir", f_directory, false},
+    {"downloadLimit", f_limit_down, false},
+    {"downloadLimited", f_limited_down, false},
+    {"downloadedEver", f_received, false},
+    {"editDate", f_edited, false},
+    {"error", f_error, false},
+    {"errorString", f_error_text, false},
+    {"eta", f_eta, false},
+    {"etaIdle", f_none, false},
+    {"file-count", f_file_count, false},
+    {"fileStats", f_file_stats, true},
+    {"files", f_files, true},
+    {"hashString", f_hash, false},
+    {"haveUnchecked", f_zero, false},
+    {"haveValid", f_valid, false},
+    {"honorsSessionLimits", f_honors, false},
+    {"id", f_id, false},
+    {"isFinished", f_finished, false},
+    {"isPrivate", f_private, false},
+    {"isStalled", f_stalled, false},
+    {"labels", f_labels, false},
+    {"leftUntilDone", f_left, false},
+    {"magnetLink", f_magnet, true},
+    {"manualAnnounceTime", f_zero, false},
+    {"maxConnectedPeers", f_peer_limit, false},
+    {"metadataPercentComplete", f_metadata, false},
+    {"name", f_name, false},
+    {"peer-limit", f_peer_limit, false},
+    {"peers", f_peers, false},
+    {"peersConnected", f_connected, false},
+    {"peersFrom", f_peers_from, false},
+    {"peersGettingFromUs", f_taking, false},
+    {"peersSendingToUs", f_sending, false},
+    {"percentDone", f_done, false},
+    {"pieceCount", f_piece_count, false},
+    {"pieceSize", f_piece_size, false},
+    {"pieces", f_pieces, false},
+    {"priorities", f_priorities, true},
+    {"queuePosition", f_queue, false},
+    {"rateDownload", f_rate_down, false},
+    {"rateUpload", f_rate_up, false},
+    {"recheckProgress", f_recheck, false},
+    {"secondsDownloading", f_seconds_down, false},
+    {"secondsSeeding", f_seconds_up, false},
+    {"seedIdleLimit", f_idle_limit, false},
+    {"seedIdleMode", f_idle_mode, false},
+    {"seedRatioLimit", f_ratio_limit, false},
+    {"seedRatioMode", f_ratio_mode, false},
+    {"sizeWhenDone", f_wanted_size, false},
+    {"startDate", f_added, false},
+    {"status", f_status, false},
+    {"torrentFile", f_torrent_file, false},
+    {"totalSize", f_total, false},
+    {"trackerStats", f_tracker_stats, false},
+    {"trackers", f_trackers, true},
+    {"uploadLimit", f_limit_up, false},
+    {"uploadLimited", f_limited_up, false},
+    {"uploadRatio", f_ratio, false},
+    {"uploadedEver", f_sent, false},
+    {"wanted", f_wanted, true},
+    {"webseeds", f_webseeds, true},
+    {"webseedsSendingToUs", f_zero, false},
+};
+enum { FIELDS = sizeof fields / sizeof *fields };
+
+static int field_find(const char *name)
+{
+    int low = 0, high = FIELDS;
+    while (name && low < high) {
+        int middle = (low + high) / 2, order = strcmp(name, fields[middle].name);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return -1;
+}
+
+bool rpc_field_known(const char *name) { return field_find(name) >= 0; }
+
+static bool wants_meta(const json_t *names)
+{
+    size_t i;
+    const json_t *name;
+    json_array_foreach(names, i, name) {
+        int at = field_find(json_string_value(name));
+        if (at >= 0 && fields[at].meta)
+            return true;
+    }
+    return false;
+}
+
+static bool facts_take(rpc *x, int id, const json_t *names, arena *msg, torrent_facts *f)
+{
+    *f = (torrent_facts){.x = x, .id = id, .t = rpc_torrent_at(x, id)};
+    if (f->t && wants_meta(names)) {
+        bencode_refusal refusal;
+        str why, bytes = torrent_metainfo(f->t, msg, &why);
+        if (bytes.len && !metainfo_read(bytes, msg, &f->meta, &refusal))
+            f->meta = (metainfo){0};
+        f->t = rpc_torrent_at(x, id);                    // it may have been removed while we read
+    }
+    if (!f->t)
+        return false;
+    torrent_look(f->t, &f->v);
+    f->entry = torrent_list_find(x->swarm->entries, f->v.hash);
+    f->number = rpc_number_at(x, id);
+    return true;
+}
+
+json_t *rpc_torrent_fields(rpc *x, int id, const json_t *names, bool table, arena *msg)
+{
+    arena own = arena_make(FIELD_META_BYTES_MAX);
+    torrent_facts f;
+    json_t *out = NULL;
+    (void)msg;
+    if (facts_take(x, id, names, &own, &f)) {
+        size_t i;
+        const json_t *name;
+        out = table ? json_array() : json_object();
+        json_array_foreach(names, i, name) {
+            int at = field_find(json_string_value(name));
+            if (table)
+                json_array_append_new(out, at >= 0 ? fields[at].value(&f) : json_null());
+            else if (at >= 0)
+                json_object_set_new(out, fields[at].name, fields[at].value(&f));
+        }
+    }
+    arena_free(&own);
+    return out;
+}

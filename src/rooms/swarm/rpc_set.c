@@ -1,0 +1,230 @@
+// torrent-set and torrent-add.
+#include "rooms/swarm/rpc_inside.h"
+
+#include <string.h>
+
+#include "base/base64.h"
+
+enum { KB = 1000, RATIO_GLOBAL = 0, RATIO_SINGLE = 1, FILES_MAX = METAINFO_FILES_MAX };
+enum { RATE_KB_MAX = 1000000000, RATIO_MAX = 1000000 };
+
+static bool integer_of(const json_t *o, const char *key, int64_t *out)
+{
+    const json_t *v = json_object_get(o, key);
+    if (!json_is_number(v))
+        return false;
+    *out = json_is_integer(v) ? json_integer_value(v) : (int64_t)json_number_value(v);
+    return true;
+}
+
+static int64_t clamp(int64_t n, int64_t max) { return n < 0 ? 0 : n > max ? max : n; }
+
+// ---- torrent-set ----------------------------------------------------------------------------------------------------------------
+
+// "downloadLimit" (in KB) is remembered while "downloadLimited" is false.
+static void limits_set(torrent *t, rpc_number *n, const json_t *a)
+{
+    torrent_view v;
+    int64_t kb;
+    const json_t *on;
+    torrent_look(t, &v);
+    int64_t up = v.limit_up, down = v.limit_down;
+    if (integer_of(a, "downloadLimit", &kb))
+        n->limit_down = clamp(kb, RATE_KB_MAX) * KB, down = down ? n->limit_down : 0;
+    if (integer_of(a, "uploadLimit", &kb))
+        n->limit_up = clamp(kb, RATE_KB_MAX) * KB, up = up ? n->limit_up : 0;
+    if ((on = json_object_get(a, "downloadLimited")))
+        down = json_is_true(on) ? n->limit_down : 0;
+    if ((on = json_object_get(a, "uploadLimited")))
+        up = json_is_true(on) ? n->limit_up : 0;
+    if (up != v.limit_up || down != v.limit_down)
+        torrent_limit(t, up, down);
+}
+
+static void ratio_set(torrent *t, const json_t *a)
+{
+    torrent_view v;
+    const json_t *limit = json_object_get(a, "seedRatioLimit");
+    int64_t mode;
+    torrent_look(t, &v);
+    int64_t per_mille = v.ratio_per_mille;
+    double ratio = json_is_number(limit) ? json_number_value(limit) : -1;
+    if (ratio >= 0 && ratio <= RATIO_MAX)
+        per_mille = (int64_t)(ratio * 1000);
+    if (integer_of(a, "seedRatioMode", &mode))
+        per_mille = mode == RATIO_GLOBAL ? 0 : mode == RATIO_SINGLE ? (per_mille > 0 ? per_mille : 2000) : -1;
+    else if (!json_is_number(limit))
+        return;
+    torrent_ratio(t, per_mille);
+}
+
+// An empty list of files means all of them.
+static const char *files_set(torrent *t, const json_t *chosen, picker_priority to)
+{
+    torrent_view v;
+    const json_t *one;
+    size_t i;
+    if (!json_is_array(chosen))
+        return NULL;
+    torrent_look(t, &v);
+    if (!json_array_size(chosen))
+        for (int f = 0; f < v.file_count; f++)
+            torrent_file_priority(t, f, to);
+    json_array_foreach(chosen, i, one) {
+        int64_t f = json_is_integer(one) ? json_integer_value(one) : -1;
+        if (f < 0 || f >= v.file_count || !torrent_file_priority(t, (int)f, to))
+            return "invalid argument: no file of this number";
+    }
+    return NULL;
+}
+
+static const char *all_files_set(torrent *t, const json_t *a)
+{
+    static const struct { const char *key; picker_priority to; } keys[] = {
+        {"files-unwanted", PICKER_SKIP}, {"files-wanted", PICKER_NORMAL}, {"priority-low", PICKER_LOW},
+        {"priority-normal", PICKER_NORMAL}, {"priority-high", PICKER_HIGH},
+    };
+    const char *trouble = NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && !trouble; i++)
+        trouble = files_set(t, json_object_get(a, keys[i].key), keys[i].to);
+    return trouble;
+}
+
+static const char *labels_set(rpc *x, torrent *t, const json_t *chosen)
+{
+    torrent_entry *e = torrent_list_find(x->swarm->entries, t->hash);
+    const json_t *one;
+    size_t i;
+    if (!json_is_array(chosen) || !e)
+        return NULL;
+    if (json_array_size(chosen) > TORRENT_LABELS_MAX)
+        return "too many labels";
+    buf all = buf_make(TORRENT_LABELS_MAX * (TORRENT_LABEL_BYTES_MAX + 1));
+    const char *trouble = NULL;
+    json_array_foreach(chosen, i, one) {
+        str label = str_z(json_string_value(one));
+        if (label.len < 1 || label.len > TORRENT_LABEL_BYTES_MAX || str_find(label, '\n') >= 0 || str_find(label, ',') >= 0)
+            trouble = "labels are 1 to 64 bytes, without commas";
+        else if (buf_put(&all, label))
+            buf_put_byte(&all, '\n');
+    }
+    if (!trouble) {
+        torrent_entry_text(e, &e->labels, buf_str(&all));
+        torrent_entry_changed(e);
+    }
+    buf_free(&all);
+    return trouble;
+}
+
+static void entry_set(rpc *x, torrent *t, const json_t *a)
+{
+    torrent_entry *e = torrent_list_find(x->swarm->entries, t->hash);
+    int64_t n, mode;
+    if (!e)
+        return;
+    if (integer_of(a, "bandwidthPriority", &n))
+        e->priority = n < 0 ? -1 : n > 0 ? 1 : 0;
+    if (integer_of(a, "peer-limit", &n))
+        e->peers_max = (int)clamp(n, SWARM_TORRENT_PEERS_MAX);
+    if (integer_of(a, "seedIdleLimit", &n))
+        e->idle_stop_s = clamp(n, RATE_KB_MAX) * 60;
+    if (integer_of(a, "seedIdleMode", &mode))
+        e->idle_stop_s = mode == RATIO_GLOBAL ? 0 : mode == RATIO_SINGLE ? (e->idle_stop_s > 0 ? e->idle_stop_s : 30 * 60) : -1;
+    torrent_entry_changed(e);
+}
+
+static const char *one_set(rpc *x, torrent *t, rpc_number *n, const json_t *a)
+{
+    const char *trouble = all_files_set(t, a);
+    if (!trouble)
+        trouble = labels_set(x, t, json_object_get(a, "labels"));
+    if (trouble)
+        return trouble;
+    limits_set(t, n, a);
+    ratio_set(t, a);
+    entry_set(x, t, a);
+    n->changed_s = world_wall_s(x->room->world);
+    return NULL;
+}
+
+const char *rpc_torrent_set(rpc *x, json_t *arguments, json_t *out, arena *msg)
+{
+    static const char *const never[] = {"trackerAdd", "trackerRemove", "trackerReplace", "location"};
+    const char *trouble = NULL;
+    bool recent;
+    size_t i;
+    (void)out, (void)msg;
+    for (size_t k = 0; k < sizeof never / sizeof *never; k++)
+        if (json_object_get(arguments, never[k]))
+            return "trackers and places of a torrent cannot be changed here";
+    json_t *ids = rpc_ids(x, arguments, &recent), *id;
+    json_array_foreach(ids, i, id) {
+        torrent *t = rpc_torrent_at(x, json_integer_value(id));
+        rpc_number *n = rpc_number_at(x, json_integer_value(id));
+        if (t && n && !trouble)
+            trouble = one_set(x, t, n, arguments);
+    }
+    json_decref(ids);
+    return trouble;
+}
+
+// ---- torrent-add ----------------------------------------------------------------------------------------------------------------
+
+static const char *addition_read(const json_t *a, swarm_addition *what, arena *msg)
+{
+    str name = str_z(json_string_value(json_object_get(a, "filename")));
+    str coded = str_z(json_string_value(json_object_get(a, "metainfo")));
+    if (coded.len) {
+        unsigned char *bytes = arena_array(msg, unsigned char, base64_decoded_size_max((size_t)coded.len));
+        if (!bytes)
+            return "the torrent file is too large";
+        what->metainfo = str_of(bytes, base64_decode_mime(bytes, coded));        // some front ends break lines
+        return what->metainfo.len ? NULL : "invalid or corrupt torrent file: metainfo is no base64";
+    }
+    if (str_starts_nocase(name, S("magnet:"))) {
+        what->magnet = name;
+        return NULL;
+    }
+    if (!name.len)
+        return "no filename or metainfo specified";
+    return "invalid or corrupt torrent file: naru reads no files and fetches no URLs for others; send the torrent's bytes (metainfo) or a magnet link";
+}
+
+static json_t *added_entry(rpc *x, const torrent *t, int id)
+{
+    static const char *const names[] = {"hashString", "id", "name"};
+    json_t *fields = json_array(), *one;
+    (void)t;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        json_array_append_new(fields, json_string(names[i]));
+    one = rpc_torrent_fields(x, id, fields, false, NULL);
+    json_decref(fields);
+    return one ? one : json_object();
+}
+
+const char *rpc_torrent_add(rpc *x, json_t *arguments, json_t *out, arena *msg)
+{
+    swarm_addition what = {
+        .directory = str_z(json_string_value(json_object_get(arguments, "download-dir"))),
+        .paused = json_is_true(json_object_get(arguments, "paused")),
+        .sequential = json_is_true(json_object_get(arguments, "sequentialDownload")),
+    };
+    const char *trouble = addition_read(arguments, &what, msg);
+    torrent *t = NULL;
+    str why = {0};
+    if (trouble)
+        return trouble;
+    err e = swarm_add(x->swarm, &what, &t, msg, &why);
+    if (e && e != E_EXISTS)
+        return str_to_z(msg, str_format(msg, "invalid or corrupt torrent file: " STR_FMT, STR_ARG(why.len ? why : str_z(err_text(e)))));
+    if (!t)
+        return "the torrent has gone meanwhile";
+    int id = rpc_number_of(x, t);
+    rpc_number *n = rpc_number_at(x, id);
+    if (!n)
+        return "too many torrents";
+    if (e == E_OK)
+        trouble = one_set(x, t, n, arguments);
+    json_object_set_new(out, e == E_EXISTS ? "torrent-duplicate" : "torrent-added", added_entry(x, t, id));
+    return trouble;
+}
