@@ -163,6 +163,7 @@ void sim_free(sim *s)
     sim_streams_free(s);
     sim_datagrams_free(s);
     for (int i = 0; i < s->host_count; i++) {
+        sim_line_stop(s->hosts[i]);
         tree_free(s->hosts[i]->tree);
         memory_free(s->hosts[i]);
     }
@@ -332,6 +333,7 @@ world *sim_host(sim *s, str name, const addr *addresses, int count, sim_disk dis
     h->crash_in = h->fault_in = -1;
     h->tree = tree_new();
     list_init(&h->sockets);
+    sim_line_init(h);
     s->hosts[s->host_count++] = h;
     return &h->world;
 }
@@ -407,6 +409,7 @@ void sim_host_die(sim_machine *h)
     h->sim->figures.crashes++;
     sim_mix(h->sim, 0xdead0000u + (uint64_t)h->number);
     sim_streams_crash(h);
+    sim_line_stop(h);
     life_cancel(h);
     fibers_cancel_on(&h->world);             // also those that a harness sent there to play a client
 }

@@ -6,7 +6,7 @@
 typedef struct sim sim;
 
 enum {
-    SIM_HOSTS_MAX = 64,
+    SIM_HOSTS_MAX = 1200,
     SIM_STREAM_WINDOW_BYTES = 64 * 1024,      // sent and not yet read by the other side; above it writers wait
     SIM_DATAGRAM_QUEUE_BYTES = 208 * 1024,    // arrived and not yet received, a socket; above it datagrams are lost
     SIM_RESENDS_MAX = 9,                      // of a segment: 200 ms, 400 ms ... then E_TIMEOUT (after 204 s)
@@ -22,6 +22,11 @@ typedef struct {
     int64_t bytes_per_s;                  // 0: unlimited
 } sim_link;
 
+// What all streams and datagrams of a host share, whatever the links carry: its own line. Streams share it fairly.
+typedef struct {
+    int64_t up_bytes_per_s, down_bytes_per_s;      // 0: unlimited
+} sim_capacity;
+
 typedef struct {
     int64_t write_ns, sync_ns, per_kib_ns;     // what a change costs, a sync, and each KiB moved
     int     sync_fail_per_million;        // file_sync answers E_IO; a crash may find what was written, or not
@@ -33,6 +38,7 @@ void   sim_free(sim *s);                  // must(no fiber is left)
 // A host (SIM_HOSTS_MAX), up, with an empty disk. The name is copied. Its addresses (both families, ports
 // ignored) are its alone; 127/8 and ::1 are every host's own.
 world *sim_host(sim *s, str name, const addr *addresses, int count, sim_disk disk);
+void   sim_capacity_set(world *host, sim_capacity c);                // before it sends; at first: unlimited
 void   sim_link_default(sim *s, sim_link link);
 void   sim_link_between(sim *s, world *a, world *b, sim_link link);   // both directions
 void   sim_partition(sim *s, world *a, world *b, bool apart);

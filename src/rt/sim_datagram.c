@@ -210,7 +210,8 @@ static err flight_start(datagram_sock *d, const datagram *out)
     if (out->len)
         memcpy(f->bytes, out->at, out->len);
     list_append(&s->flights, &f->link);
-    sim_at(s, &f->event, sim_arrival(s, h, to, out->len));
+    int64_t leaves = h == to ? 0 : sim_line_datagram(h, out->len);
+    sim_at(s, &f->event, sim_arrival(s, h, to, out->len) + leaves);
     return E_OK;
 }
 

@@ -24,6 +24,23 @@ typedef struct sim_event {
 // ---- hosts -------------------------------------------------------------------------------------------------
 typedef struct sim_tree sim_tree;
 
+typedef struct sim_sender {              // who sends over a host's line: one direction of a stream
+    list_link of_line;
+    size_t  (*first_bytes)(const struct sim_sender *);
+    bool    (*leaves)(struct sim_sender *);      // its first piece has left; is there another?
+    int64_t   credit;                    // bytes that it may still send in this turn
+} sim_sender;
+
+typedef struct {
+    sim_capacity capacity;
+    sim_event    event;                  // the piece that is being sent has left
+    list         senders;                // that have something, in turn
+    sim_sender  *now;                    // whose piece is being sent; NULL: one that was given up meanwhile, or none
+    bool         busy;
+    int64_t      owed_ns;                // datagrams that went before
+    int64_t      in_free_ns;
+} sim_line;
+
 typedef struct sim_machine {
     world    world;                      // first
     sim     *sim;
@@ -33,6 +50,7 @@ typedef struct sim_machine {
     int64_t  wall_offset_ns;
     dice     chance, disk_dice;
     list     sockets;                    // sim_sock.of_host: all kinds, in order of making
+    sim_line line;
 
     sim_disk  disk;
     sim_tree *tree;
@@ -82,6 +100,14 @@ sim_link sim_link_of(sim *s, const sim_machine *from, const sim_machine *to);
 bool     sim_apart(sim *s, const sim_machine *from, const sim_machine *to);
 // When `bytes` that leave now arrive over a link: waiting for the line, sending, delay.
 int64_t  sim_arrival(sim *s, const sim_machine *from, const sim_machine *to, size_t bytes);
+// ---- a host's line (sim_line.c) ----
+static inline bool sim_line_limited(const sim_machine *h) { return h->line.capacity.up_bytes_per_s > 0; }
+void    sim_line_init(sim_machine *h);
+void    sim_line_stop(sim_machine *h);                       // the host is gone; nobody may be a sender any more
+void    sim_line_join(sim_machine *h, sim_sender *k);        // it has something to send
+void    sim_line_leave(sim_machine *h, sim_sender *k);       // what it had is given up
+int64_t sim_line_datagram(sim_machine *h, size_t bytes);     // how long it takes to send this at once
+int64_t sim_line_in(sim_machine *h, int64_t at_ns, size_t bytes);    // when all that reaches the host then is in
 sim_machine *sim_host_at(sim *s, sim_machine *from, addr to);      // who has this address, as seen by `from`; NULL
 void     sim_host_die(sim_machine *h);                          // disk frozen, sockets gone, life canceled
 

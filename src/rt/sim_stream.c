@@ -42,12 +42,13 @@ typedef struct stream_sock stream_sock;
 
 typedef struct stream_end {
     sim_event     event;                // the arrival of the first segment in `out`; first
+    sim_sender    sender;               // what waits for the host's line, when that is limited
     stream       *stream;
     sim_machine  *host;                 // NULL: nobody has that address
     end_state     state;
     stream_sock  *sock;                 // while OPEN
     addr          local;
-    list          out, arrived;         // segments on the way to the other end; segments that arrived here
+    list          waiting, out, arrived;    // segments that wait for the line, are on the way to the other end, arrived here
     size_t        out_bytes, arrived_bytes;
     int           resends;
     bool          established, shut, peer_shut;
@@ -86,6 +87,14 @@ static void segments_free(list *l, size_t *bytes)
     *bytes = 0;
 }
 
+static void unsent_free(stream_end *e)
+{
+    if (e->host)
+        sim_line_leave(e->host, &e->sender);
+    segments_free(&e->waiting, &e->out_bytes);
+    segments_free(&e->out, &e->out_bytes);
+}
+
 static void end_ready(stream_end *e)
 {
     if (e->sock)
@@ -95,7 +104,7 @@ static void end_ready(stream_end *e)
 static void end_break(stream_end *e, err why)
 {
     sim_drop(e->stream->sim, &e->event);
-    segments_free(&e->out, &e->out_bytes);
+    unsent_free(e);
     if (e->broken)
         return;
     e->broken = why;
@@ -107,7 +116,7 @@ static void stream_settle(stream *t)
 {
     for (int i = 0; i < 2; i++) {
         stream_end *e = &t->end[i];
-        if (e->state == END_OPEN || e->state == END_PENDING || !list_empty(&e->out))
+        if (e->state == END_OPEN || e->state == END_PENDING || !list_empty(&e->out) || !list_empty(&e->waiting))
             return;
     }
     for (int i = 0; i < 2; i++) {
@@ -131,16 +140,22 @@ static int64_t segment_arrival(stream_end *from, size_t bytes)
     for (int i = 0;
          i < LOSSES_IN_A_ROW_MAX && link.lose_per_million && dice_chance(&s->network, link.lose_per_million); i++)
         arrives += resend, resend *= 2;
-    return arrives;
+    return sim_line_in(to->host, arrives, bytes);
 }
 
-static void segment_send(stream_end *from, unsigned flags, const void *bytes, size_t len)
+static stream_end *sender_end(const sim_sender *k) { return LIST_OF((uintptr_t)k, stream_end, sender); }
+
+static size_t sender_first_bytes(const sim_sender *k)
 {
-    segment *g = memory_new(sizeof *g + len);
-    *g = (segment){.flags = flags, .len = len, .arrives_ns = segment_arrival(from, len)};
-    if (len)
-        memcpy(g->bytes, bytes, len);
-    from->out_bytes += len;
+    list_link *first = list_first(&sender_end(k)->waiting);
+    must(first);
+    return LIST_OF(first, segment, link)->len;
+}
+
+// It has left the host (or the line has no limit) and travels.
+static void segment_leave(stream_end *from, segment *g)
+{
+    g->arrives_ns = segment_arrival(from, g->len);
     list_link *last = list_last(&from->out);
     if (last && LIST_OF(last, segment, link)->arrives_ns > g->arrives_ns)
         g->arrives_ns = LIST_OF(last, segment, link)->arrives_ns;          // a stream keeps its order
@@ -149,9 +164,40 @@ static void segment_send(stream_end *from, unsigned flags, const void *bytes, si
         sim_at(from->stream->sim, &from->event, g->arrives_ns);
 }
 
+static bool sender_leaves(sim_sender *k)
+{
+    stream_end *from = sender_end(k);
+    list_link *first = list_take(&from->waiting);
+    must(first);
+    segment_leave(from, LIST_OF(first, segment, link));
+    return !list_empty(&from->waiting);
+}
+
+static segment *segment_new(unsigned flags, const void *bytes, size_t len)
+{
+    segment *g = memory_new(sizeof *g + len);
+    *g = (segment){.flags = flags, .len = len};
+    if (len)
+        memcpy(g->bytes, bytes, len);
+    return g;
+}
+
+static void segment_send(stream_end *from, unsigned flags, const void *bytes, size_t len)
+{
+    segment *g = segment_new(flags, bytes, len);
+    from->out_bytes += len;
+    bool inside = from->stream->is_unix || other(from)->host == from->host;
+    if (inside || !from->host || !sim_line_limited(from->host)) {
+        segment_leave(from, g);
+        return;
+    }
+    list_append(&from->waiting, &g->link);
+    sim_line_join(from->host, &from->sender);
+}
+
 static void reset_send(stream_end *from)
 {
-    segments_free(&from->out, &from->out_bytes);
+    unsent_free(from);
     sim_drop(from->stream->sim, &from->event);
     segment_send(from, SEGMENT_RST, NULL, 0);
 }
@@ -303,6 +349,9 @@ static void end_init(stream *t, int i, sim_machine *h, addr local)
     e->stream = t;
     e->host = h;
     e->local = local;
+    e->sender.first_bytes = sender_first_bytes;
+    e->sender.leaves = sender_leaves;
+    list_init(&e->waiting);
     list_init(&e->out);
     list_init(&e->arrived);
 }
@@ -596,6 +645,7 @@ void sim_listener_close(sim_sock *s)
 static void end_crash(stream_end *e)
 {
     sim *s = e->stream->sim;
+    sim_machine *h = e->host;
     if (e->sock) {
         e->sock->end = NULL;
         end_ready(e);
@@ -607,10 +657,16 @@ static void end_crash(stream_end *e)
     bool told = dice_chance(&s->network, RST_PER_MILLION);
     if (e->broken || other(e)->state == END_NONE) {
         sim_drop(s, &e->event);
-        segments_free(&e->out, &e->out_bytes);
+        unsent_free(e);
     } else if (told) {
-        reset_send(e);
-    }                                                        // else: what was on the way still arrives
+        unsent_free(e);
+        sim_drop(s, &e->event);
+        segment_leave(e, segment_new(SEGMENT_RST, NULL, 0));
+    } else {                                                 // what was on the way still arrives
+        sim_line_leave(h, &e->sender);
+        size_t none = 0;
+        segments_free(&e->waiting, &none);
+    }
 }
 
 void sim_streams_crash(sim_machine *h)
@@ -653,7 +709,7 @@ void sim_streams_free(sim *s)
         stream *t = LIST_OF(k, stream, of_sim);
         for (int i = 0; i < 2; i++) {
             sim_drop(s, &t->end[i].event);
-            segments_free(&t->end[i].out, &t->end[i].out_bytes);
+            unsent_free(&t->end[i]);
             segments_free(&t->end[i].arrived, &t->end[i].arrived_bytes);
         }
         memory_free(t);
