@@ -16,7 +16,7 @@ enum { ACCOUNT_MEMORY_BYTES_MAX = 64 << 20, ACCOUNT_HOSTS_MAX = 64, ACCOUNT_PASS
 typedef struct {
     arena *a;
     str    dir;                      // of the running naru
-    str    nodes[ACCOUNT_HOSTS_MAX]; // directories of the nodes that have accounts
+    running_node nodes[ACCOUNT_HOSTS_MAX];   // those that have accounts, named after their domains
     int    node_count;
     bool   json;
     str    role, label, id, password_file;
@@ -25,31 +25,12 @@ typedef struct {
 
 // ---- where -----------------------------------------------------------------------------------------------------
 
-// A running naru is one node, or (naru try) a directory of nodes, named after their domains.
-static void nodes_find(asking *q)
-{
-    world *w = world_linux_new(S("account"), NULL, 0);
-    file_stat st;
-    str *names;
-    int count = 0;
-    if (path_stat(w, str_to_z(q->a, str_join(q->a, q->dir, S("/accounts"))), &st) == E_OK)
-        q->nodes[q->node_count++] = q->dir;
-    else if (dir_list(w, str_to_z(q->a, q->dir), q->a, &names, &count) != E_OK)
-        count = 0;
-    for (int i = 0; i < count && q->node_count < ACCOUNT_HOSTS_MAX; i++) {
-        str node = str_format(q->a, STR_FMT "/" STR_FMT, STR_ARG(q->dir), STR_ARG(names[i]));
-        if (path_stat(w, str_to_z(q->a, str_join(q->a, node, S("/accounts"))), &st) == E_OK)
-            q->nodes[q->node_count++] = node;
-    }
-    world_linux_free(w);
-}
-
 static bool node_of(asking *q, str who, str *node)
 {
     str domain = str_from(who, str_rfind(who, '@') + 1);
     for (int i = 0; i < q->node_count; i++)
-        if (q->node_count == 1 || str_eq_nocase(str_from(q->nodes[i], str_rfind(q->nodes[i], '/') + 1), domain)) {
-            *node = q->nodes[i];
+        if (q->node_count == 1 || str_eq_nocase(q->nodes[i].name, domain)) {
+            *node = q->nodes[i].directory;
             return true;
         }
     q->code = command_error("account", COMMAND_FAILED, "no host here has accounts for " STR_FMT, STR_ARG(domain));
@@ -166,7 +147,7 @@ static void list(asking *q)
     json_t *all = json_array(), *person;
     size_t i;
     for (int n = 0; n < q->node_count && q->code == COMMAND_OK; n++) {
-        json_t *o = ask(q, q->nodes[n], "GET", S("/accounts/list"), (str){0});
+        json_t *o = ask(q, q->nodes[n].directory, "GET", S("/accounts/list"), (str){0});
         json_array_foreach(json_object_get(o, "accounts"), i, person)
             json_array_append(all, person);
         json_decref(o);
@@ -222,7 +203,7 @@ int cmd_account(int argc, char **argv)
     if (!running_find(&memory, dir, &q.dir))
         q.code = command_error("account", COMMAND_UNREACHABLE,
                                "no running naru found; start one (naru try) or name its directory (--dir DIR)");
-    else if (nodes_find(&q), listing)
+    else if (q.node_count = running_nodes(&memory, q.dir, "accounts", (str){0}, q.nodes, ACCOUNT_HOSTS_MAX), listing)
         list(&q);
     else
         change(&q, verbs[chosen].route, words[1], verbs[chosen].password);

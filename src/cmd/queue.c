@@ -6,44 +6,21 @@
 #include "cmd/commands.h"
 #include "cmd/options.h"
 #include "cmd/running.h"
-#include "rt/world.h"
 
 enum { QUEUE_HOSTS_MAX = 64, QUEUE_ARENA_BYTES_MAX = 64 << 20 };
 
 typedef struct {
     arena *a;
-    str    directories[QUEUE_HOSTS_MAX];     // of the nodes that have a queue
-    str    names[QUEUE_HOSTS_MAX];
+    running_node nodes[QUEUE_HOSTS_MAX];     // those that have a queue
     int    count;
     bool   json;
     int    found, shown;
     json_t *all;
 } asking;
 
-// A running naru is one node, or (naru try) a directory of nodes; those with a control socket of their own may have a queue.
-static void nodes_find(asking *q, str directory, str host)
-{
-    world *w = world_linux_new(S("queue"), NULL, 0);
-    str *names;
-    int count = 0;
-    if (dir_list(w, str_to_z(q->a, directory), q->a, &names, &count) != E_OK)
-        count = 0;
-    for (int i = 0; i < count && q->count < QUEUE_HOSTS_MAX; i++) {
-        file_stat st;
-        str sub = str_format(q->a, STR_FMT "/" STR_FMT, STR_ARG(directory), STR_ARG(names[i]));
-        if (host.len && !str_eq_nocase(host, names[i]))
-            continue;
-        if (path_stat(w, str_to_z(q->a, str_join(q->a, sub, S("/mta"))), &st) == E_OK)
-            q->directories[q->count] = sub, q->names[q->count++] = names[i];
-        else if (str_eq(names[i], S("mta")) && !host.len)
-            q->directories[q->count] = directory, q->names[q->count++] = S("");
-    }
-    world_linux_free(w);
-}
-
 static json_t *ask(asking *q, int node, const char *method, const char *path, int *status)
 {
-    http_result r = running_ask(q->a, q->directories[node], str_z(method), str_z(path), (str){0});
+    http_result r = running_ask(q->a, q->nodes[node].directory, str_z(method), str_z(path), (str){0});
     *status = r.error ? 0 : r.status;
     return r.error ? NULL : json_loadb((const char *)r.body.at, (size_t)r.body.len, 0, NULL);
 }
@@ -65,7 +42,7 @@ static void print_line(asking *q, int node, const json_t *letter)
         snprintf(next, sizeof next, "held");
     else
         snprintf(next, sizeof next, "in %lld s", number_of(letter, "next_try_s"));
-    printf("%-14s %-14.*s %8lld %-26s %-26s %4lld %s\n", text_of(letter, "id"), (int)q->names[node].len, (const char *)q->names[node].at,
+    printf("%-14s %-14.*s %8lld %-26s %-26s %4lld %s\n", text_of(letter, "id"), (int)q->nodes[node].name.len, (const char *)q->nodes[node].name.at,
            number_of(letter, "size"), *text_of(letter, "from") ? text_of(letter, "from") : "<>", first ? text_of(first, "address") : "",
            first ? number_of(first, "attempts") : 0ll, next);
     if (first && *text_of(first, "reply"))
@@ -113,7 +90,7 @@ static int list_all(asking *q)
         size_t i;
         answered += status == 200;
         json_array_foreach(json_object_get(o, "letters"), i, letter) {
-            json_object_set_new(letter, "host", json_stringn((const char *)q->names[n].at, (size_t)q->names[n].len));
+            json_object_set_new(letter, "host", json_stringn((const char *)q->nodes[n].name.at, (size_t)q->nodes[n].name.len));
             if (q->json)
                 json_array_append(q->all, letter);
             else
@@ -188,7 +165,7 @@ int cmd_queue(int argc, char **argv)
     if (!running_find(&a, dir, &found))
         code = command_error("queue", COMMAND_UNREACHABLE, "no running naru found; start one (naru try) or name its directory (--dir DIR)");
     else {
-        nodes_find(&q, found, host);
+        q.count = running_nodes(&a, found, "mta", host, q.nodes, QUEUE_HOSTS_MAX);
         code = chosen ? one(&q, chosen, words[1]) : list_all(&q);
     }
     json_decref(q.all);

@@ -15,6 +15,11 @@ bool running_list_dir(arena *a, str *path);
 bool running_announce(arena *a, str dir);
 void running_forget(arena *a, str dir);
 
+// The nodes of a running naru that have a service: itself (`naru up`, name empty), or directories below it (`naru try`). host: only
+// the node of this name; empty: all. Returns how many of `out` were filled.
+typedef struct { str directory, name; } running_node;
+int running_nodes(arena *a, str directory, const char *service, str host, running_node *out, int max);
+
 // One request to the control socket of the instance in dir, on a loop of its own. The answer is in the arena. Not for use
 // where a loop runs already.
 enum { RUNNING_ANSWER_BYTES_MAX = 32 << 20 };

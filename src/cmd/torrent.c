@@ -8,7 +8,7 @@
 #include "cmd/commands.h"
 #include "rt/digest.h"
 
-static const struct { const char *name; int words; void (*run)(torrent_run *); } verbs[] = {
+static const struct { const char *name; int words; torrent_verb *run; } verbs[] = {
     {"create", 2, torrent_create},
     {"show", 2, torrent_show},
     {"check", 3, torrent_check},
@@ -22,7 +22,10 @@ static const char more[] =
     "  naru torrent check film.torrent ~/Downloads       (exit code 1: something is damaged or missing)\n"
     "  naru torrent magnet film.torrent\n"
     "  naru torrent get film.torrent --dir ~/Downloads --seed\n"
-    "Without --piece there are between 1,000 and 2,000 pieces of 16 KiB to 16 MiB. -o FILE stands for --output FILE.\n";
+    "  naru torrent add film.torrent                     (to the running naru; then list, status, pause, resume, remove)\n"
+    "  naru torrent limit all --limit-up 8Mbit\n"
+    "  naru torrent why 1                                (who is choked and why, which piece is next and why)\n"
+    "ID is a number of `list`, a hash, a name, or all. Without --piece there are between 1,000 and 2,000 pieces of 16 KiB to 16 MiB. -o FILE stands for --output FILE.\n";
 
 void torrent_fail(torrent_run *r, int code, const char *format, ...)
 {
@@ -89,39 +92,52 @@ int cmd_torrent(int argc, char **argv)
         {"name", OPTION_TEXT, &r.name, "NAME", "create: the torrent's name (default: PATH's last part)"},
         {"no-date", OPTION_FLAG, &r.no_date, NULL, "create: do not say when; the same files give the same bytes"},
         {"output", OPTION_TEXT, &r.output, "FILE", "create: where to write (default: NAME.torrent here)"},
-        {"dir", OPTION_TEXT, &get->dir, "DIR", "get: where the files go (default: here)"},
+        {"dir", OPTION_TEXT, &get->dir, "DIR", "get, add: where the files go (default: here; add: as configured)"},
         {"peer", OPTION_TEXT, &get->peers, "ADDRESSES", "get: peers to begin with, separated by commas"},
         {"port", OPTION_NUMBER, &get->port, "N", "get: where peers reach us (default: 6881, or any free one; 0: any)"},
         {"mode", OPTION_TEXT, &get->mode, "MODE", "get: whom we send to: default, course (tit-for-tat by the book) or managed"},
         {"slots", OPTION_NUMBER, &get->slots, "N", "get: peers that we send to at once (default: 4)"},
-        {"limit-up", OPTION_TEXT, &get->limit_up, "RATE", "get: send no more than this (8Mbit)"},
-        {"limit-down", OPTION_TEXT, &get->limit_down, "RATE", "get: receive no more than this"},
+        {"limit-up", OPTION_TEXT, &get->limit_up, "RATE", "get, add, limit: send no more than this (8Mbit; none: no limit)"},
+        {"limit-down", OPTION_TEXT, &get->limit_down, "RATE", "get, add, limit: receive no more than this"},
         {"seed", OPTION_FLAG, &get->seed, NULL, "get: go on sending when all is there, until interrupted"},
         {"seed-seconds", OPTION_NUMBER, &get->seed_seconds, "N", "get: go on sending for so long"},
-        {"sequential", OPTION_FLAG, &get->sequential, NULL, "get: the pieces in order"},
+        {"sequential", OPTION_FLAG, &get->sequential, NULL, "get, add: the pieces in order"},
         {"bind", OPTION_TEXT, &get->bind, "ADDRESS", "get: use this address of ours and no other; without it nothing is sent"},
         {"no-dht", OPTION_FLAG, &get->no_dht, NULL, "get: do not ask the distributed hash table"},
         {"dht-router", OPTION_TEXT, &get->dht_routers, "HOSTS", "get: host:port of nodes to begin with, separated by commas"},
         {"local", OPTION_FLAG, &get->local, NULL, "get: find peers of this network by multicast"},
         {"keep-state", OPTION_FLAG, &get->keep_state, NULL, "get: leave .naru-HASH beside the files when all is there"},
         {"verbose", OPTION_FLAG, &get->verbose, NULL, "get: one line a conversation on standard error"},
-        {"json", OPTION_FLAG, &r.json, NULL, "show, check, get: one JSON object"},
+        {"paused", OPTION_FLAG, &r.remote.paused, NULL, "add: do not start it yet"},
+        {"want", OPTION_TEXT, &r.remote.want, "FILES", "add, files: these files (1,3-5) are wanted"},
+        {"skip", OPTION_TEXT, &r.remote.skip, "FILES", "add, files: these are not"},
+        {"first", OPTION_TEXT, &r.remote.first, "FILES", "add, files: these before the others"},
+        {"delete-files", OPTION_FLAG, &r.remote.delete_files, NULL, "remove: the files, too"},
+        {"watch", OPTION_FLAG, &r.remote.watch, NULL, "list, status: again every second"},
+        {"naru", OPTION_TEXT, &r.remote.naru, "DIR", "the data directory of the running naru (default: the newest)"},
+        {"host", OPTION_TEXT, &r.remote.host, "NAME", "whose swarm (naru try may have several)"},
+        {"json", OPTION_FLAG, &r.json, NULL, "JSON instead of text"},
         {0},
     };
-    const command_help help = {"torrent", "create PATH | show FILE|MAGNET | check FILE DIR | magnet FILE | get FILE|MAGNET",
-                               "Makes, shows, checks and fetches torrents.", options, more};
+    const command_help help = {"torrent", "create PATH | show FILE|MAGNET | check FILE DIR | magnet FILE | get FILE|MAGNET |"
+                               " add FILE|MAGNET | list | status [ID] | pause ID | resume ID | verify ID | announce ID | remove ID | limit ID |"
+                               " peers ID | files ID | why ID",
+                               "Makes, shows, checks and fetches torrents, and controls those of a running naru.", options, more};
     char output[] = "--output";
-    int chosen = -1;
+    torrent_verb *run = NULL;
     short_option_spell_out(argc, argv, output);
-    if (!options_read(argc, argv, &help, r.words, 3, &r.word_count, &r.code))
+    if (!options_read(argc, argv, &help, r.words, COMMAND_WORDS_MAX, &r.word_count, &r.code))
         return r.code;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs && r.word_count; i++)
-        if (str_eq(r.words[0], str_z(verbs[i].name)))
-            chosen = (int)i;
-    if (chosen < 0 || r.word_count != verbs[chosen].words)
-        return usage_error(&help, "say: create PATH, show FILE or a magnet link, check FILE DIR, magnet FILE, or get FILE or a magnet link");
+        if (str_eq(r.words[0], str_z(verbs[i].name)) && r.word_count == verbs[i].words)
+            run = verbs[i].run;
+    if (!run && r.word_count)
+        run = torrent_remote(r.words[0], r.word_count);
+    if (!run)
+        return usage_error(&help, "say a verb and what it needs: create PATH, show FILE, check FILE DIR, magnet FILE, get FILE, add FILE, list, status, "
+                                  "pause ID, resume ID, verify ID, announce ID, remove ID, limit ID, peers ID, files ID, why ID");
     r.world = world_linux_new(S("torrent"), NULL, 0);
-    verbs[chosen].run(&r);
+    run(&r);
     fwrite(r.out.at, 1, r.out.len, stdout);
     if (r.trouble.len)
         (void)command_error("torrent", r.code, STR_FMT, STR_ARG(r.trouble));

@@ -19,16 +19,24 @@ typedef struct {                                 // naru torrent get
     bool    seed, no_dht, local, sequential, keep_state, verbose;
 } torrent_get_options;
 
+typedef struct {                                 // naru torrent add, list, status ... (torrent_remote.c)
+    str  naru, host;                             // which running naru, which host of it
+    str  want, skip, first;                      // files
+    bool paused, delete_files, watch;
+} torrent_remote_options;
+
 typedef struct {
     world *world;
     arena  memory;
     buf    out;                                  // standard output, when all is done
-    str    words[3];
+    str    words[COMMAND_WORDS_MAX];
     int    word_count;
     bool   json;
     str    piece, trackers, web_seeds, comment, name, output;        // create
     bool   private, no_date;
     torrent_get_options get;
+    torrent_remote_options remote;
+    str    node;                                 // whose swarm is asked
     int    code;
     str    trouble;                              // why code is not COMMAND_OK
 } torrent_run;
@@ -38,6 +46,10 @@ void torrent_check(torrent_run *r);
 void torrent_show(torrent_run *r);
 void torrent_magnet(torrent_run *r);
 void torrent_get(torrent_run *r);
+
+// What a verb that asks a running swarm does with so many words; NULL: there is none such.
+typedef void torrent_verb(torrent_run *r);
+torrent_verb *torrent_remote(str verb, int words);
 
 void torrent_fail(torrent_run *r, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 // The .torrent file `path`, and its info hash. False: trouble says why, with the offset.

@@ -4,7 +4,9 @@
 #include "base/heap_memory.h"
 #include "base/must.h"
 #include "rooms/swarm/swarm_inside.h"
+#include "rooms/swarm/rpc.h"
 #include "rooms/swarm/swarm_meters.h"
+#include "rooms/swarm/watch.h"
 #include "rt/log.h"
 #include "rt/loop.h"
 #include "rt/tls.h"
@@ -40,6 +42,16 @@ const setting swarm_settings[] = {
      .help_ko = "같은 망의 피어를 멀티캐스트로 찾음"},
     {.key = "private-peers", .type = SETTING_BOOL, .fallback = "off",
      .help_en = "an own network: trackers and peers may name private addresses", .help_ko = "사설 주소의 피어도 받아들임"},
+    {.key = "rpc-port", .type = SETTING_INT, .fallback = "9091", .min = 0, .max = 65535,
+     .help_en = "TCP port of the remote control (Transmission's RPC) and the page; 0: none", .help_ko = "원격 제어(Transmission RPC)와 페이지의 TCP 포트; 0: 없음"},
+    {.key = "rpc-listen", .type = SETTING_LIST, .help_en = "addresses of the remote control; none: this machine alone",
+     .help_ko = "원격 제어의 주소; 없으면 이 컴퓨터에서만"},
+    {.key = "rpc-user", .type = SETTING_TEXT, .fallback = "naru", .help_en = "who may use the remote control", .help_ko = "원격 제어 사용자 이름"},
+    {.key = "rpc-password", .type = SETTING_TEXT, .help_en = "its password; none: nobody is asked", .help_ko = "원격 제어 비밀번호; 없으면 묻지 않음"},
+    {.key = "rpc-host", .type = SETTING_LIST, .help_en = "names by which browsers may ask for it, besides addresses and localhost",
+     .help_ko = "주소와 localhost 말고 브라우저가 쓸 수 있는 이름"},
+    {.key = "watch", .type = SETTING_TEXT, .help_en = "a directory: torrent files put there are added",
+     .help_ko = "이 디렉터리에 둔 토렌트 파일을 추가"},
     {.key = "resolver", .type = SETTING_LIST, .help_en = "name servers to ask for trackers' addresses", .help_ko = "트래커 주소를 물어볼 네임 서버"},
     {0},
 };
@@ -372,6 +384,10 @@ static err start(room *r, str *why)
         e = discovery_start(s, r);
     if (!e)
         e = scope_go(r->scope, "torrents saved", save_run, s);
+    if (!e)
+        e = rpc_start(s, r, why);
+    if (!e)
+        e = watch_start(s, r, why);
     if (e)
         return e;
     torrents_start(s);
