@@ -5,6 +5,7 @@
 #include "base/heap_memory.h"
 #include "base/must.h"
 #include "rt/json_text.h"
+#include "rt/log.h"
 #include "rt/loop.h"
 #include "rt/meter.h"
 #include "rt/story.h"
@@ -27,6 +28,9 @@ struct control {
     control_reload *reload;
     void          *reload_arg;
 };
+
+// What one client asked of a node, for the log.
+typedef struct { struct control *control; int requests, changes; } conversation;
 
 static const str JSON = S("application/json"), TEXT = S("text/plain; version=0.0.4; charset=utf-8");
 
@@ -288,7 +292,10 @@ static bool own_route(const struct control *k, const http_request *q, http_reply
 
 static void handle(void *arg, const http_request *q, http_reply *reply, arena *msg)
 {
-    const struct control *k = arg;
+    conversation *one = arg;
+    const struct control *k = one->control;
+    one->requests++;
+    one->changes += !str_eq(q->method, S("GET")) && !str_eq(q->method, S("HEAD"));
     if (own_route(k, q, reply, msg))
         return;
     room *r = NULL;
@@ -304,8 +311,15 @@ static void handle(void *arg, const http_request *q, http_reply *reply, arena *m
 
 static void serve(conn *c, void *arg)
 {
+    conversation one = {.control = arg};
+    world *w = one.control->node->world;
+    int64_t begun_ns = world_now_ns(w);
     fiber_set_trace(0);
-    http_serve(c, (http_limits){0}, handle, arg);
+    http_serve(c, (http_limits){0}, handle, &one);
+    // Whoever only looks looks often.
+    log_line("control", one.changes ? LOG_INFO : LOG_DEBUG, "conversation", F_INT("requests", one.requests), F_INT("changes", one.changes),
+             F_INT("bytes_out", c->bytes_out), F_STR("verdict", one.changes ? S("changed") : one.requests ? S("looked") : S("nothing")),
+             F_STR("end", str_z(c->error ? err_name(c->error) : "quit")), F_NS("duration_ms", world_now_ns(w) - begun_ns));
 }
 
 typedef struct { world *world; const char *path; err result; } directory_wish;

@@ -215,7 +215,7 @@ static bool chunk_send(sending *g, dot_writer *d, str piece)
     return !g->s->c->error;
 }
 
-static bool body_send(sending *g, err *trouble)
+static bool body_pieces_send(sending *g, err *trouble)
 {
     dot_writer d = {0};
     str piece = g->converted;
@@ -238,6 +238,15 @@ static smtp_verdict body_trouble(sending *g, err trouble)
         return (smtp_verdict){.error = trouble, .text = S("the letter could not be read from the disk")};
     err why = g->s->c->error;
     return (smtp_verdict){.error = why, .text = str_format(g->a, "while sending the letter: %s", err_text(why))};
+}
+
+// A server that takes a byte a minute holds a fiber, a slot of its destination and this letter: it is hung up on.
+static bool body_send(sending *g, err *trouble)
+{
+    conn_rate_min(g->s->c, BODY_BYTES_PER_S_MIN, minutes(CHUNK_MINUTES));
+    bool good = body_pieces_send(g, trouble);
+    conn_rate_min(g->s->c, 0, 0);
+    return good;
 }
 
 // LMTP answers once for each accepted recipient (RFC 2033 4.2), SMTP once for all.
@@ -306,6 +315,7 @@ bool smtp_client_send(smtp_client *s, const smtp_letter *letter, smtp_verdict *v
     must(letter->count > 0);
     if (!fits(&g))
         return !s->over;
+    smtp_client_allow(s, minutes(ENVELOPE_MINUTES_MAX) + seconds((int64_t)letter->count * RECIPIENT_SECONDS_MAX));
     reset_if_open(s, a);
     if (!(s->capabilities.pipelining ? envelope_pipelined(&g, &data) : envelope_stepwise(&g, &data)))
         return !s->over;
@@ -320,6 +330,7 @@ bool smtp_client_send(smtp_client *s, const smtp_letter *letter, smtp_verdict *v
         return false;
     }
     s->open_transaction = false;
+    smtp_client_allow(s, minutes(DOT_MINUTES) + seconds((int64_t)letter->count * RECIPIENT_SECONDS_MAX));
     story_note(s->options.lmtp ? "lmtp" : "smtp",
                str_format(a, "sent the letter, %lld bytes", (long long)letter->size_bytes));
     return hear_end(&g) && !s->over;

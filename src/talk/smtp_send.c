@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/heap_memory.h"
+#include "rt/loop.h"
 #include "rt/story.h"
 #include "rt/tls.h"
 #include "talk/smtp_send_inside.h"
@@ -41,13 +42,22 @@ static bool broken(smtp_client *s, err why, const char *what, smtp_verdict *v, a
     return false;
 }
 
+void smtp_client_allow(smtp_client *s, int64_t ns) { s->until_ns = ns ? loop_now_ns() + ns : NEVER_NS; }
+
+// The time that a step has; at least a moment, for 0 would be for ever.
+static int64_t time_for(const smtp_client *s, int64_t timeout_ns)
+{
+    int64_t left = s->until_ns == NEVER_NS ? timeout_ns : s->until_ns - loop_now_ns();
+    return left > timeout_ns ? timeout_ns : left > 0 ? left : 1;
+}
+
 bool smtp_client_hear(smtp_client *s, int64_t timeout_ns, const char *what, smtp_verdict *v, arena *a)
 {
     smtp_reply_state state = SMTP_REPLY_MORE;
     if (s->over)
         return broken(s, s->c->error ? s->c->error : E_PROTOCOL, what, v, a);
     smtp_reply_begin(&s->reply);
-    conn_deadline(s->c, timeout_ns);
+    conn_deadline(s->c, time_for(s, timeout_ns));
     while (state == SMTP_REPLY_MORE) {
         arena_reset(&s->msg);
         str line = conn_line(s->c, &s->msg, SMTP_REPLY_LINE_MAX);
@@ -92,7 +102,7 @@ static bool start_tls(smtp_client *s, smtp_verdict *v, arena *a)
 {
     if (!ask(s, S("STARTTLS"), S("STARTTLS"), 220, "after STARTTLS", v, a))
         return !s->over && !s->options.tls_required;      // it changed its mind: plain, where that is allowed
-    conn_deadline(s->c, minutes(COMMAND_MINUTES));
+    conn_deadline(s->c, time_for(s, minutes(COMMAND_MINUTES)));
     if (!conn_tls_connect(s->c, s->options.tls, s->options.tls_host)) {
         s->over = true;
         *v = (smtp_verdict){.error = E_TLS, .text = str_format(a, "TLS: " STR_FMT, STR_ARG(conn_tls_reason(s->c, a)))};
@@ -154,6 +164,7 @@ smtp_client *smtp_client_start(conn *c, smtp_client_options options, arena *a, s
     s->options = options;
     s->msg = arena_make(SMTP_MESSAGE_BYTES_MAX);
     s->wire = buf_make(SMTP_MESSAGE_BYTES_MAX);
+    smtp_client_allow(s, minutes(START_MINUTES_MAX));
     if (greeted(s, verdict, a) && hello(s, verdict, a) && secure(s, verdict, a) && log_in(s, verdict, a))
         return s;
     if (s->over)
@@ -179,6 +190,7 @@ void smtp_client_quit(smtp_client *s)
 {
     smtp_verdict ignored;
     arena a = arena_make(SMTP_MESSAGE_BYTES_MAX);
+    smtp_client_allow(s, 0);
     if (!s->over && !s->c->error) {
         smtp_client_say(s, S("QUIT"));
         smtp_client_hear(s, seconds(QUIT_SECONDS), "after QUIT", &ignored, &a);

@@ -1,16 +1,25 @@
 // The client against a server that follows a script: what the client must say, and what the server answers.
 #include "talk/smtp_send.h"
 
+#include "rt/loop.h"
 #include "rt/sim.h"
 #include "test.h"
 
 // "C: " what the client's next line must begin with; "S: " what the server says; "D: " a line of the letter,
-// exactly, up to the dot; "X" the server hangs up.
+// exactly, up to the dot; "X" the server hangs up; "W: N" it waits for N seconds; "R: N" it reads a byte every N seconds until the end.
 typedef struct {
     const char *const *script;
     conn *c;
     int   wrong;                     // the line of the script that was not kept, from 1
 } server;
+
+static void wait_for(conn *c, str seconds_text)
+{
+    int64_t n = 0;
+    CHECK(str_to_i64(seconds_text, &n));
+    conn_flush(c);
+    fiber_sleep(seconds(n));
+}
 
 static void serve(void *arg)
 {
@@ -24,6 +33,11 @@ static void serve(void *arg)
             conn_put(s->c, S("\r\n"));
         } else if (line[0] == 'X') {
             break;
+        } else if (line[0] == 'W') {
+            wait_for(s->c, rest);
+        } else if (line[0] == 'R') {
+            for (unsigned char byte; conn_read(s->c, &byte, 1);)
+                wait_for(s->c, rest);
         } else {
             str got = conn_line(s->c, &msg, 4096);
             bool kept = line[0] == 'C' ? str_starts(got, rest) : str_eq(str_chomp(got), rest) &&
@@ -49,6 +63,7 @@ typedef struct {
     bool started, alive;
     smtp_verdict start, verdicts[4];
     int  wrong;
+    int64_t took_ns;
     arena memory;
 } play;
 
@@ -67,6 +82,7 @@ static void play_run(void *arg)
     play *p = arg;
     server s = {.script = p->script};
     conn *mine;
+    int64_t began_ns = loop_now_ns();
     conn_pair(&mine, &s.c);
     SCOPE(both, 0, 1);
     scope_go(&both, "server", serve, &s);
@@ -87,6 +103,7 @@ static void play_run(void *arg)
         smtp_client_quit(client);
     else if (client)
         smtp_client_drop(client);
+    p->took_ns = loop_now_ns() - began_ns;
     conn_close(mine);
     scope_wait(&both);
     p->wrong = s.wrong;
@@ -280,4 +297,36 @@ TEST(smtp_client_keeps_little_of_a_long_answer)
     }
     CHECK(p.memory.used_bytes < 16 * 1024);
     arena_free(&p.memory);
+}
+
+// ---- servers that play for time ------------------------------------------------------------------------------------
+
+TEST(smtp_client_leaves_a_server_that_never_gets_on)
+{
+    static const char *const greeting[] = {"W: 240", "S: 220-one moment", "W: 70", "S: 220 x", NULL};          // one reply has five minutes
+    static const char *const start[] = {"W: 240", "S: 220 x", "C: EHLO", "W: 240", "S: 250 x", NULL};            // slow, but it gets on
+    static const char *const endless[] = {"W: 280", "S: 220 x", "C: EHLO", "W: 280", "S: 500 what", "C: HELO", "W: 280", "S: 250 x", NULL};
+    static const char *const envelope[] = {"S: 220 x", "C: EHLO", "S: 250 x", "C: MAIL", "W: 290", "S: 250 ok", "C: RCPT", "W: 290",
+                                           "S: 250 ok", "C: RCPT", "W: 290", "S: 250 ok", NULL};
+    static const struct { const char *const *script; bool started; int minutes_max; } rows[] = {
+        {greeting, false, 6}, {start, true, 9}, {endless, false, 11}, {envelope, true, 12}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        play p = {.script = rows[i].script, .letters = 1, .recipients = 2, .body = KETCHUP};
+        played(&p);
+        CHECK_ROW((int)i, p.started == rows[i].started && p.took_ns <= minutes(rows[i].minutes_max));
+        CHECK_ROW((int)i, !p.started || (p.verdicts[0].error != E_OK && !p.verdicts[0].after_dot));
+    }
+}
+
+TEST(smtp_client_leaves_a_server_that_reads_a_byte_a_minute)
+{
+    static unsigned char many[2 << 20];
+    for (size_t i = 0; i < sizeof many; i++)
+        many[i] = (unsigned char)(i % 70 == 68 ? '\r' : i % 70 == 69 ? '\n' : 'x');
+    static const char *const script[] = {"S: 220 x", "C: EHLO", "S: 250 x", "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA",
+                                         "S: 354 go", "R: 60", NULL};
+    play p = {.script = script, .letters = 1, .recipients = 1, .body = str_of(many, sizeof many)};
+    played(&p);
+    CHECK(!p.alive && p.verdicts[0].error != E_OK && !p.verdicts[0].after_dot);
+    CHECK(p.took_ns <= minutes(5));
 }

@@ -436,6 +436,41 @@ def case_values_of_strangers_begin_no_line(i):
     assert sorted(names) == sorted([b"Return-Path", b"Received", b"Subject", b"Message-ID"]), lines
 
 
+def case_parameters_of_what_was_not_offered_are_refused(i):
+    """RFC 5321 4.1.1.11: DSN (RFC 3461) is not announced; who asks for a notice learns that none will come."""
+    with Peer(i, "hamburger.edu", "smtp") as p:
+        said = p.ask("EHLO evil.example")
+        assert b"DSN" not in said and b"SMTPUTF8" not in said, said
+        for more in ("RET=HDRS", "ENVID=x", "RET=FULL ENVID=QQ314159", "AUTH=<>", "SMTPUTF8", "HOLDFOR=1", "ENVID=a+0D+0Ab"):
+            assert re.match(rb"555 5\.|501 5\.", p.ask(f"MAIL FROM:<a@evil.example> {more}")), more
+        assert p.ask("MAIL FROM:<a@evil.example> SIZE=100 BODY=8BITMIME").startswith(b"250")
+        for more in ("NOTIFY=SUCCESS", "NOTIFY=NEVER", "ORCPT=rfc822;bob@hamburger.edu", "XDELIVERYID=1-0", "XMAILBOX=Sent"):
+            assert p.ask(f"RCPT TO:<bob@hamburger.edu> {more}").startswith(b"555 5.5.4"), more
+        assert p.ask("DATA").startswith(b"503"), "none of them was taken"
+
+
+def case_two_domains_do_not_bounce_at_each_other(i):
+    """A letter for a mailbox that is gone, from a mailbox that is gone: one bounce, and none for the bounce."""
+    env = {"NARU_DIR": i.dir, "NARU_PASSWORD": "pickles-and-ketchup"}
+    who = {"crepes.fr": "eve@crepes.fr", "hamburger.edu": "mallory@hamburger.edu"}
+
+    def bounces():
+        said = run(["curl", "-s", "--unix-socket", os.path.join(i.dir, "control.sock"), "http://naru/metrics"])[1]
+        return int(float(re.search(r"^naru_mta_bounces_total\S* (\S+)", said, re.M).group(1)))
+    for address in who.values():
+        assert run([i.naru, "account", "add", address], env=env)[0] == 0
+    before = bounces()
+    with Peer(i, "hamburger.edu", "smtp") as p:
+        envelope(p, to=who["hamburger.edu"], sender=who["crepes.fr"])
+        for address in who.values():
+            assert run([i.naru, "account", "remove", address], env=env)[0] == 0
+        assert p.ask(b"Subject: nobody is left\r\n\r\nx\r\n.\r\n").startswith(b"250")
+    ours = lambda: [l for l in json.loads(run([i.naru, "queue", "list", "--json"], env=env)[1]) if any(r["address"] in who.values() for r in l["recipients"])]
+    assert wait_for(lambda: bounces() == before + 1 and not ours()), (before, bounces(), ours())
+    time.sleep(0.5)
+    assert bounces() == before + 1 and not ours(), "a bounce bounced"
+
+
 # ---- logins -----------------------------------------------------------------------------------------------------------
 
 def case_guessers_are_slowed_down_and_hung_up_on(i):

@@ -15,6 +15,9 @@ enum {
     LMTP_BODY_BYTES_MAX = LETTER_INLINE_BYTES_MAX + 2 * CONN_IN_BYTES_MAX,
 };
 #define LMTP_IDLE_NS minutes(10)
+// Who leads nowhere is hung up on, though only our own mta gets this far.
+enum { LMTP_COMMANDS_A_LETTER_MAX = 20000 };  // of any kind before the next letter comes; a letter may have thousands of recipients
+#define LMTP_AIMLESS_NS minutes(30)          // without a letter, however polite the commands in between
 
 typedef struct {
     address     to;
@@ -34,6 +37,9 @@ typedef struct {
     int64_t    body_bytes;
     lmtp_recipient to[LMTP_RECIPIENTS_MAX];
     int        to_count;
+    int        letters, recipients, refused, aimless;        // refused: commands and recipients
+    int64_t    begun_ns, aimed_ns;
+    uint64_t   trace;                        // of the last letter
 } lmtp_session;
 
 static void reply(lmtp_session *s, int code, const char *enhanced, str text)
@@ -41,6 +47,7 @@ static void reply(lmtp_session *s, int code, const char *enhanced, str text)
     buf_clear(&s->reply);
     smtp_reply_write(&s->reply, code, enhanced, text);
     conn_put(s->c, buf_str(&s->reply));
+    s->refused += code >= 400;
 }
 
 // ---- the envelope ----------------------------------------------------------------------------------------------
@@ -57,6 +64,7 @@ static void transaction_end(lmtp_session *s)
     s->body_bytes = 0;
     buf_clear(&s->body);
     arena_reset(&s->transaction);
+    s->trace = fiber_trace() ? fiber_trace() : s->trace;
     fiber_set_trace(0);
 }
 
@@ -67,8 +75,18 @@ static void hello(lmtp_session *s)
                                  "XDELIVERYID\nXMAILBOX\nXTRACE", STR_ARG(s->m->host), (long long)s->m->size_bytes_max));
 }
 
+// RFC 5321 4.1.1.11: parameters of what was not offered are refused (DSN, RFC 3461).
+static bool parameters_allowed(lmtp_session *s, const smtp_command *q, unsigned offered)
+{
+    if (q->parameters.given & ~offered)
+        reply(s, 555, "5.5.4", S("this parameter belongs to an extension that was not offered"));
+    return !(q->parameters.given & ~offered);
+}
+
 static void mail(lmtp_session *s, const smtp_command *q)
 {
+    if (!parameters_allowed(s, q, SMTP_HAS_SIZE | SMTP_HAS_BODY | SMTP_HAS_TRACE))
+        return;
     if (s->has_sender)
         return reply(s, 503, "5.5.1", S("a letter is open already; RSET drops it"));
     if ((int64_t)q->parameters.size_bytes > s->m->size_bytes_max || q->parameters.size_bytes > INT64_MAX)
@@ -92,6 +110,8 @@ static void recipient(lmtp_session *s, const smtp_command *q)
 {
     str key;
     err e;
+    if (!parameters_allowed(s, q, SMTP_HAS_DELIVERY_ID | SMTP_HAS_MAILBOX))
+        return;
     if (!s->has_sender)
         return reply(s, 503, "5.5.1", S("MAIL comes first"));
     if (s->to_count == LMTP_RECIPIENTS_MAX)
@@ -206,6 +226,9 @@ static void data(lmtp_session *s)
 {
     if (s->to_count == 0)
         return reply(s, 503, "5.5.1", S("no valid recipients"));
+    s->letters++;
+    s->recipients += s->to_count;
+    s->aimless = 0;
     reply(s, 354, "", S("go ahead; end with a dot on a line of its own"));
     dot_reader d = {.size_bytes_max = (uint64_t)s->m->size_bytes_max};
     prefix_put(s);
@@ -226,6 +249,7 @@ static void data(lmtp_session *s)
         else
             deliver_one(s, &s->to[i], sender);
     transaction_end(s);
+    s->aimed_ns = world_now_ns(s->m->w);
 }
 
 // ---- the conversation ------------------------------------------------------------------------------------------
@@ -253,6 +277,28 @@ static void obey(lmtp_session *s, const smtp_command *q)
     }
 }
 
+// False: enough of this conversation.
+static bool goes_on(lmtp_session *s)
+{
+    int64_t left = s->aimed_ns + LMTP_AIMLESS_NS - world_now_ns(s->m->w);
+    if (s->quitting || s->c->error)
+        return false;
+    if (left > 0 && s->aimless++ < LMTP_COMMANDS_A_LETTER_MAX) {
+        conn_deadline(s->c, left < LMTP_IDLE_NS ? left : LMTP_IDLE_NS);
+        return true;
+    }
+    reply(s, 421, "4.7.0", S("this leads nowhere, closing the connection"));
+    return false;
+}
+
+static void log_conversation(lmtp_session *s)
+{
+    err e = s->c->error;
+    log_line("lmtp", LOG_INFO, "conversation", F_INT("letters", s->letters), F_INT("recipients", s->recipients), F_INT("refused", s->refused),
+             F_STR("verdict", s->quitting || e == E_EOF || !e ? S("ok") : S("broken")), F_STR("end", str_z(e ? err_name(e) : "quit")),
+             F_NS("duration_ms", world_now_ns(s->m->w) - s->begun_ns));
+}
+
 void lmtp_converse(conn *c, void *arg)
 {
     lmtp_session *s = memory_zeroed(1, sizeof *s);
@@ -263,9 +309,9 @@ void lmtp_converse(conn *c, void *arg)
     s->reply = buf_make(LMTP_MESSAGE_BYTES_MAX);
     s->body = buf_make(LMTP_BODY_BYTES_MAX);
     reply(s, 220, "", str_format(&s->msg, STR_FMT " LMTP naru", STR_ARG(s->m->host)));
-    while (!s->quitting && !c->error) {
+    s->begun_ns = s->aimed_ns = world_now_ns(s->m->w);
+    while (goes_on(s)) {
         arena_reset(&s->msg);
-        conn_deadline(c, LMTP_IDLE_NS);
         str line = conn_line(c, &s->msg, SMTP_COMMAND_LINE_MAX);
         if (line.len == 0)
             break;
@@ -276,7 +322,10 @@ void lmtp_converse(conn *c, void *arg)
         smtp_command q = smtp_command_read(str_chomp(line), &s->msg);
         obey(s, &q);
     }
+    uint64_t trace = fiber_trace() ? fiber_trace() : s->trace;
     transaction_end(s);
+    fiber_set_trace(trace);                        // the last letter's
+    log_conversation(s);
     buf_free(&s->reply);
     buf_free(&s->body);
     arena_free(&s->msg);

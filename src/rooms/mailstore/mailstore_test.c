@@ -420,3 +420,76 @@ static void resting(stage *t)
 }
 
 TEST(pop3_lets_a_client_rest_for_ten_minutes) { on_stage(8, quick, resting); }
+
+// ---- who leads nowhere ------------------------------------------------------------------------------------------
+
+// Minutes until the inside door hangs up on somebody who says this every four minutes.
+static int64_t lmtp_minutes(stage *t, const char *prelude, const char *again)
+{
+    arena a = arena_make(8 << 20);
+    int64_t began_ns = loop_now_ns();
+    conn *c = room_dial(t->r, "mailstore.lmtp");
+    conn_put(c, str_z(prelude));
+    for (int i = 0; i < 100 && !c->error; i++) {
+        conn_put(c, str_z(again));
+        conn_flush(c);
+        for (int64_t until_ns = loop_now_ns() + minutes(4); conn_wait_input(c, until_ns) == E_OK && !c->error;)
+            conn_line(c, &a, 4096);
+        arena_reset(&a);
+    }
+    conn_close(c);
+    arena_free(&a);
+    return (loop_now_ns() - began_ns) / (60 * NS_PER_S);
+}
+
+static void lmtp_loris(stage *t)
+{
+    CHECK(lmtp_minutes(t, "", "") <= 11);                             // silent
+    CHECK(lmtp_minutes(t, "LHLO x\r\n", "N") <= 13);                  // a byte every four minutes
+    CHECK(lmtp_minutes(t, "LHLO x\r\n", "NOOP\r\n") <= 35);
+    CHECK(lmtp_minutes(t, "LHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n", "x\r\n") <= 13);
+}
+
+TEST(lmtp_hangs_up_on_who_leads_nowhere) { on_stage(9, quick, lmtp_loris); }
+
+static void lmtp_oddities(stage *t)
+{
+    static const struct { const char *say, *answer; } rows[] = {
+        {"LHLO x", NULL}, {"MAIL FROM:<a@b.org> RET=HDRS", "555"}, {"MAIL FROM:<a@b.org> ENVID=x", "555"}, {"MAIL FROM:<a@b.org>", "250"},
+        {"RCPT TO:<bob@hamburger.edu> NOTIFY=NEVER", "555"}, {"RCPT TO:<bob@hamburger.edu> ORCPT=rfc822;a@b.org", "555"},
+        {"DATA", "503"}, {"RCPT TO:<bob@hamburger.edu> XMAILBOX=a+0Ab", "5"}, {"RCPT TO:<bob@hamburger.edu> XDELIVERYID=../x", "5"},
+        {"RCPT TO:<bob@hamburger.edu> XDELIVERYID=1-0", "250"}, {"DATA", "354"}, {"x\r\n.\nMAIL FROM:<evil@b.org>", "554"},
+    };
+    arena a = arena_make(1 << 20);
+    conn *c = room_dial(t->r, "mailstore.lmtp");
+    ask(c, "", &a);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        str said = ask(c, rows[i].say, &a);
+        while (!rows[i].answer && said.len > 3 && said.at[3] == '-')
+            said = ask(c, "", &a);
+        CHECK_ROW((int)i, !rows[i].answer || str_starts(said, str_z(rows[i].answer)));
+    }
+    CHECK_INT(ask(c, "", &a).len, 0);                                 // hung up: what follows is no command
+    conn_close(c);
+    c = room_dial(t->r, "mailstore.lmtp");
+    ask(c, "", &a);
+    CHECK_INT(ask(c, "GET / HTTP/1.1", &a).len, 0);
+    conn_close(c);
+    arena_free(&a);
+}
+
+TEST(lmtp_refuses_what_it_did_not_offer_and_what_smuggles) { on_stage(10, quick, lmtp_oddities); }
+
+static void for_days(stage *t)
+{
+    arena a = arena_make(1 << 20);
+    conn *c = pop3_login(t, "bob@hamburger.edu");
+    int quarters = 0;
+    while (quarters < 1000 && str_starts(ask(c, "NOOP", &a), S("+OK")) && ++quarters)
+        fiber_sleep(minutes(9));
+    CHECK(quarters >= 24 * 60 / 9 - 1 && quarters <= 24 * 60 / 9 + 2);
+    conn_close(c);
+    arena_free(&a);
+}
+
+TEST(pop3_ends_a_session_after_a_day) { on_stage(11, quick, for_days); }

@@ -39,11 +39,22 @@ static void tell(pop3_session *s, const pop3_command *q, str line)
     story_tell("pop3", STORY_IN, s->c->local, s->c->peer, told);
 }
 
+// For the next line; 0 or less: enough of this conversation.
+static int64_t patience_ns(const pop3_session *s)
+{
+    int64_t whole = minutes(s->account ? 60 * POP3_LIFE_HOURS_MAX : POP3_LOGIN_MINUTES_MAX);
+    int64_t left = s->begun_ns + whole - world_now_ns(s->m->w), usual = s->account ? POP3_IDLE_NS : POP3_LOGIN_NS;
+    return left < usual ? left : usual;
+}
+
 bool pop3_next(pop3_session *s, pop3_command *q)
 {
     while (!s->quitting && !s->c->error && s->mistakes < POP3_MISTAKES_MAX) {
         arena_reset(&s->msg);
-        conn_deadline(s->c, s->account ? POP3_IDLE_NS : POP3_LOGIN_NS);
+        int64_t patience = patience_ns(s);
+        if (patience <= 0)
+            return pop3_say_err(s, "SYS/TEMP", S("this has gone on for too long, come again")), false;
+        conn_deadline(s->c, patience);
         str line = conn_line(s->c, &s->msg, POP3_LINE_MAX);
         if (line.len == 0)
             return false;
@@ -230,12 +241,22 @@ static void obey(pop3_session *s, const pop3_command *q)
     }
 }
 
+static void log_conversation(const pop3_session *s)
+{
+    const conn *c = s->c;
+    str verdict = s->retrieved || s->removed ? S("read") : s->user.len ? S("login") : s->logins_failed ? S("refused") : S("nothing");
+    log_line("pop3", LOG_INFO, "conversation", F_ADDR("peer", &c->peer), F_STR("user", s->user), F_INT("retrieved", s->retrieved),
+             F_INT("removed", s->removed), F_INT("logins_failed", s->logins_failed), F_INT("tls", c->is_tls), F_STR("verdict", verdict),
+             F_STR("end", str_z(c->error ? err_name(c->error) : "quit")), F_NS("duration_ms", world_now_ns(s->m->w) - s->begun_ns));
+}
+
 void pop3_converse(conn *c, void *arg)
 {
     pop3_session *s = memory_zeroed(1, sizeof *s);
     pop3_command q;
     s->m = arg;
     s->c = c;
+    s->begun_ns = world_now_ns(s->m->w);
     s->conversation = arena_make(POP3_CONVERSATION_BYTES_MAX);
     s->msg = arena_make(POP3_MESSAGE_BYTES_MAX);
     s->out = buf_make(POP3_RESPONSE_MAX + 64);
@@ -244,10 +265,7 @@ void pop3_converse(conn *c, void *arg)
     pop3_say_ok(s, str_format(&s->msg, STR_FMT " POP3 naru", STR_ARG(s->m->host)));
     while (pop3_next(s, &q))
         obey(s, &q);
-    if (s->user.len || s->logins_failed)
-        log_line("mailstore", LOG_INFO, "pop3", F_ADDR("peer", &c->peer), F_STR("user", s->user),
-                 F_INT("retrieved", s->retrieved),
-                 F_INT("removed", s->removed), F_INT("logins_failed", s->logins_failed), F_INT("tls", c->is_tls));
+    log_conversation(s);
     buf_free(&s->out);
     arena_free(&s->msg);
     arena_free(&s->conversation);

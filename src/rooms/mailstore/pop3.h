@@ -8,6 +8,8 @@ enum {
     POP3_CONVERSATION_BYTES_MAX = 16 * 1024,
     POP3_MISTAKES_MAX = 20,                  // commands that are none, then the line is hung up
     POP3_COMMANDS_BEFORE_LOGIN_MAX = 50,
+    POP3_LOGIN_MINUTES_MAX = 10,             // all that comes before the login together
+    POP3_LIFE_HOURS_MAX = 24,                // of a session: its maildrop is locked for as long
     POP3_LOGINS_MAX = 5,                     // wrong passwords of one connection
 };
 
@@ -22,6 +24,7 @@ typedef struct {
     int        mistakes, logins_failed, commands_before_login;
     int        retrieved, removed;
     bool       quitting;
+    int64_t    begun_ns;
 } pop3_session;
 
 void pop3_say_ok(pop3_session *s, str text);

@@ -187,7 +187,7 @@ static err start(room *r, str *why)
     if (e == E_OK)
         e = doors_open(m, why);
     if (e == E_OK)
-        log_line("mailstore", LOG_NOTICE, "ready", F_STR("host", m->host));
+        log_line("mailstore", LOG_NOTICE, "ready", F_STR("host_name", m->host));
     return e;
 }
 

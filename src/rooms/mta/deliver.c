@@ -29,6 +29,8 @@ typedef struct {
     smtp_client *client;
     str          host;                       // whom we talk to
     int          letters;                    // sent over this connection
+    int          delivered, deferred, failed;        // recipients of these letters
+    int64_t      begun_ns;                   // of the connection, or of the attempt to have one
     smtp_verdict reach;                      // why nobody could be reached; code 5xx: never will be
     arena        memory, msg;                // conversation, message
 } delivery;
@@ -130,12 +132,28 @@ static bool reach(delivery *v)
         return true;
     arena_reset(&v->memory);
     v->reach = (smtp_verdict){0};
-    v->letters = 0;
+    v->letters = v->delivered = v->deferred = v->failed = 0;
+    v->begun_ns = world_now_ns(v->m->w);
+    v->host = (str){0};
     return v->d->local ? begin(v, room_dial(v->m->room, "mailstore.lmtp"), S("mailstore"), true) : reach_domain(v);
+}
+
+static void log_conversation(const delivery *v)
+{
+    const conn *c = v->c;
+    err e = c ? c->error : E_OK;
+    str verdict = !c ? S("unreachable") : v->delivered ? S("delivered") : v->failed ? S("failed") : v->deferred ? S("deferred") : S("nothing");
+    addr nobody = {0};
+    log_line(v->d->local ? "lmtp-out" : "smtp-out", LOG_INFO, "conversation", F_STR("domain", v->d->domain), F_STR("host_name", v->host),
+             F_ADDR("peer", c ? &c->peer : &nobody), F_INT("letters", v->letters), F_INT("delivered", v->delivered),
+             F_INT("deferred", v->deferred), F_INT("failed", v->failed), F_INT("tls", c && c->is_tls), F_STR("verdict", verdict),
+             F_STR("end", str_z(!c ? "none" : e ? err_name(e) : "quit")), F_NS("duration_ms", world_now_ns(v->m->w) - v->begun_ns));
 }
 
 static void hang_up(delivery *v, bool politely)
 {
+    if (v->client)
+        log_conversation(v);
     if (v->client && politely)
         smtp_client_quit(v->client);
     else if (v->client)
@@ -262,7 +280,7 @@ static void tell(delivery *v, const letter *l, const outcome *o)
     else if (o->state == RECIPIENT_WAITING)
         mta_count_deferred();
     log_line("mta", o->state == RECIPIENT_DELIVERED ? LOG_INFO : LOG_NOTICE, words[o->state], F_STR("from", l->from),
-             F_STR("to", l->to[o->index].address), F_STR("mailbox", l->to[o->index].mailbox), F_STR("host", v->host),
+             F_STR("to", l->to[o->index].address), F_STR("mailbox", l->to[o->index].mailbox), F_STR("host_name", v->host),
              F_INT("attempt", l->to[o->index].attempts), F_STR("reply", o->reply));
 }
 
@@ -336,6 +354,7 @@ static bool hand_over(delivery *v, letter *l, const int *which, int count, smtp_
     bool reused = v->c != NULL;
     for (;;) {
         if (!reach(v)) {
+            log_conversation(v);
             if (v->reach.code < 500 && !fiber_canceled())
                 destination_failed(v);
             all_the_same(verdicts, count, v->reach);
@@ -348,6 +367,16 @@ static bool hand_over(delivery *v, letter *l, const int *which, int count, smtp_
             return more;
         hang_up(v, false);
         reused = false;
+    }
+}
+
+// For the log's line about this conversation.
+static void count_verdicts(delivery *v, const smtp_verdict *verdicts, int count)
+{
+    for (int i = 0; i < count; i++) {
+        v->delivered += verdicts[i].code / 100 == 2;
+        v->failed += verdicts[i].code / 100 == 5;
+        v->deferred += verdicts[i].code / 100 != 2 && verdicts[i].code / 100 != 5;
     }
 }
 
@@ -379,6 +408,7 @@ static void deliver_one(delivery *v, job *j)
         queue_job_later(v->q, j, 0);
         return;
     }
+    count_verdicts(v, verdicts, count);
     if (!more || v->letters >= QUEUE_LETTERS_A_CONNECTION)
         hang_up(v, more);
     conclude(v, j, which, count, verdicts, fates);

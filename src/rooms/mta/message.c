@@ -98,8 +98,10 @@ static dot_verdict receive(message *t)
 {
     conn *c = t->s->c;
     dot_verdict verdict = DOT_MORE;
+    int64_t until_ns = world_now_ns(t->s->m->w) + minutes(60 * MTA_TEXT_HOURS_MAX);
     while (verdict == DOT_MORE) {
-        conn_deadline(c, minutes(10));                       // RFC 5321 4.5.3.2.6, with the minimum rate beside it
+        int64_t left = until_ns - world_now_ns(t->s->m->w), usual = minutes(10);     // RFC 5321 4.5.3.2.6, with the minimum rate beside it
+        conn_deadline(c, left < usual ? (left > 0 ? left : 1) : usual);
         str chunk = conn_some(c);
         if (!chunk.len)
             break;
@@ -167,6 +169,7 @@ static void store_and_answer(message *t)
     if (!lie)
         accepted(s);
     mta_count_accepted(l->size_bytes);
+    s->accepted++;
     log_line("mta", LOG_INFO, "accepted", F_STR("from", l->from), F_STR("to", l->to[0].address), F_INT("recipients", l->to_count),
              F_INT("size", l->size_bytes));
     s->letter = NULL;                                        // the spool's now

@@ -23,6 +23,9 @@ enum {
     MTA_COMMANDS_A_LETTER_MAX = 5000,    // of any kind, however polite, before the next letter comes
     MTA_AUTH_TRIES_MAX = 5,
     MTA_LETTERS_MAX = 10000,         // letters a conversation
+    MTA_AIMLESS_MINUTES_MAX = 30,    // without a letter, however polite the commands in between
+    MTA_LIFE_HOURS_MAX = 24,         // of a conversation
+    MTA_TEXT_HOURS_MAX = 2,          // of one letter behind DATA, however steadily it comes
 };
 
 typedef struct {

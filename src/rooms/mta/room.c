@@ -151,7 +151,7 @@ static err start(room *r, str *why)
     if (e == E_OK)
         e = doors_open(m, why);
     if (e == E_OK)
-        log_line("mta", LOG_NOTICE, "ready", F_STR("host", m->host), F_INT("waiting", spool_count(m->spool)));
+        log_line("mta", LOG_NOTICE, "ready", F_STR("host_name", m->host), F_INT("waiting", spool_count(m->spool)));
     return e;
 }
 

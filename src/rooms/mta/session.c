@@ -111,8 +111,22 @@ static str lower_domain(arena *a, address who)
     return address_text(a, who);
 }
 
+// Of extensions that were offered here. RFC 5321 4.1.1.11: what belongs to another one (RET, NOTIFY, ORCPT and ENVID of DSN, RFC 3461;
+// the mailstore's own) is refused, not passed over: who asked for a notice must learn that none will come.
+static bool parameters_allowed(session *s, const smtp_command *cmd)
+{
+    unsigned offered = SMTP_HAS_SIZE | SMTP_HAS_BODY | (s->submission ? SMTP_HAS_AUTH : 0) |
+                       (mta_trusts_trace(s->m, s->c) ? SMTP_HAS_TRACE : 0);
+    if (!(cmd->parameters.given & ~offered))
+        return true;
+    complain(s, 555, "5.5.4", S("This parameter belongs to an extension that was not offered here"));
+    return false;
+}
+
 static void mail(session *s, const smtp_command *cmd)
 {
+    if (!parameters_allowed(s, cmd))
+        return;
     if (!s->greeted) {
         complain(s, 503, "5.5.1", S("Say HELO or EHLO first"));
     } else if (s->letter) {
@@ -185,6 +199,8 @@ static bool recipient_allowed(session *s, address *to)
 static void rcpt(session *s, const smtp_command *cmd)
 {
     address to = cmd->path;
+    if (!parameters_allowed(s, cmd))
+        return;
     if (!s->letter) {
         complain(s, 503, "5.5.1", S("Say MAIL FROM first"));
         return;
@@ -388,10 +404,25 @@ static void story_choose(session *s, const smtp_command *cmd)
         fiber_set_trace(story_trace_new());
 }
 
+// How long the next line may take: RFC 5321 4.5.3.2.7, but no polite word every five minutes keeps a conversation for ever.
+static int64_t patience_ns(const session *s)
+{
+    int64_t now = world_now_ns(s->m->w), usual = minutes(5);
+    int64_t life = s->begun_ns + minutes(60 * MTA_LIFE_HOURS_MAX) - now, aim = s->aimed_ns + minutes(MTA_AIMLESS_MINUTES_MAX) - now;
+    int64_t least = life < aim ? life : aim;
+    return least < usual ? least : usual;
+}
+
 static void listen_to(session *s)
 {
     arena_free(&s->msg);                                 // not kept: we may wait for long
-    conn_deadline(s->c, minutes(5));                     // RFC 5321 4.5.3.2.7
+    int64_t patience = patience_ns(s);
+    if (patience <= 0) {
+        session_reply(s, 421, "4.4.2", S("This has gone on for too long, come again"));
+        s->over = true;
+        return;
+    }
+    conn_deadline(s->c, patience);
     str line = conn_line(s->c, &s->msg, SMTP_COMMAND_LINE_MAX);
     if (!line.len || s->c->error == E_EOF)
         return;
@@ -412,17 +443,29 @@ static void listen_to(session *s)
     unsigned letters = s->letters;
     obey(s, &cmd);
     s->aimless = s->letters == letters ? s->aimless + 1 : 0;
+    if (s->letters != letters)
+        s->aimed_ns = world_now_ns(s->m->w);
     if (!s->over && s->aimless >= MTA_COMMANDS_A_LETTER_MAX) {
         session_reply(s, 421, "4.7.0", S("Too many commands without a letter, closing the connection"));
         s->over = true;
     }
 }
 
+static void log_conversation(const session *s)
+{
+    const conn *c = s->c;
+    str verdict = s->accepted ? S("accepted") : s->refused ? S("refused") : S("nothing");
+    log_line(s->submission ? "submission" : "smtp", LOG_INFO, "conversation", F_ADDR("peer", &c->peer), F_STR("helo", s->helo),
+             F_STR("account", s->account), F_INT("letters", s->letters), F_INT("accepted", s->accepted), F_INT("refused", s->refused),
+             F_INT("tls", c->is_tls), F_STR("verdict", verdict), F_STR("end", str_z(c->error ? err_name(c->error) : "quit")),
+             F_NS("duration_ms", world_now_ns(s->m->w) - s->begun_ns));
+}
+
 static void converse(mta *m, conn *c, bool submission)
 {
     session s = {.m = m, .c = c, .submission = submission, .conversation = arena_make(SESSION_CONVERSATION_BYTES),
                  .msg = arena_make(SESSION_MSG_BYTES), .reply = buf_make(SESSION_REPLY_BYTES)};
-    int64_t start_ns = world_now_ns(m->w);
+    s.begun_ns = s.aimed_ns = world_now_ns(m->w);
     fiber_set_trace(story_trace_new());
     if (!c->is_tls && conn_has_input(c)) {               // spoke before the greeting: no mail program does that
         session_reply(&s, 554, "5.5.0", S("Wait for the greeting before you speak"));
@@ -433,9 +476,7 @@ static void converse(mta *m, conn *c, bool submission)
     while (!c->error && !s.over)
         listen_to(&s);
     session_forget(&s);
-    log_line(submission ? "submission" : "smtp", LOG_INFO, "conversation", F_ADDR("peer", &c->peer), F_STR("helo", s.helo),
-             F_STR("account", s.account), F_INT("letters", s.letters), F_INT("refused", s.refused), F_INT("tls", c->is_tls),
-             F_STR("end", str_z(c->error ? err_name(c->error) : "quit")), F_NS("duration_ms", world_now_ns(m->w) - start_ns));
+    log_conversation(&s);
     buf_free(&s.reply);
     arena_free(&s.msg);
     arena_free(&s.conversation);

@@ -15,8 +15,9 @@ typedef struct {
     letter *letter;                  // the transaction's, from MAIL to the end of DATA; NULL: none
     address from;
     int     to_cap;
-    unsigned errors, junk, auth_tries, letters, refused;
+    unsigned errors, junk, auth_tries, letters, accepted, refused;       // letters: that were tried
     unsigned aimless;                // commands since the last letter
+    int64_t  begun_ns, aimed_ns;     // since when it goes on; since when without a letter
 } session;
 
 // Answers, told to the story too. text: lines separated by '\n'.
