@@ -20,6 +20,7 @@ static const scenario scenarios[] = {
     {"echo", "clients of an echo over TCP and UDP, over links that lose, delay, cut and part", echo_play},
     {"journal", "many fibers append to a journal while its host crashes at random", journal_play},
     {"letter", "two mail domains in a small Internet, a hundred senders, everything goes wrong", letter_play},
+    {"tracker", "clients of a BitTorrent tracker whose host crashes again and again", tracker_play},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0], SAME_TWICE_EVERY = 50 };
 

@@ -34,6 +34,7 @@ void echo_play(trial *t);                // scenario_echo.c
 void journal_play(trial *t);             // scenario_journal.c
 
 void letter_play(trial *t);              // scenario_letter.c
+void tracker_play(trial *t);             // scenario_tracker.c
 
 // A number between both, and a time between both, by the director's chance.
 int64_t sim_between(sim *s, int64_t least, int64_t most);
