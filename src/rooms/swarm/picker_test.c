@@ -366,7 +366,8 @@ static void shadow_step(shadow *s)
 TEST(picker_keeps_its_books)
 {
     for (int run = 0; run < 40; run++) {
-        shadow s = {.b = bench_make((uint64_t)run), .chance = (uint64_t)run * 977};
+        static shadow s;                                     // large
+        s = (shadow){.b = bench_make((uint64_t)run), .chance = (uint64_t)run * 977};
         for (int i = 0; i < PEERS; i++)
             CHECK(bitfield_make(&s.b.memory, PIECES, &s.has[i]));
         for (int step = 0; step < 1500; step++) {
