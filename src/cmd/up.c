@@ -1,6 +1,7 @@
 // naru up: the real thing, one locked process a service. The supervisor reads the configuration, binds the sockets, starts the
 // processes and starts again what dies; the process "control" speaks for it.
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/quantity.h"
 #include "cmd/commands.h"
@@ -25,12 +26,24 @@ static void status_put_service(const uping *u, int row, buf *out)
                up_name(u, row), supervise_state_name(v.state), v.pid, v.restarts, (long long)((now - v.since_ns) / NS_PER_MS), v.end);
 }
 
+// naru.conf with its whole path: `naru backup` keeps it and what it names.
+static void config_put(const uping *u, buf *out)
+{
+    arena a = arena_make(16 * 1024);
+    char here[4096];
+    bool relative = u->file.len && u->file.at[0] != '/' && getcwd(here, sizeof here);
+    buf_put(out, S(", \"config\": "));
+    json_put(out, relative ? str_format(&a, "%s/" STR_FMT, here, STR_ARG(u->file)) : u->file);
+    arena_free(&a);
+}
+
 static void status_put(const uping *u, buf *out)
 {
     buf_put(out, S("{\"node\": "));
     json_put(out, u->plan.host);
     buf_put(out, S(", \"version\": \"" NARU_VERSION "\", \"directory\": "));
     json_put(out, u->plan.directory);
+    config_put(u, out);
     buf_format(out, ", \"uptime_ms\": %lld, \"services\": [", (long long)((supervise_now_ns() - u->begun_ns) / NS_PER_MS));
     const char *comma = "";
     for (int i = 0; i < UP_POLICIES; i++)

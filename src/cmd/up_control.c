@@ -2,8 +2,10 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "cmd/up_metrics.h"
 #include "cmd/up_service.h"
 #include "rt/listener.h"
+#include "rt/meter.h"
 #include "talk/control.h"
 #include "talk/http_fetch.h"
 
@@ -11,22 +13,21 @@ enum { CONNS_MAX = 64, CONNECT_S = 5, SERVICE_ANSWER_S = 60, EVENTS_MAX = 65536 
 
 static const str JSON = S("application/json");
 
-static http_result fetch(up_process *p, const char *service, str method, str target, str body, arena *msg)
+static http_result fetch(up_process *p, int number, int loop, str method, str target, str body, arena *msg)
 {
-    conn *c = conn_open_unix(up_process_world(p), up_path(up_process_plan(p), msg, "run/%s.control.sock", service),
-                             seconds(CONNECT_S));
+    conn *c = conn_open_unix(up_process_world(p), up_control_path(up_process_plan(p), number, loop, msg), seconds(CONNECT_S));
     conn_deadline(c, seconds(SERVICE_ANSWER_S));
     http_result r = http_fetch(c, method, S("naru"), target, NULL, 0, body, CONTROL_ANSWER_BYTES_MAX, msg);
     conn_close(c);
     return r;
 }
 
-static const up_service *service_named(const up_plan *plan, str name)
+static int service_named(const up_plan *plan, str name)
 {
     for (int i = 0; i < UP_POLICIES; i++)
         if (plan->services[i].wanted && plan->services[i].policy->kind && str_eq(name, str_z(plan->services[i].policy->name)))
-            return &plan->services[i];
-    return NULL;
+            return i;
+    return -1;
 }
 
 // /mta/queue is the service's own; /mta/status is what every process answers, asked of this one.
@@ -41,18 +42,27 @@ static str target_for(str target, str name)
     return target;
 }
 
+// What changes something is told to every loop of the service; the first answers.
+static http_result ask_loops(up_process *p, int number, const http_request *q, str target, arena *msg)
+{
+    bool all = !str_eq(q->method, S("GET"));
+    for (int i = up_process_plan(p)->services[number].loops - 1; i > 0 && all; i--)
+        (void)fetch(p, number, i, q->method, target, q->body, msg);
+    return fetch(p, number, 0, q->method, target, q->body, msg);
+}
+
 static void carry_on(up_process *p, const http_request *q, http_reply *reply, arena *msg)
 {
     str name = str_from(q->path, 1);
     name = str_cut(&name, '/');
-    const up_service *s = service_named(up_process_plan(p), name);
-    if (!s) {
-        control_error(reply, 404, S("nothing is here; see /status, /reload, /story, /ps, /SERVICE/metrics and /SERVICE/..."), msg);
+    int number = service_named(up_process_plan(p), name);
+    if (number < 0) {
+        control_error(reply, 404, S("nothing is here; see /status, /reload, /upgrade, /story, /ps, /metrics, /SERVICE/metrics and /SERVICE/..."), msg);
         return;
     }
-    http_result r = fetch(p, s->policy->name, q->method, target_for(q->target, name), q->body, msg);
+    http_result r = ask_loops(p, number, q, target_for(q->target, name), msg);
     if (r.error) {
-        control_error(reply, 503, str_format(msg, "%s does not answer: %s", s->policy->name, err_text(r.error)), msg);
+        control_error(reply, 503, str_format(msg, STR_FMT " does not answer: %s", STR_ARG(name), err_text(r.error)), msg);
         return;
     }
     str type = http_result_header(&r, S("Content-Type"));
@@ -61,24 +71,23 @@ static void carry_on(up_process *p, const http_request *q, http_reply *reply, ar
 
 // ---- what all services know together ----------------------------------------------------------------------------------------------
 
-static json_t *asked(up_process *p, const char *service, str target, arena *msg)
+static json_t *asked(up_process *p, int number, int loop, str target, arena *msg)
 {
-    http_result r = fetch(p, service, S("GET"), target, (str){0}, msg);
+    http_result r = fetch(p, number, loop, S("GET"), target, (str){0}, msg);
     return r.error || r.status != 200 ? NULL : json_loadb((const char *)r.body.at, (size_t)r.body.len, 0, NULL);
 }
 
-// Every service's list (of the member, or the answer itself) in one.
-static json_t *gather(up_process *p, str target, const char *member, arena *msg)
+// Every service's list (of the member, or the answer itself) in one. What belongs to a loop (each_loop) is asked of each.
+static json_t *gather(up_process *p, str target, const char *member, bool each_loop, arena *msg)
 {
     json_t *all = json_array();
     const up_plan *plan = up_process_plan(p);
-    for (int i = 0; i < UP_POLICIES; i++) {
-        if (!plan->services[i].wanted || !plan->services[i].policy->kind)
-            continue;
-        json_t *one = asked(p, plan->services[i].policy->name, target, msg);
-        json_array_extend(all, member ? json_object_get(one, member) : one);
-        json_decref(one);
-    }
+    for (int i = 0; i < UP_POLICIES; i++)
+        for (int l = 0; l < (each_loop ? plan->services[i].loops : 1) && plan->services[i].wanted && plan->services[i].policy->kind; l++) {
+            json_t *one = asked(p, i, l, target, msg);
+            json_array_extend(all, member ? json_object_get(one, member) : one);
+            json_decref(one);
+        }
     return all;
 }
 
@@ -123,9 +132,10 @@ static str last_trace(up_process *p, arena *msg)
     static const char *const services[] = {"mta", "mailstore", "resolver", "authoritative", "upper"};
     str trace = {0};
     for (size_t i = 0; i < sizeof services / sizeof *services && !trace.len; i++) {
-        if (!service_named(up_process_plan(p), str_z(services[i])))
+        int number = service_named(up_process_plan(p), str_z(services[i]));
+        if (number < 0)
             continue;
-        json_t *events = asked(p, services[i], S("/story?last"), msg);
+        json_t *events = asked(p, number, 0, S("/story?last"), msg);
         trace = str_copy(msg, str_z(json_string_value(json_object_get(json_array_get(events, 0), "trace"))));
         json_decref(events);
     }
@@ -143,7 +153,7 @@ static void story(up_process *p, const http_request *q, http_reply *reply, arena
         }
         target = str_join(msg, S("/story?trace="), trace);
     }
-    json_t *events = gather(p, target, NULL, msg), *sorted = in_order(events, msg);
+    json_t *events = gather(p, target, NULL, false, msg), *sorted = in_order(events, msg);
     answer_json(reply, sorted, msg);
     json_decref(sorted);
     json_decref(events);
@@ -151,11 +161,50 @@ static void story(up_process *p, const http_request *q, http_reply *reply, arena
 
 static void ps(up_process *p, http_reply *reply, arena *msg)
 {
-    json_t *fibers = gather(p, S("/ps"), "fibers", msg), *whole = json_object();
+    json_t *fibers = gather(p, S("/ps"), "fibers", true, msg), *whole = json_object();
     json_object_set_new(whole, "count", json_integer((json_int_t)json_array_size(fibers)));
     json_object_set_new(whole, "fibers", fibers);
     answer_json(reply, whole, msg);
     json_decref(whole);
+}
+
+// What the supervisor knows of each: ready or not, how often it was started again.
+static void put_states(up_process *p, buf *out, arena *msg)
+{
+    str answer = up_ask(p, "status", msg);
+    json_t *status = json_loadb((const char *)answer.at, (size_t)answer.len, 0, NULL), *one;
+    size_t i;
+    buf_put(out, S("# HELP naru_service_ready Whether the service's process runs and is ready\n# TYPE naru_service_ready gauge\n"));
+    json_array_foreach(json_object_get(status, "processes"), i, one)
+        buf_format(out, "naru_service_ready{service=\"%s\"} %d\n", json_string_value(json_object_get(one, "service")),
+                   str_eq(str_z(json_string_value(json_object_get(one, "state"))), S("ready")));
+    buf_put(out, S("# HELP naru_service_restarts_total Times the service died and was started again\n# TYPE naru_service_restarts_total counter\n"));
+    json_array_foreach(json_object_get(status, "processes"), i, one)
+        buf_format(out, "naru_service_restarts_total{service=\"%s\"} %lld\n", json_string_value(json_object_get(one, "service")),
+                   (long long)json_integer_value(json_object_get(one, "restarts")));
+    json_decref(status);
+}
+
+// Every process's /metrics in one.
+static void metrics(up_process *p, http_reply *reply, arena *msg)
+{
+    const up_plan *plan = up_process_plan(p);
+    metrics_page page = metrics_page_make();
+    buf own = buf_make(METRICS_BYTES_MAX), out = buf_make(METRICS_BYTES_MAX);
+    for (int i = 0; i < UP_POLICIES; i++)
+        if (plan->services[i].wanted && plan->services[i].policy->kind) {
+            http_result r = fetch(p, i, 0, S("GET"), S("/metrics"), (str){0}, msg);
+            if (!r.error && r.status == 200)
+                metrics_add(&page, plan->services[i].policy->name, r.body);
+        }
+    meters_print(&own);
+    metrics_add(&page, "control", buf_str(&own));
+    metrics_write(&page, &out);
+    put_states(p, &out, msg);
+    http_answer(reply, 200, S("text/plain; version=0.0.4; charset=utf-8"), str_copy(msg, buf_str(&out)));
+    buf_free(&out);
+    buf_free(&own);
+    metrics_page_free(&page);
 }
 
 // What the supervisor answers is "+", or "-" and why not.
@@ -192,6 +241,8 @@ static void handle(void *arg, const http_request *q, http_reply *reply, arena *m
         story(p, q, reply, msg);
     } else if (str_eq(q->path, S("/ps"))) {
         ps(p, reply, msg);
+    } else if (str_eq(q->path, S("/metrics"))) {
+        metrics(p, reply, msg);
     } else {
         carry_on(p, q, reply, msg);
     }

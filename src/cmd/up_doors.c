@@ -60,9 +60,9 @@ static bool door_bind(const up_plan *plan, int row, const up_door *d, arena *a, 
     err e = E_OK;
     for (int i = 0; i < count && !e; i++) {
         if (d->protocols & UP_TCP)
-            e = inherit_listen(w, row, at[i], 1);
+            e = inherit_listen(w, row, at[i], s->loops);
         if (!e && d->protocols & UP_UDP)
-            e = inherit_datagram(w, row, at[i], 1);
+            e = inherit_datagram(w, row, at[i], s->loops);
         addr real = addr_with_port(at[i], world_port(w, at[i].port));
         if (no_ipv6_here(at[i], e))
             e = E_OK;
@@ -96,8 +96,8 @@ bool up_inside_bind(const up_plan *plan, int row, arena *a, str *why)
     err e = E_OK;
     for (int i = 0; i < UP_INSIDE_MAX && p->inside[i] && !e; i++)
         e = inherit_unix(row, up_path(plan, a, "run/%s.sock", p->inside[i]), inside_group(), &peers);
-    if (!e && p->kind)
-        e = inherit_unix(row, up_path(plan, a, "run/%s.control.sock", p->name), inside_group(), &control);
+    for (int i = 0; i < plan->services[row].loops && p->kind && !e; i++)
+        e = inherit_unix(row, up_control_path(plan, row, i, a), inside_group(), &control);
     if (!e && !p->kind)
         e = inherit_unix(row, up_path(plan, a, "control.sock"), 0, &nobody);
     if (e)

@@ -15,6 +15,7 @@
 #include "rooms/resolver/resolver.h"
 #include "rooms/tracker/tracker.h"
 #include "rooms/upper/upper.h"
+#include "rt/loop.h"
 #include "rt/own_dir.h"
 
 enum { PLAN_MEMORY_BYTES_MAX = 64 << 20, SETTINGS_BYTES_MAX = 1 << 20, PATH_BYTES_MAX = 80, HOST_BYTES_MAX = 256 };
@@ -204,11 +205,24 @@ static str fixed_part(up_plan *plan, const up_service *s)
     return text;
 }
 
+// `loops N` or `loops auto`: one a core.
+static int loops_of(up_plan *plan, const up_service *s)
+{
+    const statement *wanted = s->policy->kind->every_loop ? config_find(up_settings(s, &plan->memory), "loops") : NULL;
+    int64_t number = 1;
+    if (wanted && str_eq(wanted->words[1], S("auto")))
+        number = loops_advised();
+    else if (wanted && !str_to_i64(wanted->words[1], &number))
+        return 0;
+    return number < 1 ? 0 : number > UP_LOOPS_MAX ? UP_LOOPS_MAX : (int)number;
+}
+
 static bool service_take(up_plan *plan, const statement *root, int number, config_error *error)
 {
     up_service *s = &plan->services[number];
     s->policy = &up_policies[number];
     s->wanted = is_wanted(root, number);
+    s->loops = 1;
     if (!s->policy->kind)
         return true;
     buf out = buf_make(SETTINGS_BYTES_MAX);
@@ -222,6 +236,9 @@ static bool service_take(up_plan *plan, const statement *root, int number, confi
     if (!whole || !config_check(whole, s->policy->kind->settings, &plan->memory, error))
         return fail(plan, block, error, str_format(&plan->memory, "%s: " STR_FMT, s->policy->name, STR_ARG(error->text)));
     s->fixed = fixed_part(plan, s);
+    s->loops = loops_of(plan, s);
+    if (s->loops == 0)
+        return fail(plan, config_find(block, "loops"), error, S("loops: a number from 1 to 16, or auto: one a core"));
     return true;
 }
 
@@ -284,6 +301,12 @@ int up_door_addresses(const up_plan *plan, const up_service *s, const up_door *d
     if (!s->policy->here_only)
         out[count++] = (addr){.family = 6, .port = port};
     return count;
+}
+
+char *up_control_path(const up_plan *plan, int number, int which, arena *a)
+{
+    const char *name = plan->services[number].policy->name;
+    return which ? up_path(plan, a, "run/%s.%d.control.sock", name, which) : up_path(plan, a, "run/%s.control.sock", name);
 }
 
 int up_files(const up_service *s, str out[UP_FILES_MAX], arena *a)

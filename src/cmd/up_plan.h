@@ -8,6 +8,7 @@ enum {
     UP_USER_FIRST = 60810,               // started as root: service number n runs as user and group UP_USER_FIRST + n
     UP_GROUP_ALL = 60800,                // the group whose members may knock on inside doors
     UP_DESCRIPTORS_MAX = 65536,
+    UP_LOOPS_MAX = 16,
 };
 
 typedef enum { UP_TCP = 1, UP_UDP = 2 } up_protocol;
@@ -38,6 +39,7 @@ typedef struct {
     bool             wanted;
     str              settings;           // its block as text, with what the host adds; checked
     str              fixed;              // the part that cannot change while it runs
+    int              loops;              // its setting `loops`; 1 for rooms that have no choice
 } up_service;
 
 typedef struct {
@@ -66,6 +68,8 @@ const statement *up_settings(const up_service *s, arena *a); // the service's bl
 // The files that only it may read and that it may read again at a reload: certificate and key. Returns how many; texts live in the arena.
 enum { UP_FILES_MAX = 2 };
 int    up_files(const up_service *s, str out[UP_FILES_MAX], arena *a);
+// Where one of the service's loops answers control.
+char  *up_control_path(const up_plan *plan, int number, int which, arena *a);
 // What the guard lets the service touch; texts live in the arena.
 guard_policy up_guard(const up_plan *plan, int number, arena *a);
 char  *up_path(const up_plan *plan, arena *a, const char *format, ...) __attribute__((format(printf, 3, 4)));   // below directory

@@ -16,7 +16,7 @@ void up_plan_write(const up_plan *plan, buf *out)
         buf_format(out, "port %u %u\n", plan->ports[i].well_known, plan->ports[i].real);
     for (int i = 0; i < UP_POLICIES; i++) {
         const up_service *s = &plan->services[i];
-        buf_format(out, "service %s %d %td %td\n", s->policy->name, s->wanted, s->settings.len, s->fixed.len);
+        buf_format(out, "service %s %d %td %td %d\n", s->policy->name, s->wanted, s->settings.len, s->fixed.len, s->loops);
         buf_put(out, s->settings);
         buf_put(out, s->fixed);
     }
@@ -44,11 +44,13 @@ static bool service_read(up_plan *plan, str line, str *text)
     str name = str_word(&line);
     bool wanted = number(&line, 1, &good) != 0;
     int64_t settings = number(&line, text->len, &good), fixed = number(&line, text->len, &good);
+    int loops = (int)number(&line, UP_LOOPS_MAX, &good);
     str both[2] = {piece(text, settings, &good), {0}};
     both[1] = piece(text, fixed, &good);
     for (int i = 0; i < UP_POLICIES; i++)
         if (str_eq(name, str_z(up_policies[i].name))) {
             plan->services[i].wanted = wanted;
+            plan->services[i].loops = loops;
             plan->services[i].settings = str_copy(&plan->memory, both[0]);
             plan->services[i].fixed = str_copy(&plan->memory, both[1]);
             return good;

@@ -35,6 +35,9 @@ static const char *too_much(const uping *u)
     for (int i = 0; i < UP_POLICIES; i++)
         if (a->services[i].wanted != b->services[i].wanted)
             return "services are added and removed by a new start of `naru up`";
+    for (int i = 0; i < UP_POLICIES; i++)
+        if (a->services[i].loops != b->services[i].loops)
+            return "loops change by a new start of `naru up`";
     return NULL;
 }
 
@@ -114,7 +117,8 @@ static bool doors_mark(uping *u, const up_plan *plan, int row)
 static void take_back(uping *u)
 {
     for (int i = 0; i < UP_POLICIES; i++) {
-        if (!u->concerned[i] || !u->taken[i])
+        bool half = u->reload_step == RELOAD_APPLY && !u->restarted[i];      // one of its loops may have taken them
+        if (!u->concerned[i] || !(u->taken[i] || half))
             continue;
         u->plan.services[i] = u->before[i];
         if (!u->restarted[i])

@@ -1,37 +1,12 @@
-#include "cmd/up_service.h"
-
 #include <stdio.h>
 
-#include "base/must.h"
+#include "cmd/up_process.h"
 #include "rt/inherit.h"
 #include "rt/log.h"
-#include "rt/loop.h"
 #include "rt/worker.h"
 #include "talk/control.h"
 
-enum {
-    PROCESS_MEMORY_BYTES_MAX = 16 << 20, SETTINGS_BYTES_MAX = 1 << 20, LINE_BYTES_MAX = 256, ANSWER_BYTES_MAX = 256 * 1024,
-    WORKERS = 2, FINISH_S = 5,           // conversations may go on for so long after SIGTERM
-    REPLACED_FINISH_S = 10,              // ... and for so long when another process takes the place (UP_FINISH_S of the supervisor)
-    ASK_S = 55,
-};
-
-struct up_process {
-    const up_plan    *plan;
-    const up_service *service;
-    service_ends      ends;
-    int               number, code;
-    arena             memory, reloaded;
-    world            *world;
-    node              node;
-    room             *room;
-    conn             *channel;
-    gate              ending, answered;
-    bool              end, replaced;
-    turn              asking;
-    str              *answer;            // where the answer that is waited for goes
-    arena            *answer_memory;
-};
+enum { MESSAGE_BYTES_MAX = 1 << 20, LINE_BYTES_MAX = 256, WORKERS = 2, ASK_S = 55 };
 
 // ---- the channel --------------------------------------------------------------------------------------------------------------
 
@@ -48,16 +23,6 @@ static void tell(up_process *p, const char *word, str text)
     conn_flush(p->channel);
 }
 
-static bool settings_read(up_process *p, str text, arena *a, const statement **out, str *why)
-{
-    config_error error;
-    *out = config_parse(str_z(p->service->policy->name), str_copy(a, text), a, config_include_keep, NULL, &error);
-    bool good = *out && config_check(*out, p->service->policy->kind->settings, a, &error);
-    if (!good)
-        *why = error.text;
-    return good;
-}
-
 // Files that we may not open any more come as descriptors; whoever opens their path finds the newest.
 static void files_take(up_process *p)
 {
@@ -67,36 +32,18 @@ static void files_take(up_process *p)
         inherit_file_as(p->number, path, fd);
 }
 
-// Would the room take these settings? Nothing changes.
-static void check(up_process *p, str text)
+static void settings_take(up_process *p, up_order order, str text)
 {
-    arena a = arena_make(PROCESS_MEMORY_BYTES_MAX);
-    const statement *settings;
     str why = {0};
-    const room_kind *kind = p->service->policy->kind;
-    files_take(p);
-    if (settings_read(p, text, &a, &settings, &why) && (!kind->check || kind->check(p->room, settings, &why) == E_OK))
-        tell(p, "fine", (str){0});
-    else
-        tell(p, "refused", why.len ? why : S("the service would not take it"));
-    arena_free(&a);
-}
-
-static void reload(up_process *p, str text)
-{
-    arena a = arena_make(PROCESS_MEMORY_BYTES_MAX);
-    const statement *settings;
-    str why = {0};
-    const room_kind *kind = p->service->policy->kind;
-    if (settings_read(p, text, &a, &settings, &why) && kind->reload && kind->reload(p->room, settings, &why) == E_OK) {
-        arena_free(&p->reloaded);                        // the room may look at the newest settings only
-        p->reloaded = a;
-        log_line(kind->name, LOG_NOTICE, "reloaded");
-        tell(p, "reloaded", (str){0});
+    if (order == UP_ORDER_CHECK)
+        files_take(p);
+    if (!up_loops_order(p, order, text, &why)) {
+        tell(p, "refused", why.len ? why : S("the service does not take it"));
         return;
     }
-    tell(p, "refused", why.len ? why : S("the service did not take it"));
-    arena_free(&a);
+    if (order == UP_ORDER_RELOAD)
+        log_line(p->service->policy->name, LOG_NOTICE, "reloaded");
+    tell(p, order == UP_ORDER_CHECK ? "fine" : "reloaded", (str){0});
 }
 
 static void end_now(up_process *p, bool replaced)
@@ -119,15 +66,15 @@ static bool message_take(up_process *p, str line, arena *a)
 {
     int64_t length;
     str word = str_word(&line);
-    if (!str_to_i64(str_trim(line), &length) || length < 0 || length > SETTINGS_BYTES_MAX)
+    if (!str_to_i64(str_trim(line), &length) || length < 0 || length > MESSAGE_BYTES_MAX)
         return false;
     unsigned char *body = arena_array(a, unsigned char, (size_t)length + 1);
     if (!body || !conn_read(p->channel, body, (size_t)length))
         return false;
     if (str_eq(word, S("settings")))
-        reload(p, str_of(body, (size_t)length));
+        settings_take(p, UP_ORDER_RELOAD, str_of(body, (size_t)length));
     else if (str_eq(word, S("check")))
-        check(p, str_of(body, (size_t)length));
+        settings_take(p, UP_ORDER_CHECK, str_of(body, (size_t)length));
     else if (str_eq(word, S("finish")))
         end_now(p, true);
     else
@@ -139,7 +86,7 @@ static void listen_to_supervisor(void *arg)
 {
     up_process *p = arg;
     for (bool more = true; more; ) {
-        arena a = arena_make(4 * SETTINGS_BYTES_MAX);
+        arena a = arena_make(4 * MESSAGE_BYTES_MAX);
         str line = conn_line(p->channel, &a, LINE_BYTES_MAX);
         more = str_ends(line, S("\n")) && message_take(p, str_chomp(line), &a);
         arena_free(&a);
@@ -154,12 +101,13 @@ static void listen_to_signals(void *arg)
     end_now(p, false);
 }
 
-// A loop that turns says so; one that hangs is silent.
+// Loops that turn say so; one that hangs is silent.
 static void beat(void *arg)
 {
     up_process *p = arg;
     while (fiber_sleep(p->plan->watch_ns / SUPERVISE_BEATS) == E_OK)
-        tell(p, "alive", (str){0});
+        if (up_loops_alive(p))
+            tell(p, "alive", (str){0});
 }
 
 str up_ask(up_process *p, const char *question, arena *a)
@@ -183,17 +131,6 @@ const up_plan *up_process_plan(const up_process *p) { return p->plan; }
 
 // ---- its life -------------------------------------------------------------------------------------------------------------------
 
-static err room_start(up_process *p, str *why)
-{
-    const char *name = p->service->policy->name;
-    err e = control_open_at(&p->node, up_path(p->plan, &p->memory, "run/%s.control.sock", name));
-    if (e) {
-        *why = S("cannot open its control socket");
-        return e;
-    }
-    return node_add(&p->node, p->service->policy->kind, up_settings(p->service, &p->memory), &p->room, why);
-}
-
 static void serve_until_end(up_process *p)
 {
     SCOPE(ears, 0, 3);
@@ -203,30 +140,45 @@ static void serve_until_end(up_process *p)
         scope_go(&ears, "heart", beat, p);
     while (!p->end && gate_wait(&p->ending, NEVER_NS, "the end") == E_OK)
         ;
-    doors_drain(loop_now_ns() + seconds(p->replaced ? REPLACED_FINISH_S : FINISH_S), p->replaced);
 }
 
-static void play(void *arg)
+static void play(up_process *p)
 {
-    up_process *p = arg;
     sock *s;
-    str why = {0};
+    up_loop *own = &p->loops[0];
     if (sock_adopt(p->world, p->ends.channel, &s) != E_OK)
         return;
     p->channel = conn_of(s, (addr){0}, (addr){0});
-    err e = node_start(&p->node, p->world, p->plan->host, p->plan->directory);
-    p->node.inside_directory = str_z(up_path(p->plan, &p->memory, "run"));
-    if (!e)
-        e = p->service->policy->kind ? room_start(p, &why) : up_control_serve(p, &p->node.scope, &why);
-    if (e) {
-        tell(p, "failed", why.len ? why : str_z(err_text(e)));
-        p->code = 1;
-    } else {
+    err e = up_loop_start(own, &own->why);
+    if (!e && !p->service->policy->kind)
+        e = up_control_serve(p, &own->node.scope, &own->why);
+    own->good = e == E_OK;
+    if (e && !own->why.len)
+        own->why = str_z(err_text(e));
+    atomic_store(&own->loop, loop_here());               // the others go on
+    str why = {0};
+    if (up_loops_started(p, &why)) {
         tell(p, "ready", (str){0});
         serve_until_end(p);
+    } else {
+        tell(p, "failed", why);
+        p->code = 1;
     }
-    node_stop(&p->node);
+    up_loops_order(p, UP_ORDER_END, (str){0}, &why);
     conn_close(p->channel);
+}
+
+static void loop_first(void *arg, int number)
+{
+    up_process *p = arg;
+    inherit_share(number);
+    fiber_world(p->world);
+    if (number == 0) {
+        play(p);
+    } else {
+        atomic_store(&p->loops[number].loop, loop_here());
+        up_loop_run(&p->loops[number]);
+    }
 }
 
 // Private keys and certificates are opened now, as who we still are; afterwards no path leads to them.
@@ -263,20 +215,28 @@ int up_service_run(const up_plan *plan, int number, service_ends ends)
     static up_process process;                   // one a process
     up_process *p = &process;
     *p = (up_process){.plan = plan, .service = &plan->services[number], .ends = ends, .number = number,
-                      .memory = arena_make(PROCESS_MEMORY_BYTES_MAX)};
+                      .memory = arena_make(UP_PROCESS_MEMORY_BYTES_MAX)};
+    p->count = p->service->loops;
+    p->at_work = p->count - 1;
+    for (int i = 0; i < p->count; i++) {
+        p->loops[i].process = p;
+        p->loops[i].number = i;
+        p->loops[i].memory = arena_make(UP_PROCESS_MEMORY_BYTES_MAX);
+    }
     keys_open(p, number);
     inherit_seal(number);
     if (!guard_take(p, number))
         return 1;
     workers_start(WORKERS);
-    loop_driver *driver = driver_linux_new();
     p->world = up_world(plan, plan->host);
-    if (loop_run(driver, p->world, play, p) != E_OK)
+    if (loops_run(p->count, p->world, loop_first, p) != E_OK)
         p->code = 1;
-    driver_linux_free(driver);
     workers_stop();
     world_linux_free(p->world);
-    arena_free(&p->reloaded);
+    for (int i = 0; i < p->count; i++) {
+        arena_free(&p->loops[i].reloaded);
+        arena_free(&p->loops[i].memory);
+    }
     arena_free(&p->memory);
     return p->code;
 }

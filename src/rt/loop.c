@@ -266,6 +266,12 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
+int loops_advised(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > LOOPS_MAX ? LOOPS_MAX : (int)n;
+}
+
 err loops_run(int count, world *w, void (*first)(void *arg, int number), void *arg)
 {
     must(count > 0 && count <= LOOPS_MAX);

@@ -36,6 +36,7 @@ void         driver_linux_free(loop_driver *d);
 // number 0 .. count-1, at most LOOPS_MAX. E_LIMIT when a thread or its first stack cannot be had; the others run all
 // the same.
 enum { LOOPS_MAX = 256 };
+int loops_advised(void);                               // one a processor
 err loops_run(int count, world *w, void (*first)(void *arg, int number), void *arg);
 
 // SIGINT and SIGTERM (signalfd): parks until one comes; returns its number, 0 when canceled. SIGHUP comes here too.

@@ -77,7 +77,7 @@ class Up:
         """naru.conf; with a zone the resolver listens elsewhere than the authoritative server."""
         ports = "; ".join(f"{name} {port}" for name, port in self.port.items())
         domain = f"domain club.test {{ zone {zone} }}\n" if zone else "domain club.test\n"
-        apart = "" if not zone else "authoritative { listen 127.0.0.1 }\n" + ("" if "resolver {" in more else "resolver { listen 127.0.0.2 }\n")
+        apart = "" if not zone else ("" if "authoritative {" in more else "authoritative { listen 127.0.0.1 }\n") + ("" if "resolver {" in more else "resolver { listen 127.0.0.2 }\n")
         upper = "" if "upper {" in more else "upper { }\n"
         with open(self.config, "w") as f:
             f.write(f"host mx.club.test\naddress 127.0.0.1\nports {{ {ports} }}\n{domain}{mailstore}{upper}{more}{apart}")

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+import loops
 import reload
 import upgrade
 from machine import (ANSWERS, NARU, PASSWORD, PATIENCE_S, WHO, Up, check, counts, letter_count, letter_send, skipped, smtp_answers, upper)
@@ -258,6 +259,7 @@ def main():
         up.end()
     hung_service_is_noticed()
     reload.cases()
+    loops.cases()
     upgrade.cases()
     supervisor_is_killed()
     if os.geteuid() == 0:

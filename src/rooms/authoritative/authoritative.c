@@ -24,6 +24,9 @@ enum {
 static const setting settings[] = {
     {.key = "zone", .type = SETTING_LIST, .min = 2, .max = 2, .repeated = true, .reloadable = true,
      .help_en = "zone NAME FILE: a zone and its master file (RFC 1035)", .help_ko = "zone 이름 파일: 영역과 그 마스터 파일 (RFC 1035)"},
+    {.key = "loops", .type = SETTING_TEXT, .fallback = "1",
+     .help_en = "threads that serve side by side under `naru up`: a number, or auto: one a processor",
+     .help_ko = "`naru up`에서 나란히 일하는 스레드 수: 숫자, 또는 auto(프로세서마다 하나)"},
     {.key = "listen", .type = SETTING_ADDRESS, .repeated = true,
      .help_en = "address to answer on (default: all of the host's)", .help_ko = "응답할 주소 (기본: 호스트의 모든 주소)"},
     {.key = "recurse", .type = SETTING_PREFIX, .repeated = true, .reloadable = true,

@@ -14,6 +14,9 @@ enum {
 };
 
 static const setting settings[] = {
+    {.key = "loops", .type = SETTING_TEXT, .fallback = "1",
+     .help_en = "threads that serve side by side under `naru up`: a number, or auto: one a processor",
+     .help_ko = "`naru up`에서 나란히 일하는 스레드 수: 숫자, 또는 auto(프로세서마다 하나)"},
     {.key = "port", .type = SETTING_INT, .fallback = "12000", .min = 1, .max = 65535,
      .help_en = "UDP and TCP port", .help_ko = "UDP와 TCP 포트"},
     {.key = "idle", .type = SETTING_DURATION, .fallback = "10m", .min = NS_PER_S, .max = 24 * 3600 * NS_PER_S,
