@@ -111,6 +111,62 @@ err linux_datagram_connect(sock *base, addr to)
     return E_OK;
 }
 
+enum { GROUP_HOPS = 4 };                     // of 239.192/14 and ff15::/16: a site's own networks, not the world
+
+static addr own_address(const world *w, int family)
+{
+    for (int i = 0; i < w->address_count; i++)
+        if (w->addresses[i].family == family)
+            return w->addresses[i];
+    return (addr){.family = (uint8_t)family};
+}
+
+static bool group_join_4(int fd, addr group, addr own)
+{
+    struct ip_mreq join;
+    int hops = GROUP_HOPS;
+    memcpy(&join.imr_multiaddr, group.ip, 4);
+    memcpy(&join.imr_interface, own.ip, 4);
+    return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &join, sizeof join) == 0 &&
+           setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &join.imr_interface, sizeof join.imr_interface) == 0 &&
+           setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &hops, sizeof hops) == 0;
+}
+
+static bool group_join_6(int fd, addr group)
+{
+    struct ipv6_mreq join = {0};
+    int hops = GROUP_HOPS;
+    memcpy(&join.ipv6mr_multiaddr, group.ip, 16);
+    return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &join, sizeof join) == 0 &&
+           setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof hops) == 0;
+}
+
+// Bound to the group itself: nothing else can arrive, and the kernel chooses our address as the source.
+err linux_datagram_group(world *w, addr group, sock **out)
+{
+    struct sockaddr_storage at;
+    int yes = 1, fd = linux_socket(group.family, SOCK_DGRAM);
+    if (fd < 0)
+        return errno_err(errno);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    group.port = world_port(w, group.port);
+    socklen_t size = sockaddr_of(group, &at);
+    bool joined = bind(fd, (struct sockaddr *)&at, size) == 0 &&
+                  (group.family == 4 ? group_join_4(fd, group, own_address(w, 4)) : group_join_6(fd, group));
+    linux_sock *s;
+    err e = joined ? E_OK : errno == ENODEV ? E_UNREACHABLE : errno_err(errno);
+    if (e)
+        close(fd);
+    else
+        e = linux_sock_new(w, fd, false, group.family, &s);
+    if (e)
+        return e;
+    s->base.writable = true;
+    learn_address(s);
+    *out = &s->base;
+    return E_OK;
+}
+
 // ---- receiving ------------------------------------------------------------------------------------------------------------
 
 static void local_from_control(linux_sock *s, struct msghdr *m, addr *local)

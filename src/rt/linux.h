@@ -72,6 +72,7 @@ err  linux_bind(world *w, int fd, addr at);
 
 err linux_datagram(world *, addr, bool, sock **);
 err linux_datagram_connect(sock *, addr);
+err linux_datagram_group(world *, addr, sock **);
 err linux_receive(sock *, datagram *, int, int *);
 err linux_send(sock *, const datagram *, int, int *);
 

@@ -328,6 +328,36 @@ FIBER_TEST(batches_of_datagrams_arrive)
     sock_close(door);
 }
 
+// Two worlds of this machine join a group of their own; each hears both.
+FIBER_TEST(a_group_reaches_all_who_joined_it)
+{
+    addr one = addr_v4(0x7f000001, 0), two = addr_v4(0x7f000002, 0), group;
+    world *a = world_linux_new(S("a"), &one, 1), *b = world_linux_new(S("b"), &two, 1);
+    sock *from = NULL, *to = NULL;
+    unsigned char bytes[64];
+    datagram out = {.at = (unsigned char *)(uintptr_t)"hello", .len = 5, .size = 5}, in = {.at = bytes, .size = sizeof bytes};
+    int n = 0;
+    CHECK(addr_parse(S("239.192.152.77:26771"), 0, &group));
+    out.peer = group;
+    err e = sock_datagram_group(a, group, &from), f = sock_datagram_group(b, group, &to);
+    if (e == E_UNSUPPORTED || e == E_UNREACHABLE) {
+        test_skip("this machine has no multicast on its loopback interface");
+    } else {
+        CHECK(e == E_OK && f == E_OK);
+        CHECK_INT(sock_send(from, &out, 1, &n), E_OK);
+        for (err w = E_AGAIN; w == E_AGAIN; )
+            if ((w = sock_receive(to, &in, 1, &n)) == E_AGAIN && sock_wait(to, WAIT_READ, world_now_ns(b) + seconds(5)) != E_OK)
+                break;
+        CHECK(n == 1 && in.len == 5 && in.peer.port == group.port && addr_is_loopback(in.peer));
+    }
+    if (from)
+        sock_close(from);
+    if (to)
+        sock_close(to);
+    world_linux_free(a);
+    world_linux_free(b);
+}
+
 FIBER_TEST(a_connected_datagram_socket_hears_the_refusal)
 {
     sock *gone, *client;

@@ -150,6 +150,25 @@ err sim_datagram_connect(sock *base, addr to)
     return E_OK;
 }
 
+static bool is_group(addr a) { return a.family == 4 ? a.ip[0] >> 4 == 14 : a.family == 6 && a.ip[0] == 0xff; }
+
+err sim_datagram_group(world *w, addr group, sock **out)
+{
+    sim_machine *h = host_of(w);
+    addr own;
+    group.port = world_port(w, group.port);
+    if (!h->up)
+        return E_CRASHED;
+    if (!is_group(group) || sim_source(h, group, SOCK_DATAGRAM, &own) != E_OK)
+        return E_UNREACHABLE;
+    datagram_sock *d = memory_zeroed(1, sizeof *d);
+    sim_sock_init(&d->socket, h, SOCK_DATAGRAM, group, true);
+    d->socket.base.writable = true;
+    list_init(&d->arrived);
+    *out = &d->socket.base;
+    return E_OK;
+}
+
 err sim_receive(sock *base, datagram *v, int count, int *got)
 {
     datagram_sock *d = datagram_sock_of(base);
@@ -179,6 +198,34 @@ err sim_receive(sock *base, datagram *v, int count, int *got)
     return E_AGAIN;
 }
 
+static void flight_to(datagram_sock *d, addr source, addr target, sim_machine *to, const datagram *out)
+{
+    sim_machine *h = d->socket.host;
+    sim *s = h->sim;
+    if (!to || (h != to && dice_chance(&s->network, sim_link_of(s, h, to).lose_per_million))) {
+        s->figures.datagrams_lost++;
+        return;
+    }
+    flight *f = memory_new(sizeof *f + out->len);
+    *f = (flight){.event.run = flight_arrives, .sim = s, .from = h, .to = to, .sender = d->socket.number,
+                  .source = source, .target = target, .len = out->len};
+    if (out->len)
+        memcpy(f->bytes, out->at, out->len);
+    list_append(&s->flights, &f->link);
+    int64_t leaves = h == to ? 0 : sim_line_datagram(h, out->len);
+    sim_at(s, &f->event, sim_arrival(s, h, to, out->len) + leaves);
+}
+
+static bool has_joined(sim_machine *h, addr group)
+{
+    for (list_link *l = list_first(&h->sockets); l; l = list_next(&h->sockets, l)) {
+        const sim_sock *s = LIST_OF(l, sim_sock, of_host);
+        if (s->kind == SOCK_DATAGRAM && sock_alive(s) && addr_eq(s->local, group))
+            return true;
+    }
+    return false;
+}
+
 static err flight_start(datagram_sock *d, const datagram *out)
 {
     sim_machine *h = d->socket.host;
@@ -189,7 +236,7 @@ static err flight_start(datagram_sock *d, const datagram *out)
     addr source = d->socket.local;
     if (out->local.family)
         source = addr_with_port(out->local, source.port);
-    if (addr_is_any(source)) {
+    if (addr_is_any(source) || is_group(source)) {
         addr own;
         err e = sim_source(h, target, SOCK_DATAGRAM, &own);
         if (e)
@@ -199,19 +246,11 @@ static err flight_start(datagram_sock *d, const datagram *out)
     if (source.family != target.family || out->len > DATAGRAM_LEN_MAX)
         return E_UNREACHABLE;
     s->figures.datagrams_sent++;
-    sim_machine *to = sim_host_at(s, h, target);
-    if (!to || (h != to && dice_chance(&s->network, sim_link_of(s, h, to).lose_per_million))) {
-        s->figures.datagrams_lost++;
-        return E_OK;
-    }
-    flight *f = memory_new(sizeof *f + out->len);
-    *f = (flight){.event.run = flight_arrives, .sim = s, .from = h, .to = to, .sender = d->socket.number,
-                  .source = source, .target = target, .len = out->len};
-    if (out->len)
-        memcpy(f->bytes, out->at, out->len);
-    list_append(&s->flights, &f->link);
-    int64_t leaves = h == to ? 0 : sim_line_datagram(h, out->len);
-    sim_at(s, &f->event, sim_arrival(s, h, to, out->len) + leaves);
+    if (!is_group(target))
+        flight_to(d, source, target, sim_host_at(s, h, target), out);
+    for (int i = 0; is_group(target) && i < s->host_count; i++)
+        if (has_joined(s->hosts[i], target))
+            flight_to(d, source, target, s->hosts[i], out);
     return E_OK;
 }
 

@@ -157,6 +157,7 @@ void sim_streams_free(sim *s);
 // sim_datagram.c
 err  sim_datagram(world *w, addr at, bool share_port, sock **out);
 err  sim_datagram_connect(sock *s, addr to);
+err  sim_datagram_group(world *w, addr group, sock **out);
 err  sim_receive(sock *s, datagram *v, int count, int *got);
 err  sim_send(sock *s, const datagram *v, int count, int *sent);
 void sim_datagram_close(sim_sock *s);

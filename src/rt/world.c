@@ -83,6 +83,8 @@ err sock_datagram(world *w, addr at, bool share_port, sock **out)
     return w->operations->datagram(w, at, share_port, out);
 }
 
+err sock_datagram_group(world *w, addr group, sock **out) { return w->operations->datagram_group(w, group, out); }
+
 // Readiness is remembered by edges: an operation that found nothing clears the memory, the driver sets it again.
 static err read_edge(sock *s, err e)
 {

@@ -73,6 +73,10 @@ typedef struct {
 enum { DATAGRAM_BATCH_MAX = 32 };
 err  sock_datagram(world *w, addr at, bool share_port, sock **out);    // port 0: a random port by the world's chance, whole range
 err  sock_datagram_connect(sock *s, addr to);                          // then only `to` is heard; E_REFUSED shows on receive
+// A multicast group with its port, which other programs of this machine may have joined too: hears what anybody sends there,
+// its own included; what is sent to the group goes out once, from the node's own address, and no farther than the next few
+// networks. In the simulator it reaches every host that has joined and is not cut off. E_UNSUPPORTED, E_UNREACHABLE: no multicast.
+err  sock_datagram_group(world *w, addr group, sock **out);
 err  sock_receive(sock *s, datagram *v, int count, int *got);          // up to DATAGRAM_BATCH_MAX; E_AGAIN
 err  sock_send(sock *s, const datagram *v, int count, int *sent);      // E_AGAIN
 
@@ -157,6 +161,7 @@ typedef struct world_operations {
     bool    (*peer_closed)(sock *);
     err     (*datagram)(world *, addr, bool, sock **);
     err     (*datagram_connect)(sock *, addr);
+    err     (*datagram_group)(world *, addr, sock **);
     err     (*receive)(sock *, datagram *, int, int *);
     err     (*send)(sock *, const datagram *, int, int *);
     err     (*open)(world *, const char *, int, unsigned, file **);

@@ -37,11 +37,11 @@ static addr host_address6(int host)
     return x;
 }
 
-typedef struct { world *world; str path; } folder;
+typedef struct { world *world; str path; } table_place;
 
-static void folder_make(void *arg)
+static void place_make(void *arg)
 {
-    const folder *f = arg;
+    const table_place *f = arg;
     char path[64];
     snprintf(path, sizeof path, STR_FMT, STR_ARG(f->path));
     CHECK_INT(dir_make(f->world, path, 0700), E_OK);
@@ -63,8 +63,8 @@ static void host_life(void *arg)
             if (n->with_router6)
                 settings.routers[settings.router_count++] = str_z(net->router6);
             settings.directory = str_format(&net->memory, "/data%d", i);
-            folder f = {net->hosts[host], settings.directory};
-            work(folder_make, &f);
+            table_place f = {net->hosts[host], settings.directory};
+            work(place_make, &f);
             CHECK_INT(dht_start(&s, &settings, &n->dht), E_OK);
         }
         while (fiber_sleep(seconds(3600)) == E_OK)
