@@ -69,7 +69,6 @@ struct store_pool {
 typedef struct {
     arena    memory;
     bitfield dirty, touched, created;            // files; the last bit is the part file
-    bool     begun;                              // the journal says so
 } store_session;
 
 struct store {
@@ -90,6 +89,7 @@ struct store {
     unsigned char *unchecked;                    // a bit a piece; NULL: none
     int32_t   unchecked_count;
     unsigned char *wanted, *in_parts;            // a bit a file; NULL: all wanted; none there
+    unsigned char *unsettled;                    // a bit a file: written before the last crash, and not looked at since; NULL: none
     unsigned char *wanted_pieces;                // a bit a piece; NULL: all
     char     *notice;
 

@@ -320,10 +320,11 @@ static void handle_adopt(store_io *io, int i)
     if (io->write && h->file_open && session) {
         int bit = session_bit(io->store, io->segments[i].file);
         h->dirty = true;
+        // Its name, too, is synced once: somebody may have made it just before the power failed.
+        if (io->created[i] || !bitfield_has(&session->touched, bit))
+            bitfield_add(&session->created, bit);
         bitfield_add(&session->dirty, bit);
         bitfield_add(&session->touched, bit);
-        if (io->created[i])
-            bitfield_add(&session->created, bit);
     }
 }
 

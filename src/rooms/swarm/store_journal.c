@@ -43,8 +43,9 @@ static bool snapshot_read(str payload, store_journal *j, int32_t piece_count, ar
     j->writing = rd_u8(&r) != 0;
     j->writing_since_ns = (int64_t)rd_u64(&r);
     j->last_ns = (int64_t)rd_u64(&r);
-    str bits = rd_bytes(&r, (size_t)bitfield_bytes(piece_count));
-    if (r.bad || rd_left(&r) != (ptrdiff_t)j->file_count * FILE_STATE_BYTES || !bitfield_read(a, piece_count, bits, &j->pieces))
+    str bits = rd_bytes(&r, (size_t)bitfield_bytes(piece_count)), doubts = rd_bytes(&r, (size_t)bitfield_bytes(piece_count));
+    if (r.bad || rd_left(&r) != (ptrdiff_t)j->file_count * FILE_STATE_BYTES || !bitfield_read(a, piece_count, bits, &j->pieces) ||
+        !bitfield_read(a, piece_count, doubts, &j->unchecked))
         return false;
     j->files = arena_array(a, store_file_state, j->file_count ? j->file_count : 1);
     for (int i = 0; j->files && i < j->file_count; i++) {
@@ -64,7 +65,7 @@ static bool runs_read(str payload, store_journal *j)
         if (r.bad || first >= (uint32_t)j->pieces.count || count > (uint32_t)j->pieces.count - first)
             return false;
         for (uint32_t i = 0; i < count; i++)
-            bitfield_add(&j->pieces, (int32_t)(first + i));
+            bitfield_add(&j->pieces, (int32_t)(first + i)), bitfield_remove(&j->unchecked, (int32_t)(first + i));
     }
     if (r.bad)
         return false;
@@ -146,6 +147,7 @@ bool store_journal_write(buf *out, const store_journal *j)
     put_number(out, (uint64_t)j->writing_since_ns, 8);
     put_number(out, (uint64_t)j->last_ns, 8);
     buf_put(out, bitfield_wire(&j->pieces));
+    buf_put(out, bitfield_wire(&j->unchecked));
     for (int i = 0; i < j->file_count; i++) {
         put_number(out, (uint64_t)j->files[i].size_bytes, 8);
         put_number(out, (uint64_t)j->files[i].modified_ns, 8);

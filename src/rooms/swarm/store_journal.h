@@ -21,6 +21,7 @@ typedef struct {
 typedef struct {
     uint8_t  hash[INFO_HASH_BYTES];
     bitfield pieces;                             // complete ones
+    bitfield unchecked;                          // may be there, have to be hashed first
     store_file_state *files;
     int      file_count;
     bool     writing;                            // files may have been written after they were looked at

@@ -89,6 +89,13 @@ static err file_seen(const opening *o, int number, file_stat *st)
     return folder_stat(o->layout->folder, name, st);
 }
 
+static void unsettled_add(store *s, int file_number)
+{
+    if (!s->unsettled)
+        s->unsettled = memory_zeroed((size_t)s->file_count / 8 + 1, 1);
+    bit_set(s->unsettled, file_number);
+}
+
 // Is the file what the journal's writer left, as far as size and time can tell?
 static bool file_unchanged(const opening *o, int number, const file_stat *st)
 {
@@ -99,7 +106,10 @@ static bool file_unchanged(const opening *o, int number, const file_stat *st)
         return false;
     if (st->size_bytes == was->size_bytes && st->modified_ns == was->modified_ns)
         return true;
-    return j->writing && st->modified_ns >= j->writing_since_ns - window && st->modified_ns <= j->last_ns + window;
+    if (!j->writing || st->modified_ns < j->writing_since_ns - window || st->modified_ns > j->last_ns + window)
+        return false;
+    unsettled_add(o->s, number);                 // the next time it is settled it is looked at, too
+    return true;
 }
 
 // Its pieces are to be hashed before they count.
@@ -234,6 +244,8 @@ static err open_all(opening *o)
     if (o->journal_read) {
         memcpy(s->complete.bytes, o->journal.pieces.bytes, (size_t)bitfield_bytes(s->piece_count));
         s->complete.set = o->journal.pieces.set;
+        for (int32_t i = bitfield_next(&o->journal.unchecked, 0, true); i >= 0; i = bitfield_next(&o->journal.unchecked, i + 1, true))
+            store_set_unchecked(s, i, true);
     }
     placement_take(o);
     return files_judge(o);
@@ -287,7 +299,7 @@ static store *store_new(store_pool *p, store_events events)
 static void store_free(store *s)
 {
     arena_free(&s->memory);
-    void *const texts[] = {s->state_directory, s->directory, s->unchecked, s->wanted, s->in_parts, s->wanted_pieces, s->notice, s->trouble};
+    void *const texts[] = {s->state_directory, s->directory, s->unsettled, s->unchecked, s->wanted, s->in_parts, s->wanted_pieces, s->notice, s->trouble};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         memory_free(texts[i]);
     memory_free(s);

@@ -172,6 +172,7 @@ typedef struct {
     struct file *from_file, *to_file;            // copying
     int64_t  at;
     bool     more, copied, absent;
+    char     made[STORE_PATH_BYTES];             // the directory made last
     err      error;
 } moving;
 
@@ -198,15 +199,28 @@ static void move_open_run(void *arg)
     }
 }
 
-static void parent_make(folder *d, const char *name, err *e)
+// The new directories are durable, from the top, before anything that has left its old one stands in them.
+static err parent_make(moving *x, const char *name)
 {
     char parent[STORE_PATH_BYTES];
     snprintf(parent, sizeof parent, "%s", name);
     char *slash = strrchr(parent, '/');
     if (!slash)
-        return;
+        return E_OK;
     *slash = 0;
-    *e = folder_make(d, parent, STORE_DIRECTORY_MODE);
+    if (strcmp(parent, x->made) == 0)
+        return E_OK;
+    err e = folder_make(x->to, parent, STORE_DIRECTORY_MODE);
+    if (!e)
+        e = folder_sync(x->to, "");
+    for (slash = strchr(parent, '/'); !e && slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        e = folder_sync(x->to, parent);
+        *slash = '/';
+    }
+    if (!e)
+        snprintf(x->made, sizeof x->made, "%s", parent);
+    return e;
 }
 
 static void copy_end(moving *x, const char *name)
@@ -263,7 +277,7 @@ static void move_file_run(void *arg)
         x->error = x->absent ? E_OK : there;
         return;
     }
-    parent_make(x->to, name, &x->error);
+    x->error = parent_make(x, name);
     if (!x->error)
         x->error = folder_rename(x->layout->folder, name, x->to, name, x->again);
     if (x->error == E_UNSUPPORTED) {

@@ -20,7 +20,7 @@ static void bits_copy(bitfield *to, const bitfield *from)
 typedef struct {
     store   *store;
     store_layout_data *layout;
-    bitfield complete, touched;                  // touched: looked at anew; count 0: none
+    bitfield complete, unchecked, touched;       // touched: looked at anew; count 0: none
     bool     writing;
     buf      text;
     int64_t  at;                                 // to append; -1: replaces the file
@@ -64,7 +64,7 @@ static err journal_compose(recording *r, const char *path)
     store *s = r->store;
     int64_t now = world_wall_ns(s->pool->world);
     arena a = arena_make(JOURNAL_MEMORY_BYTES);
-    store_journal j = {.pieces = r->complete, .file_count = s->file_count, .writing = r->writing, .writing_since_ns = now, .last_ns = now};
+    store_journal j = {.pieces = r->complete, .unchecked = r->unchecked, .file_count = s->file_count, .writing = r->writing, .writing_since_ns = now, .last_ns = now};
     memcpy(j.hash, s->hash, sizeof j.hash);
     j.files = arena_array(&a, store_file_state, s->file_count ? s->file_count : 1);
     err e = j.files ? E_OK : E_LIMIT;
@@ -142,9 +142,12 @@ static err journal_write(store *s, store_layout_data *l, const bitfield *pieces,
 {
     arena a = arena_make(BATCH_MEMORY_BYTES);
     recording r = {.store = s, .layout = l, .writing = writing, .text = buf_make(STORE_JOURNAL_BYTES_MAX), .at = -1};
-    bool memory = bitfield_make(&a, s->piece_count, &r.complete) && (!touched || bitfield_make(&a, touched->count, &r.touched));
+    bool memory = bitfield_make(&a, s->piece_count, &r.complete) && bitfield_make(&a, s->piece_count, &r.unchecked) && (!touched || bitfield_make(&a, touched->count, &r.touched));
     must(memory);
     bits_copy(&r.complete, pieces);
+    for (int32_t i = 0; s->unchecked && i < s->piece_count; i++)
+        if (bit_get(s->unchecked, i))
+            bitfield_add(&r.unchecked, i);
     if (touched)
         bits_copy(&r.touched, touched);
     if (!whole && !s->journal_whole && s->journal_end - s->journal_snapshot_end < STORE_JOURNAL_GROWTH_MAX) {
@@ -205,6 +208,9 @@ static store_session *session_new(const store *s)
     bool memory = bitfield_make(&x->memory, s->file_count + 1, &x->dirty) && bitfield_make(&x->memory, s->file_count + 1, &x->touched) &&
                   bitfield_make(&x->memory, s->file_count + 1, &x->created);
     must(memory);                                // METAINFO_FILES_MAX bits
+    for (int i = 0; s->unsettled && i < s->file_count; i++)
+        if (bit_get(s->unsettled, i))
+            bitfield_add(&x->touched, i);
     return x;
 }
 
@@ -400,9 +406,12 @@ err store_settle_entered(store *s)
         return e;
     e = journal_write(s, l, &s->complete, &s->session->touched, false, true);
     store_layout_drop(s);
-    if (!e)
-        store_session_drop(s);
-    return e;
+    if (e)
+        return e;
+    memory_free(s->unsettled);
+    s->unsettled = NULL;
+    store_session_drop(s);
+    return E_OK;
 }
 
 err store_states_record(store *s, store_layout_data *l)
