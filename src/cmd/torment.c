@@ -166,6 +166,18 @@ static void clock_stepper(void *arg)
     }
 }
 
+// While single services go on dying, but no power fails and no disk is full: then there is no backup, and no harm.
+static void backuper(void *arg)
+{
+    torment *t = arg;
+    for (int k = 0; k < t->backups && !t->on_try; k++) {
+        if (!wait_for_letters(t, (int)(t->letters * (k + 1) / (t->backups + 1))) || turn_take(&t->one_trouble, NEVER_NS) != E_OK)
+            return;
+        torment_backup_take(t, k);
+        turn_give(&t->one_trouble);
+    }
+}
+
 // A naru that takes nothing any more must not keep us for ever.
 static void watcher(void *arg)
 {
@@ -199,12 +211,13 @@ static void campaign(torment *t)
     torment_letters_plan(t);
     t->started_ns = world_now_ns(t->world);
     SCOPE(vandals, 0, TORMENT_VANDALS);
-    SCOPE(trouble, 0, 4);
+    SCOPE(trouble, 0, 5);
     for (int i = 0; i < TORMENT_VANDALS; i++)
         scope_go(&vandals, "vandal", torment_vandal, t);
     scope_go(&trouble, "killer", killer, t);
     scope_go(&trouble, "filler", filler, t);
     scope_go(&trouble, "clock", clock_stepper, t);
+    scope_go(&trouble, "backup", backuper, t);
     scope_go(&trouble, "watcher", watcher, t);
     torment_send_all(t);
     t->accepted_ns = world_now_ns(t->world);
@@ -215,8 +228,10 @@ static void campaign(torment *t)
     if (t->up && !torment_drain(t) && !t->trouble.len)
         t->trouble = S("the queues were not empty in time (--patience)");
     t->drained_ns = world_now_ns(t->world);
-    if (t->up)
-        torment_read_all(t);
+    if (t->up && torment_read_all(t) && t->backed_up) {
+        torment_up_stop(t);
+        torment_backup_check(t);
+    }
 }
 
 static void play(void *arg)
@@ -273,7 +288,7 @@ static int run(torment *t)
         t->no_disk = S("not asked for");
     else
         t->small_disk = small_disk_enter(t->data, t->disk_mib << 20, &t->memory, &t->no_disk) == E_OK;
-    workers_start(2);
+    workers_start(3);
     loop_driver *driver = driver_linux_new();
     if (loop_run(driver, t->world, play, t) != E_OK && !t->trouble.len)
         t->trouble = S("fibers were left, or no guarded stack can be had");
@@ -284,13 +299,14 @@ static int run(torment *t)
 
 int cmd_torment(int argc, char **argv)
 {
-    static torment state = {.letters = 10000, .kills = -1, .seed = 1, .patience_s = 120, .disk_mib = 1024, .fills = 2, .clocks = -1, .outside = -1};
+    static torment state = {.letters = 10000, .kills = -1, .seed = 1, .patience_s = 120, .disk_mib = 1024, .fills = 2, .clocks = -1, .backups = 1, .outside = -1};
     torment *t = &state;
     const command_option options[] = {
         {"letters", OPTION_NUMBER, &t->letters, "N", "how many letters are sent (default 10000)"},
         {"kills", OPTION_NUMBER, &t->kills, "N", "how often something is killed with kill -9 (default: once for 125 letters)"},
         {"fills", OPTION_NUMBER, &t->fills, "N", "how often its disk is full for a moment (default 2; needs root)"},
         {"clocks", OPTION_NUMBER, &t->clocks, "N", "how often its clock jumps by up to two days (default: once for 1000 letters)"},
+        {"backups", OPTION_NUMBER, &t->backups, "N", "how many backups are taken meanwhile; the last is restored and read (default 1)"},
         {"try", OPTION_FLAG, &t->on_try, NULL, "torment a `naru try`, one process that is killed as a whole"},
         {"seed", OPTION_NUMBER, &t->seed, "N", "the same seed makes the same choices (default 1)"},
         {"patience", OPTION_NUMBER, &t->patience_s, "SECONDS", "for the queues to become empty (default 120)"},
@@ -306,8 +322,8 @@ int cmd_torment(int argc, char **argv)
     if (!options_read(argc, argv, &help, NULL, 0, &words, &code))
         return code;
     if (t->letters < 1 || t->letters > TORMENT_LETTERS_MAX || t->kills < -1 || t->kills > t->letters || t->fills < 0 || t->disk_mib < 0 ||
-        t->clocks < -1 || t->clocks > t->letters)
-        return usage_error(&help, "--letters wants 1 to %d, --kills, --fills, --clocks and --disk no negative number", TORMENT_LETTERS_MAX);
+        t->clocks < -1 || t->clocks > t->letters || t->backups < 0 || t->backups > t->letters)
+        return usage_error(&help, "--letters wants 1 to %d, --kills, --fills, --clocks, --backups and --disk no negative number", TORMENT_LETTERS_MAX);
     int64_t letters_a_kill = t->on_try ? LETTERS_A_KILL_TRY : LETTERS_A_KILL;
     t->kills = t->kills < 0 ? (t->letters + letters_a_kill - 1) / letters_a_kill : t->kills;
     t->clocks = t->clocks < 0 ? (t->letters + LETTERS_A_CLOCK - 1) / LETTERS_A_CLOCK : t->clocks;

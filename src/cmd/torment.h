@@ -3,6 +3,7 @@
 //     torment.c       the command, and what is done to the naru       torment_up.c    two `naru up` whose services die one by one
 //     torment_send.c  the senders and the vandals                     torment_try.c   one `naru try` that dies as a whole
 //     torment_sink.c  a receiver that stalls                          torment_read.c  the queues' end, the mailboxes
+//     torment_backup.c  a backup in the middle of it, and whether anything is missing there
 //     torment_count.c the ledger's sums and the verdict
 #pragma once
 #include "cmd/options.h"
@@ -34,6 +35,8 @@ typedef struct {
     bool     accepted[TORMENT_RECIPIENTS_MAX];           // a 250 was read
     uint8_t  unclear[TORMENT_RECIPIENTS_MAX];            // times that the connection broke between the final dot and its answer
     uint8_t  seen[TORMENT_RECIPIENTS_MAX];               // copies in the mailbox at the end
+    bool     backed[TORMENT_RECIPIENTS_MAX];             // had been promised by the first node to its own people when its backup began
+    bool     restored[TORMENT_RECIPIENTS_MAX];           // lies in the mailbox that came out of the backup
     torment_way ways[TORMENT_RECIPIENTS_MAX][TORMENT_COPIES_MAX];
     bool     damaged;
     uint32_t sum;                                        // of the body
@@ -44,7 +47,7 @@ typedef struct { str name; addr smtp, submission, pop3; int people[8], people_co
 
 typedef struct {
     // the command line
-    int64_t letters, kills, seed, patience_s, disk_mib, fills, clocks;
+    int64_t letters, kills, seed, patience_s, disk_mib, fills, clocks, backups;
     bool    json, break_one, keep, on_try;
     str     wanted_directory;
     // the naru, as it answered last
@@ -64,6 +67,7 @@ typedef struct {
     tls_config **tls_all;            // one a start of `naru try`
     int     tls_count;
     str     ca_pem;
+    str     backup;                  // the directory of the last one
     torment_host   hosts[TORMENT_HOSTS_MAX];
     torment_person people[TORMENT_PEOPLE_MAX];
     int     host_count, people_count;
@@ -77,6 +81,8 @@ typedef struct {
     int64_t started_ns, accepted_ns, drained_ns;
     // what was done to it
     int     killed, filled, cut, vandalised, refused_full, stepped, stalled, taken;
+    int     backed_up, backed, missing;      // backups taken; letters that must be in the last one, and are not
+    bool    restoring;               // what is read now came out of the backup
     int     killed_service[TORMENT_SERVICES_MAX], power_cuts;
     str     trouble;                 // why there is no result at all
 } torment;
@@ -91,10 +97,13 @@ bool torment_failed(torment *t, const char *why);    // ends the campaign with t
 bool torment_try_start(torment *t);                  // false with t->trouble
 bool torment_up_prepare(torment *t);                 // its certificates, zone and configuration
 bool torment_up_start(torment *t, int node);
+char *torment_up_directory(const torment *t, int node, arena *a);
 bool torment_up_people(torment *t);                  // makes the accounts; once, after the starts
 bool torment_up_kill(torment *t, int node, int which);       // one service, chosen by `which`; the supervisor starts it again
 bool torment_up_cut(torment *t, int node);           // the supervisor and all services at once, and starts it again
 void torment_up_stop(torment *t);
+bool torment_backup_take(torment *t, int number);    // of the first node, while everything goes on; false: it failed
+bool torment_backup_check(torment *t);               // after torment_up_stop: restores the last one, starts it, reads its mailboxes
 str  torment_service_name(const torment *t, int service);
 void torment_sink_serve(conn *c, void *arg);         // a door_serve: the receiver of the outside, arg is the torment
 
@@ -104,6 +113,7 @@ void torment_send_all(void *arg);                    // returns when every lette
 void torment_vandal(void *arg);                      // peers that stall and cut, until t->over
 bool torment_drain(torment *t);                      // waits until every queue is empty; false: not in time
 bool torment_read_all(torment *t);                   // counts what lies in the mailboxes; false with t->trouble
+bool torment_read_host(torment *t, int host);        // of this one alone
 // Counts a letter that lay in a mailbox. last: what tells this copy's last acceptance from others; 0: its Received line does.
 void torment_count_letter(torment *t, int person, str text, uint32_t last);
 int  torment_verdict(torment *t);                    // prints it; the exit code

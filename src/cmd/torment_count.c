@@ -78,6 +78,8 @@ static void tell(torment *t, const sums *s)
         printf("%d copies because the sender lost the answer to its final dot in a kill, and sent again as RFC 5321 asks\n", s->copies);
     if (s->between)
         printf("%d copies because two servers were killed between a final dot and what the other wrote down about its answer\n", s->between);
+    if (t->backed_up)
+        printf("a backup was taken in the middle: of %d that had been promised before it began, %d were missing in it\n", t->backed, t->missing);
     if (s->damaged)
         printf("%d letters came out with another text than they went in\n", s->damaged);
     if (s->lost)
@@ -88,12 +90,13 @@ static void tell(torment *t, const sums *s)
 
 static void tell_json(torment *t, const sums *s)
 {
-    json_t *o = json_pack("{s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:f, s:f, s:s%}",
+    json_t *o = json_pack("{s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:f, s:f, s:s%}",
                           "letters", (json_int_t)t->letters, "seed", (json_int_t)t->seed, "accepted", s->accepted, "lost", s->lost,
                           "doubled", s->doubled, "copies_after_broken_answers", s->copies, "copies_between_servers", s->between,
                           "damaged", s->damaged, "kills", t->killed, "power_cuts", t->power_cuts, "cut_by_sender", t->cut,
                           "disk_full", t->filled, "clock_steps", t->stepped, "stalled_receivers", t->stalled,
-                          "refused_452", t->refused_full, "disk_tested", (int)t->small_disk,
+                          "refused_452", t->refused_full, "backups", t->backed_up, "backed_up", t->backed,
+                          "missing_in_backup", t->missing, "disk_tested", (int)t->small_disk,
                           "accepted_s", seconds_of(t->accepted_ns - t->started_ns), "drained_s", seconds_of(t->drained_ns - t->accepted_ns),
                           "trouble", t->trouble.len ? (const char *)t->trouble.at : "", (size_t)t->trouble.len);
     if (o)
@@ -112,5 +115,5 @@ int torment_verdict(torment *t)
     fflush(stdout);
     if (t->trouble.len)
         return command_error("torment", COMMAND_FAILED, STR_FMT, STR_ARG(t->trouble));
-    return s.lost || s.doubled || s.damaged || s.accepted < t->letters ? COMMAND_FAILED : COMMAND_OK;
+    return s.lost || s.doubled || s.damaged || t->missing || s.accepted < t->letters ? COMMAND_FAILED : COMMAND_OK;
 }

@@ -121,7 +121,9 @@ void torment_count_letter(torment *t, int person, str text, uint32_t last)
     torment_letter *l = &t->ledger[n];
     if (crc32c(0, str_from(text, end + 4)) != l->sum)
         l->damaged = true;
-    for (int i = 0; i < l->count; i++)
+    for (int i = 0; i < l->count && t->restoring; i++)
+        l->restored[i] = l->restored[i] || l->to[i] == person;
+    for (int i = 0; i < l->count && !t->restoring; i++)
         if (l->to[i] == person && l->seen[i] < UINT8_MAX) {
             if (l->seen[i] < TORMENT_COPIES_MAX) {
                 torment_way way = way_of(str_first(text, end));
@@ -167,5 +169,13 @@ bool torment_read_all(torment *t)
     bool good = true, break_one = t->break_one;
     for (int i = 0; i < t->people_count && good; i++)
         good = i == t->outside || read_one(t, i, &break_one);
+    return good;
+}
+
+bool torment_read_host(torment *t, int host)
+{
+    bool good = true, none = false;
+    for (int i = 0; i < t->people_count && good; i++)
+        good = t->people[i].host != host || read_one(t, i, &none);
     return good;
 }

@@ -36,7 +36,8 @@ static void letter(sink *s)
     if (v == DOT_DONE && s->stall == STALL_BEFORE_THE_ANSWER)
         stall(s);
     if (v == DOT_DONE && !s->over) {                     // ours from here on, whether its sender hears of it or not
-        torment_count_letter(s->t, s->t->outside, buf_str(&text), (uint32_t)++s->t->taken);
+        if (!s->t->restoring)                            // a restored queue sends again what had gone out after the backup
+            torment_count_letter(s->t, s->t->outside, buf_str(&text), (uint32_t)++s->t->taken);
         conn_put(s->c, S("250 2.0.0 taken\r\n"));
     }
     buf_free(&text);

@@ -130,7 +130,7 @@ bool torment_up_prepare(torment *t)
 
 static http_result ask(torment *t, int node, str method, str target, str body, arena *a)
 {
-    char *path = str_to_z(a, str_format(a, "%s/%s/control.sock", t->data, node_names[node]));
+    char *path = path_of(t, a, torment_up_directory(t, node, a), "control.sock");
     conn *c = conn_open_unix(t->world, path, seconds(5));
     conn_deadline(c, seconds(20));
     http_result r = http_fetch(c, method, S("naru"), target, NULL, 0, body, ANSWER_BYTES_MAX, a);
@@ -174,11 +174,16 @@ static bool all_ready(torment *t, int node)
 
 // ---- its life ---------------------------------------------------------------------------------------------------------------
 
+char *torment_up_directory(const torment *t, int node, arena *a)
+{
+    return t->restoring ? path_of(t, a, t->directory, "restored") : path_of(t, a, t->data, node_names[node]);
+}
+
 static bool child_begin(torment *t, int node)
 {
     arena a = arena_make(ARENA_BYTES);
     const char *argv[] = {"naru", "up", str_to_z(&a, str_format(&a, "%s/%s.conf", t->directory, node_names[node])), "--dir",
-                          str_to_z(&a, str_format(&a, "%s/%s", t->data, node_names[node])), NULL};
+                          torment_up_directory(t, node, &a), NULL};
     bool good = child_start(argv, t->output, t->directory, &t->pids[node]) == E_OK;
     if (!good)
         t->pids[node] = 0;

@@ -65,16 +65,26 @@ err child_start(const char *const *argv, const char *output, const char *run_dir
 
 bool child_ended(int pid) { return waitpid(pid, NULL, WNOHANG) == pid; }
 
+typedef struct { int pid, status; } waiting;
+
 static void wait_work(void *arg)
 {
-    while (waitpid(*(int *)arg, NULL, 0) < 0 && errno == EINTR)
+    waiting *w = arg;
+    while (waitpid(w->pid, &w->status, 0) < 0 && errno == EINTR)
         ;
+}
+
+int child_wait(int pid)
+{
+    waiting w = {.pid = pid};
+    work(wait_work, &w);
+    return WIFEXITED(w.status) ? WEXITSTATUS(w.status) : 128 + WTERMSIG(w.status);
 }
 
 void child_kill(int pid)
 {
     if (kill(pid, SIGKILL) == 0)
-        work(wait_work, &pid);
+        child_wait(pid);
 }
 
 // ---- its children -----------------------------------------------------------------------------------------------------

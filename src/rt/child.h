@@ -8,6 +8,7 @@
 // `output`, standard input is empty, $XDG_RUNTIME_DIR is `run_directory`. It dies with the calling thread. E_IO: it did not start.
 err  child_start(const char *const *argv, const char *output, const char *run_directory, int *pid);
 bool child_ended(int pid);           // without waiting; true once, then the pid is nobody's
+int  child_wait(int pid);            // parks (through work()) until it ends; its exit code, 128 and more: a signal
 void child_kill(int pid);            // SIGKILL; parks (through work()) until it is gone
 // SIGKILL for a child's own child (a service of `naru up`), and only for that. False: it is not (any more) a child of `parent`.
 bool grandchild_kill(int pid, int parent);
