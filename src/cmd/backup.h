@@ -33,7 +33,7 @@ bool backup_left_out(backup *b, str what);
 err  backup_data_file(backup *b, str path, int64_t bytes);
 // A directory of a service that does not run, with all below it. backup_stopped.c
 bool backup_tree(backup *b, str path);
-bool backup_blobs(backup *b, str folder, err *e);            // finished blobs of a store; false: *e
+bool backup_blobs(backup *b, str store, err *e);             // finished blobs of a store; false: *e
 bool backup_stopped(backup *b);                              // all of a naru that does not run; takes its lock
 bool backup_running(backup *b);                              // all of a running one. backup_running.c
 // The configuration and the files that it names, under files/. backup_files.c
@@ -45,4 +45,5 @@ int  backup_verify(str directory, bool json);
 // restore.c: the backup's files into an empty directory. False: *why; what was written is removed again.
 typedef struct { manifest_head head; int64_t files, bytes; int damaged; } restored;
 bool restore_check(world *w, str from, arena *a, restored *out, buf *damaged, str *why);        // digests; damaged: a line a file
-bool restore_into(world *w, str from, str to, arena *a, restored *out, str *why);
+// scratch: only to be looked at, then it is thrown away.
+bool restore_into(world *w, str from, str to, bool scratch, arena *a, str *why);

@@ -4,7 +4,8 @@
 
 #include "base/heap_memory.h"
 
-enum { FILE_MODE = 0600, DIRECTORY_MODE = 0700, TREE_DEPTH_MAX = 32, NAMES_BYTES_MAX = 256 << 20, PATHS_BYTES_MAX = 64 * 1024 };
+enum { FILE_MODE = 0600, DIRECTORY_MODE = 0700, TREE_DEPTH_MAX = 32, NAMES_BYTES_MAX = 256 << 20, PATHS_BYTES_MAX = 64 * 1024,
+       SYNC_BYTES = 64 << 20 };           // so that no sync takes long, and a loan is kept up
 
 void copier_free(copier *c)
 {
@@ -38,6 +39,8 @@ static err pieces_copy(copier *c, file *in, str from, file *out, str to, int64_t
         if (out && got && (e = file_write(out, c->bytes, &v, 1)))
             fail(c, e, "write", to);
         c->bytes += (int64_t)got;
+        if (!e && out && !c->scratch && c->bytes % SYNC_BYTES == 0 && (e = file_sync(out)))
+            fail(c, e, "sync", to);
         if (!e && c->beat && !c->beat(c->arg))
             e = E_CANCELED;
     }
@@ -61,7 +64,7 @@ err copy_file(copier *c, str from, str to, int64_t bytes)
         fail(c, e, "make", to);
     if (!e)
         e = pieces_copy(c, in, from, out, to, bytes);
-    if (!e && out && (e = file_sync(out)))
+    if (!e && out && !c->scratch && (e = file_sync(out)))
         fail(c, e, "sync", to);
     if (in)
         file_close(in);
@@ -104,5 +107,5 @@ static err sync_below(copier *c, str directory, int depth)
 err copy_sync_tree(copier *c, str directory)
 {
     c->why = (str){0};
-    return sync_below(c, directory, 0);
+    return c->scratch ? E_OK : sync_below(c, directory, 0);
 }

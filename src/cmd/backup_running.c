@@ -21,7 +21,11 @@
 #include "cmd/running.h"
 #include "rt/loop.h"
 
-enum { NAMES_BYTES_MAX = 256 << 20, ASK_MEMORY_BYTES_MAX = 2 * RUNNING_ANSWER_BYTES_MAX, BEAT_S = 10, AGAIN_MS = 100 };
+enum {
+    NAMES_BYTES_MAX = 256 << 20, ASK_MEMORY_BYTES_MAX = 2 * RUNNING_ANSWER_BYTES_MAX, BEAT_S = 10, AGAIN_MS = 100,
+    LOANS_S = 75,                        // a loan that a dead backup left ends within this
+};
+
 
 // ---- asking -------------------------------------------------------------------------------------------------------------------
 
@@ -48,10 +52,12 @@ static json_t *ask_once(backup *b, str target, int *status)
 // A service that is being started again answers 503 or not at all for a moment.
 static json_t *ask(backup *b, str target, int *status)
 {
-    for (int64_t until_ns = world_now_ns(b->world) + seconds(BACKUP_PATIENCE_S);;) {
+    int64_t begun_ns = world_now_ns(b->world);
+    for (;;) {
         json_t *answer = ask_once(b, target, status);
-        bool away = *status == 0 || *status == 503 || *status == 504;
-        if (!away || world_now_ns(b->world) > until_ns)
+        bool away = *status == 0 || *status == 503 || *status == 504, lent = *status == 409;
+        int64_t patience_ns = away ? seconds(BACKUP_PATIENCE_S) : lent ? seconds(LOANS_S) : 0;
+        if (world_now_ns(b->world) - begun_ns >= patience_ns)
             return answer;
         json_decref(answer);
         wait_a_little(b);

@@ -55,17 +55,17 @@ static bool tree(backup *b, str path, int depth)
 
 bool backup_tree(backup *b, str path) { return tree(b, path, 0); }
 
-bool backup_blobs(backup *b, str folder, err *e)
+bool backup_blobs(backup *b, str store, err *e)
 {
     arena a = arena_make(NAMES_BYTES_MAX), shelf_memory = arena_make(NAMES_BYTES_MAX);
     str *shelves = NULL, *names = NULL;
     int shelf_count, count;
-    bool good = list(b, &a, folder, &shelves, &shelf_count, e);
+    bool good = list(b, &a, store, &shelves, &shelf_count, e);
     for (int i = 0; good && i < shelf_count; i++) {
         if (str_eq(shelves[i], S("new")))
             continue;
         arena_reset(&shelf_memory);
-        str shelf = below(&shelf_memory, folder, shelves[i]);
+        str shelf = below(&shelf_memory, store, shelves[i]);
         good = list(b, &shelf_memory, shelf, &names, &count, e);
         for (int k = 0; good && k < count; k++) {
             *e = backup_data_file(b, below(&shelf_memory, shelf, names[k]), -1);

@@ -86,7 +86,7 @@ static bool guard_take(verifying *v)
 
 static void read_back(verifying *v)
 {
-    if (!restore_into(v->world, v->from, str_join(&v->memory, v->scratch, S("/data")), &v->memory, &v->digests, &v->why) || !guard_take(v))
+    if (!restore_into(v->world, v->from, str_join(&v->memory, v->scratch, S("/data")), true, &v->memory, &v->why) || !guard_take(v))
         return;
     workers_start(WORKERS);
     loop_driver *driver = driver_linux_new();

@@ -128,10 +128,9 @@ static void target_empty(world *w, str to, arena *a, bool made)
         path_remove(w, str_to_z(a, to));
 }
 
-bool restore_into(world *w, str from, str to, arena *a, restored *out, str *why)
+bool restore_into(world *w, str from, str to, bool scratch, arena *a, str *why)
 {
     bool made;
-    (void)out;
     if (!target_is_free(w, to, a, &made, why))
         return false;
     err e = dir_make(w, str_to_z(a, to), 0700);
@@ -139,8 +138,8 @@ bool restore_into(world *w, str from, str to, arena *a, restored *out, str *why)
         *why = str_format(a, "cannot make " STR_FMT ": %s", STR_ARG(to), err_text(e));
         return false;
     }
-    copier c = {.world = w, .memory = a};
-    bool good = files_put(&c, from, to, a, why) && ids_renew(w, to, a, why);
+    copier c = {.world = w, .memory = a, .scratch = scratch};
+    bool good = files_put(&c, from, to, a, why) && (scratch || ids_renew(w, to, a, why));
     copier_free(&c);
     if (!good)
         target_empty(w, to, a, made);
@@ -197,7 +196,7 @@ static int run(str from, str to, bool json)
     to = to.len ? to : r.head.directory;
     if (good && to.len == 0)
         good = (why = S("the backup does not say whose it is: name a directory with --dir"), false);
-    good = good && restore_into(w, from, to, &a, &r, &why);
+    good = good && restore_into(w, from, to, false, &a, &why);
     if (damaged.len)
         fprintf(stderr, "damaged or missing:\n%.*s", (int)damaged.len, (const char *)damaged.at);
     if (json)

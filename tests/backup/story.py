@@ -1,0 +1,2 @@
+def survives_a_restart(naru):
+    pass
