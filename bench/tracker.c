@@ -1,8 +1,8 @@
 // bench-tracker load PORT ROUNDS ANNOUNCES FIRST | bare PORT | hashes | memory: the parts of bench/tracker.py.
 //
-// load:   announces of known peers to 127.0.0.1:PORT (BEP 15), ANNOUNCES in each of ROUNDS; FIRST 1: every peer once before. It prints
-//         one line a round: announces answered, nanoseconds, peers told, answers that were errors. Cheaper than any server it loads: a batch of
-//         requests that differ in a few bytes is sent and its answers are only counted.
+// load:   announces of known peers to 127.0.0.1:PORT (BEP 15), ANNOUNCES in each of ROUNDS; FIRST 1: every peer once before. It
+//         prints one line a round: announces answered, nanoseconds, peers told, answers that were errors. Cheaper than any server
+//         it loads: a batch of requests that differ in a few bytes is sent, and its answers are only counted.
 // bare:   what a datagram costs without a tracker: recvmmsg, sendmmsg of as many bytes as an announce's answer has.
 // hashes: the info hashes that load announces, one a line. memory: what a million peers take in the store.
 #include <arpa/inet.h>
