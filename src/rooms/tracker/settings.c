@@ -7,7 +7,7 @@
 
 enum {
     LISTS_BYTES_MAX = 64 << 20, LIST_FILE_BYTES_MAX = 32 << 20,
-    TORRENTS_DEFAULT = 1000000, INTERVAL_MAX_S = 90 * 60, INTERVAL_MIN_S = 30,
+    INTERVAL_MAX_S = 90 * 60, INTERVAL_MIN_S = 30,
 };
 
 const setting tracker_settings[] = {
