@@ -1,12 +1,14 @@
-// naru config: checks, formats and describes naru.conf.
+// naru config: checks, formats, shows and describes naru.conf.
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "cmd/commands.h"
+#include "cmd/config_show.h"
 #include "cmd/options.h"
 #include "cmd/schema.h"
 #include "cmd/setting_text.h"
+#include "cmd/up_plan.h"
 #include "rt/json_text.h"
 
 enum { CONFIG_ARENA_BYTES_MAX = 128 << 20, DESCRIPTION_BYTES_MAX = 4 << 20, VERDICT_BYTES_MAX = 64 << 10 };
@@ -14,7 +16,7 @@ enum { CONFIG_ARENA_BYTES_MAX = 128 << 20, DESCRIPTION_BYTES_MAX = 4 << 20, VERD
 // ---- reading a file ----
 
 // The verdict about a file, on standard output; e: NULL when it is fine.
-static void check_json(str name, const config_error *e)
+static void check_json(str name, const config_error *e, const str *warnings, int count)
 {
     buf out = buf_make(VERDICT_BYTES_MAX);
     buf_put(&out, S("{\"file\": "));
@@ -24,14 +26,19 @@ static void check_json(str name, const config_error *e)
         buf_format(&out, ", \"line\": %d, \"column\": %d, \"error\": ", e->line, e->column);
         json_put(&out, e->text);
     }
-    printf(STR_FMT "}\n", STR_ARG(buf_str(&out)));
+    buf_put(&out, S(", \"warnings\": ["));
+    for (int i = 0; i < count; i++) {
+        buf_put(&out, i ? S(", ") : S(""));
+        json_put(&out, warnings[i]);
+    }
+    printf(STR_FMT "]}\n", STR_ARG(buf_str(&out)));
     buf_free(&out);
 }
 
 static int error_say(const config_error *e, bool json)
 {
     if (json)
-        check_json(e->file, e);
+        check_json(e->file, e, NULL, 0);
     fprintf(stderr, STR_FMT ":%d:%d: " STR_FMT "\n", STR_ARG(e->file), e->line, e->column, STR_ARG(e->text));
     return COMMAND_USAGE;
 }
@@ -45,29 +52,46 @@ static int read_file(world *w, arena *a, str name, str *text)
     return COMMAND_OK;
 }
 
-static bool include_file(void *arg, str path, arena *a, str *text)
-{
-    return file_read_all(arg, str_to_z(a, path), a, CONFIG_FILE_BYTES_MAX, text) == E_OK;
-}
-
+// As `naru up` reads it: also whether its services can stand side by side.
 static int check(world *w, arena *a, str name, bool json)
 {
-    str text;
+    up_plan plan;
     config_error error;
+    str text, warnings[UP_WARNINGS_MAX];
     int code = read_file(w, a, name, &text);
     if (code != COMMAND_OK)
         return code;
-    const statement *root = config_parse(name, text, a, include_file, w, &error);
-    if (!root || !config_check(root, schema_whole(), a, &error))
-        return error_say(&error, json);
-    if (json)
-        check_json(name, NULL);
-    else
-        printf(STR_FMT ": fine\n", STR_ARG(name));
-    return COMMAND_OK;
+    if (!up_plan_read(&plan, name, (str){0}, &error)) {
+        code = error_say(&error, json);
+    } else {
+        int count = up_warnings(&plan, warnings, a);
+        for (int i = 0; i < count; i++)
+            fprintf(stderr, STR_FMT ": warning: " STR_FMT "\n", STR_ARG(name), STR_ARG(warnings[i]));
+        if (json)
+            check_json(name, NULL, warnings, count);
+        else
+            printf(STR_FMT ": fine\n", STR_ARG(name));
+    }
+    up_plan_free(&plan);
+    return code;
 }
 
-static int format(world *w, arena *a, str name, bool write)
+// {"file": NAME, "changed": whether it was not in canonical form, "text": the form, where it was not written}
+static void format_json(str name, bool changed, str text)
+{
+    buf out = buf_make(DESCRIPTION_BYTES_MAX);
+    buf_put(&out, S("{\"file\": "));
+    json_put(&out, name);
+    buf_format(&out, ", \"changed\": %s", changed ? "true" : "false");
+    if (text.len) {
+        buf_put(&out, S(", \"text\": "));
+        json_put(&out, text);
+    }
+    printf(STR_FMT "}\n", STR_ARG(buf_str(&out)));
+    buf_free(&out);
+}
+
+static int format(world *w, arena *a, str name, bool write, bool json)
 {
     str text;
     config_error error;
@@ -76,14 +100,14 @@ static int format(world *w, arena *a, str name, bool write)
         return code;
     const statement *root = config_parse(name, text, a, config_include_keep, NULL, &error);
     if (!root)
-        return error_say(&error, false);
+        return error_say(&error, json);
     str form = config_format(root, a);
     file_stat st = {.mode = 0644};
-    if (!write) {
+    if (json)
+        format_json(name, !str_eq(form, text), write ? (str){0} : form);
+    else if (!write)
         fwrite(form.at, 1, (size_t)form.len, stdout);
-        return COMMAND_OK;
-    }
-    if (str_eq(form, text))
+    if (!write || str_eq(form, text))
         return COMMAND_OK;
     path_stat(w, str_to_z(a, name), &st);
     err e = file_replace(w, str_to_z(a, name), form, st.mode & 0777);
@@ -155,18 +179,19 @@ static int describe(str service, bool json, bool korean)
 
 int cmd_config(int argc, char **argv)
 {
-    bool json = false, write = false;
+    bool json = false, write = false, effective = false;
     str lang = {0}, words[2];
     const command_option options[] = {
         {"write", OPTION_FLAG, &write, NULL, "fmt: change the file instead of printing it"},
-        {"json", OPTION_FLAG, &json, NULL, "check, describe: as JSON"},
+        {"effective", OPTION_FLAG, &effective, NULL, "show: defaults too, and what follows from other settings"},
+        {"json", OPTION_FLAG, &json, NULL, "as JSON"},
         {"lang", OPTION_TEXT, &lang, "ko|en", "describe: the language"},
         {0},
     };
     const command_help help = {
         "config",
-        "check FILE | fmt FILE | describe [SERVICE]",
-        "Checks a configuration file, puts it into its canonical form, or says what may stand in one.",
+        "check FILE | fmt FILE | show [FILE] | describe [SERVICE]",
+        "Checks a configuration file, puts it into its canonical form, says which value each setting has and why, or what may stand in one.",
         options,
         "An error is one line, FILE:LINE:COLUMN: what is wrong and what to do.",
     };
@@ -181,11 +206,13 @@ int cmd_config(int argc, char **argv)
     else if (count == 2 && str_eq(words[0], S("check")))
         code = check(w, &a, words[1], json);
     else if (count == 2 && str_eq(words[0], S("fmt")))
-        code = format(w, &a, words[1], write);
+        code = format(w, &a, words[1], write, json);
+    else if (count >= 1 && str_eq(words[0], S("show")))
+        code = config_show(count == 2 ? words[1] : (str){0}, effective, json);
     else if (count >= 1 && str_eq(words[0], S("describe")))
         code = describe(count == 2 ? words[1] : (str){0}, json, str_eq(lang, S("ko")));
     else
-        code = usage_error(&help, "say check FILE, fmt FILE or describe [SERVICE]");
+        code = usage_error(&help, "say check FILE, fmt FILE, show [FILE] or describe [SERVICE]");
     world_linux_free(w);
     arena_free(&a);
     return code;

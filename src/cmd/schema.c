@@ -25,6 +25,20 @@ static const setting port_settings[] = {
     {0},
 };
 
+#define USER_EN "the user that this service runs as, a name or a number"
+#define USER_KO "이 서비스를 실행할 사용자, 이름 또는 번호"
+static const setting user_settings[] = {
+    {"accounts", SETTING_TEXT, "60810", .help_en = USER_EN, .help_ko = USER_KO},
+    {"resolver", SETTING_TEXT, "60811", .help_en = USER_EN, .help_ko = USER_KO},
+    {"mailstore", SETTING_TEXT, "60812", .help_en = USER_EN, .help_ko = USER_KO},
+    {"mta", SETTING_TEXT, "60813", .help_en = USER_EN, .help_ko = USER_KO},
+    {"authoritative", SETTING_TEXT, "60814", .help_en = USER_EN, .help_ko = USER_KO},
+    {"upper", SETTING_TEXT, "60815", .help_en = USER_EN, .help_ko = USER_KO},
+    {"control", SETTING_TEXT, "60816", .help_en = USER_EN, .help_ko = USER_KO},
+    {"tracker", SETTING_TEXT, "60817", .help_en = USER_EN, .help_ko = USER_KO},
+    {0},
+};
+
 static const setting own[] = {
     {"host", SETTING_TEXT, .help_en = "this machine's name", .help_ko = "이 컴퓨터의 이름"},
     {"address", SETTING_ADDRESS, .repeated = true, .help_en = "its addresses; without one: all of them",
@@ -39,6 +53,9 @@ static const setting own[] = {
     {"ports", SETTING_BLOCK, .block = port_settings,
      .help_en = "well-known ports moved elsewhere, NAME NUMBER each: for doors and outgoing connections",
      .help_ko = "잘 알려진 포트를 다른 번호로: 이름 번호. 들어오고 나가는 연결 모두"},
+    {"users", SETTING_BLOCK, .block = user_settings,
+     .help_en = "who each service of `naru up` runs as when it is started as root, SERVICE USER each",
+     .help_ko = "`naru up`을 root로 시작했을 때 각 서비스를 실행할 사용자: 서비스 사용자"},
 };
 enum { OWN = sizeof own / sizeof own[0] };
 

@@ -272,6 +272,10 @@ static int run(uping *u)
     } else {
         if (own_user() != 0)
             log_line("up", LOG_NOTICE, "one-user", F_STR("why", S("not started as root: all services run as this user")));
+        str warnings[UP_WARNINGS_MAX];
+        int count = up_warnings(&u->plan, warnings, &a);
+        for (int i = 0; i < count; i++)
+            log_line("up", LOG_WARNING, "configuration", F_STR("why", warnings[i]));
         bool listed = running_announce(&a, u->plan.directory);
         supervise(u, false);
         if (listed)
@@ -337,8 +341,7 @@ int cmd_up(int argc, char **argv)
         return code;
     file_stat st;
     world *w = world_linux_new(S("naru"), NULL, 0);
-    const char *usual = "/etc/naru/naru.conf";
-    u->file = count ? words[0] : path_stat(w, usual, &st) == E_OK ? str_z(usual) : (str){0};
+    u->file = count ? words[0] : path_stat(w, UP_USUAL_FILE, &st) == E_OK ? str_z(UP_USUAL_FILE) : (str){0};
     world_linux_free(w);
     u->memory = arena_make(UP_MEMORY_BYTES_MAX);
     u->program_memory = arena_make(UP_MEMORY_BYTES_MAX);

@@ -29,7 +29,7 @@ bool up_directories_make(uping *u, arena *a)
            dir_give(up_path(&u->plan, a, "run"), root ? 0711 : 0700, 0, 0);
     for (int i = 0; i < UP_POLICIES && good; i++)
         if (u->plan.services[i].wanted && u->plan.services[i].policy->writes)
-            good = dir_give(up_path(&u->plan, a, "%s", up_name(u, i)), 0700, UP_USER_FIRST + (unsigned)i, UP_GROUP_ALL);
+            good = dir_give(up_path(&u->plan, a, "%s", up_name(u, i)), 0700, u->plan.services[i].user, UP_GROUP_ALL);
     world_linux_free(w);
     return good;
 }
@@ -40,7 +40,7 @@ static inherit_peers peers_of(const up_plan *plan, const char *name)
     for (int i = 0; i < UP_POLICIES && own_user() == 0; i++)
         for (int k = 0; k < UP_INSIDE_MAX && plan->services[i].policy->peers[k]; k++)
             if (strcmp(plan->services[i].policy->peers[k], name) == 0)
-                peers.users[peers.count++] = UP_USER_FIRST + (unsigned)i;
+                peers.users[peers.count++] = plan->services[i].user;
     return peers;
 }
 
@@ -79,10 +79,9 @@ static bool door_bind(const up_plan *plan, int row, const up_door *d, arena *a, 
 bool up_doors_bind(const up_plan *plan, int row, arena *a, str *why)
 {
     const up_service *s = &plan->services[row];
-    bool tls = s->policy->kind && config_find(up_settings(s, a), "certificate") != NULL;
     bool good = true;
     for (int i = 0; i < UP_DOORS_MAX && s->policy->doors[i].port && good; i++)
-        if (!s->policy->doors[i].under_tls || tls)
+        if (up_door_open(s, &s->policy->doors[i], a))
             good = door_bind(plan, row, &s->policy->doors[i], a, why);
     return good;
 }
@@ -92,7 +91,7 @@ bool up_inside_bind(const up_plan *plan, int row, arena *a, str *why)
     const up_policy *p = plan->services[row].policy;
     inherit_peers peers = peers_of(plan, p->name), nobody = {0}, control = {0};
     if (own_user() == 0)
-        control = (inherit_peers){.users = {UP_USER_FIRST + UP_CONTROL}, .count = 1};
+        control = (inherit_peers){.users = {plan->services[UP_CONTROL].user}, .count = 1};
     err e = E_OK;
     for (int i = 0; i < UP_INSIDE_MAX && p->inside[i] && !e; i++)
         e = inherit_unix(row, up_path(plan, a, "run/%s.sock", p->inside[i]), inside_group(), &peers);

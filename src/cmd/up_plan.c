@@ -57,6 +57,34 @@ static bool fail(up_plan *plan, const statement *at, config_error *error, str te
     return false;
 }
 
+// ---- paths ---------------------------------------------------------------------------------------------------------------------
+
+// A relative path counts from the folder of the file in which it stands.
+static str path_beside(const statement *s, str path, arena *a)
+{
+    char here[HOST_BYTES_MAX * 4];
+    if (path.len == 0 || path.at[0] == '/')
+        return path;
+    str beside = str_first(s->file, str_rfind(s->file, '/'));
+    bool absolute = str_starts(s->file, S("/"));
+    if (!absolute && !getcwd(here, sizeof here))
+        return path;
+    str base = absolute ? beside : beside.len > 0 ? str_format(a, "%s/" STR_FMT, here, STR_ARG(beside)) : str_copy(a, str_z(here));
+    return str_format(a, STR_FMT "/" STR_FMT, STR_ARG(base), STR_ARG(path));
+}
+
+// The settings that name files: the key, and how many words the statement has when the last one is a path.
+static void paths_take(const statement *block, arena *a)
+{
+    static const struct { const char *key; int words; } paths[] = {
+        {"certificate", 2}, {"key", 2}, {"zone", 3}, {"allow-file", 2}, {"directory", 2}, {"watch", 2},
+    };
+    for (const statement *s = block ? block->children : NULL; s; s = s->next)
+        for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+            if (str_eq(s->words[0], str_z(paths[i].key)) && s->word_count == paths[i].words)
+                s->words[s->word_count - 1] = path_beside(s, s->words[s->word_count - 1], a);
+}
+
 // ---- what belongs to the host -----------------------------------------------------------------------------------------------
 
 static str default_directory(arena *a)
@@ -72,7 +100,7 @@ static bool directory_take(up_plan *plan, const statement *root, str wanted, con
     const statement *s = config_find(root, "directory");
     char here[HOST_BYTES_MAX];
     arena *a = &plan->memory;
-    str text = wanted.len ? wanted : s ? s->words[1] : default_directory(a);
+    str text = wanted.len ? wanted : s ? path_beside(s, s->words[1], a) : default_directory(a);
     if (text.len && text.at[0] != '/' && getcwd(here, sizeof here))
         text = str_format(a, "%s/" STR_FMT, here, STR_ARG(text));
     plan->directory = str_copy(a, text);
@@ -128,12 +156,13 @@ static void put_domains(buf *out, const statement *root, const char *key, bool o
         buf_format(out, "%s " STR_FMT "\n", key, STR_ARG(d->words[1]));
 }
 
-static void put_domain_zones(buf *out, const statement *root)
+static void put_domain_zones(buf *out, const statement *root, arena *a)
 {
     for (const statement *d = config_first(root, "domain"); d; d = config_next(d, "domain")) {
         const statement *zone = config_find(d, "zone");
+        str path = zone ? path_beside(zone, zone->words[1], a) : (str){0};
         if (zone)
-            buf_format(out, "zone \"" STR_FMT "\" \"" STR_FMT "\"\n", STR_ARG(d->words[1]), STR_ARG(zone->words[1]));
+            buf_format(out, "zone \"" STR_FMT "\" \"" STR_FMT "\"\n", STR_ARG(d->words[1]), STR_ARG(path));
     }
 }
 
@@ -149,7 +178,7 @@ static void put_resolver(buf *out, const statement *root)
         buf_put(out, S("resolver 127.0.0.1\n"));
 }
 
-static void put_additions(buf *out, const up_plan *plan, const statement *root, int number)
+static void put_additions(buf *out, up_plan *plan, const statement *root, int number)
 {
     const statement *block = block_of(root, number);
     if ((number == UP_MTA || number == UP_MAILSTORE) && !config_find(block, "host"))
@@ -161,7 +190,7 @@ static void put_additions(buf *out, const up_plan *plan, const statement *root, 
     if (number == UP_ACCOUNTS && !config_find(block, "domain"))
         put_domains(out, root, "domain", true);
     if (number == UP_AUTHORITATIVE)
-        put_domain_zones(out, root);
+        put_domain_zones(out, root, &plan->memory);
 }
 
 static bool is_wanted(const statement *root, int number)
@@ -226,12 +255,13 @@ static bool service_take(up_plan *plan, const statement *root, int number, confi
     if (!s->policy->kind)
         return true;
     buf out = buf_make(SETTINGS_BYTES_MAX);
-    const statement *block = block_of(root, number);
-    if (block)
-        buf_put(&out, config_format(block, &plan->memory));
+    const statement *block = s->block = block_of(root, number);
+    s->reason = block ? block : config_first(root, "domain");
+    paths_take(block, &plan->memory);
     put_additions(&out, plan, root, number);
-    s->settings = str_copy(&plan->memory, buf_str(&out));
+    s->added = str_copy(&plan->memory, buf_str(&out));
     buf_free(&out);
+    s->settings = str_join(&plan->memory, block ? config_format(block, &plan->memory) : S(""), s->added);
     const statement *whole = config_parse(str_z(s->policy->name), s->settings, &plan->memory, config_include_keep, NULL, error);
     if (!whole || !config_check(whole, s->policy->kind->settings, &plan->memory, error))
         return fail(plan, block, error, str_format(&plan->memory, "%s: " STR_FMT, s->policy->name, STR_ARG(error->text)));
@@ -240,6 +270,16 @@ static bool service_take(up_plan *plan, const statement *root, int number, confi
     if (s->loops == 0)
         return fail(plan, config_find(block, "loops"), error, S("loops: a number from 1 to 16, or auto: one a core"));
     return true;
+}
+
+// `users { mta naru-mta }`: a name or a number.
+static bool user_take(up_plan *plan, const statement *root, int number, config_error *error)
+{
+    const statement *users = config_find(root, "users"), *own = users ? config_find(users, up_policies[number].name) : NULL;
+    plan->services[number].user = UP_USER_FIRST + (unsigned)number;
+    if (!own || user_find(str_to_z(&plan->memory, own->words[1]), &plan->services[number].user))
+        return true;
+    return fail(plan, own, error, str_format(&plan->memory, "there is no user " STR_FMT " on this machine, or it is root", STR_ARG(own->words[1])));
 }
 
 // ---- all --------------------------------------------------------------------------------------------------------------------
@@ -269,10 +309,11 @@ bool up_plan_read(up_plan *plan, str name, str directory, config_error *error)
     world *w = world_linux_new(S("naru"), NULL, 0);
     const statement *root = file_take(plan, w, error);
     world_linux_free(w);
+    plan->root = root;
     bool good = root && directory_take(plan, root, directory, error) && host_take(plan, root, error) && ports_take(plan, root, error);
     for (int i = 0; i < UP_POLICIES && good; i++)
-        good = service_take(plan, root, i, error);
-    return good;
+        good = service_take(plan, root, i, error) && user_take(plan, root, i, error);
+    return good && up_doors_apart(plan, error);
 }
 
 void up_plan_free(up_plan *plan) { arena_free(&plan->memory); }
@@ -283,6 +324,11 @@ world *up_world(const up_plan *plan, str name)
     for (int i = 0; i < plan->port_count; i++)
         must(world_map_port(w, plan->ports[i].well_known, plan->ports[i].real));
     return w;
+}
+
+bool up_door_open(const up_service *s, const up_door *d, arena *a)
+{
+    return !d->under_tls || (s->policy->kind && config_find(up_settings(s, a), "certificate"));
 }
 
 int up_door_addresses(const up_plan *plan, const up_service *s, const up_door *d, addr out[UP_ADDRESSES_MAX], arena *a)
@@ -350,7 +396,7 @@ guard_policy up_guard(const up_plan *plan, int number, arena *a)
     static const char *const common[] = {"/proc/sys/vm/max_map_count", "/etc/ssl/openssl.cnf", "/sys/devices/system/cpu"};
     const up_service *s = &plan->services[number];
     const up_policy *row = s->policy;
-    guard_policy p = {.calls = row->calls, .user = UP_USER_FIRST + (unsigned)number, .group = UP_GROUP_ALL,
+    guard_policy p = {.calls = row->calls, .user = s->user, .group = UP_GROUP_ALL,
                       .descriptors_max = UP_DESCRIPTORS_MAX};
     world *w = up_world(plan, S("naru"));
     for (size_t i = 0; i < sizeof common / sizeof *common; i++)

@@ -5,11 +5,13 @@
 
 enum {
     UP_DOORS_MAX = 6, UP_INSIDE_MAX = 4, UP_PORTS_MAX = 16, UP_ADDRESSES_MAX = WORLD_ADDRESSES_MAX, UP_SERVICES_MAX = 12,
-    UP_USER_FIRST = 60810,               // started as root: service number n runs as user and group UP_USER_FIRST + n
+    UP_USER_FIRST = 60810,               // started as root: service number n runs as user UP_USER_FIRST + n where `users` names nobody
     UP_GROUP_ALL = 60800,                // the group whose members may knock on inside doors
     UP_DESCRIPTORS_MAX = 65536,
     UP_LOOPS_MAX = 16,
 };
+
+#define UP_USUAL_FILE "/etc/naru/naru.conf"
 
 typedef enum { UP_TCP = 1, UP_UDP = 2 } up_protocol;
 typedef struct { uint16_t port; unsigned protocols; bool under_tls; } up_door;       // under_tls: only with a certificate
@@ -39,6 +41,9 @@ typedef struct {
     bool             wanted;
     str              settings;           // its block as text, with what the host adds; checked
     str              fixed;              // the part that cannot change while it runs
+    str              added;              // of settings: what the host adds
+    unsigned         user;               // who it runs as, when we were started as root
+    const statement *block, *reason;     // its own block, NULL: none; the statement that makes it run. In the plan's memory, NULL: read from text
     int              loops;              // its setting `loops`; 1 for rooms that have no choice
 } up_service;
 
@@ -51,6 +56,7 @@ typedef struct {
     struct { uint16_t well_known, real; } ports[UP_PORTS_MAX];
     int        port_count;
     int64_t    watch_ns;                 // a service that is silent for so long is killed; 0: never
+    const statement *root;               // the file's, in the memory; NULL: read from text
     up_service services[UP_POLICIES];    // in the order of up_policies
 } up_plan;
 
@@ -61,9 +67,16 @@ void up_plan_free(up_plan *plan);
 void up_plan_write(const up_plan *plan, buf *out);
 bool up_plan_take(up_plan *plan, str text);
 
+// What is allowed but not good; returns how many texts, they live in the arena. up_check.c
+enum { UP_WARNINGS_MAX = 8 };
+int    up_warnings(const up_plan *plan, str out[UP_WARNINGS_MAX], arena *a);
+// Do two services want the same address and port? False: *error names both places. up_check.c
+bool   up_doors_apart(up_plan *plan, config_error *error);
+
 world *up_world(const up_plan *plan, str name);              // a view of this machine for one process
 // The addresses of a service's doors, at port; returns how many.
 int    up_door_addresses(const up_plan *plan, const up_service *s, const up_door *d, addr out[UP_ADDRESSES_MAX], arena *a);
+bool   up_door_open(const up_service *s, const up_door *d, arena *a);     // is it wanted with these settings?
 const statement *up_settings(const up_service *s, arena *a); // the service's block again; checked when the plan was read
 // The files that only it may read and that it may read again at a reload: certificate and key. Returns how many; texts live in the arena.
 enum { UP_FILES_MAX = 2 };

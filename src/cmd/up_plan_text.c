@@ -16,7 +16,8 @@ void up_plan_write(const up_plan *plan, buf *out)
         buf_format(out, "port %u %u\n", plan->ports[i].well_known, plan->ports[i].real);
     for (int i = 0; i < UP_POLICIES; i++) {
         const up_service *s = &plan->services[i];
-        buf_format(out, "service %s %d %td %td %d\n", s->policy->name, s->wanted, s->settings.len, s->fixed.len, s->loops);
+        buf_format(out, "service %s %d %td %td %d %u\n", s->policy->name, s->wanted, s->settings.len, s->fixed.len, s->loops,
+                   s->user);
         buf_put(out, s->settings);
         buf_put(out, s->fixed);
     }
@@ -45,12 +46,14 @@ static bool service_read(up_plan *plan, str line, str *text)
     bool wanted = number(&line, 1, &good) != 0;
     int64_t settings = number(&line, text->len, &good), fixed = number(&line, text->len, &good);
     int loops = (int)number(&line, UP_LOOPS_MAX, &good);
+    unsigned user = (unsigned)number(&line, INT32_MAX, &good);
     str both[2] = {piece(text, settings, &good), {0}};
     both[1] = piece(text, fixed, &good);
     for (int i = 0; i < UP_POLICIES; i++)
         if (str_eq(name, str_z(up_policies[i].name))) {
             plan->services[i].wanted = wanted;
             plan->services[i].loops = loops;
+            plan->services[i].user = user;
             plan->services[i].settings = str_copy(&plan->memory, both[0]);
             plan->services[i].fixed = str_copy(&plan->memory, both[1]);
             return good;

@@ -36,8 +36,8 @@ static const char *too_much(const uping *u)
         if (a->services[i].wanted != b->services[i].wanted)
             return "services are added and removed by a new start of `naru up`";
     for (int i = 0; i < UP_POLICIES; i++)
-        if (a->services[i].loops != b->services[i].loops)
-            return "loops change by a new start of `naru up`";
+        if (a->services[i].loops != b->services[i].loops || a->services[i].user != b->services[i].user)
+            return "loops and users change by a new start of `naru up`";
     return NULL;
 }
 

@@ -256,8 +256,8 @@ bool up_upgrade_take_plan(uping *u, config_error *error)
         if (before.services[i].wanted != u->plan.services[i].wanted)
             why = "services are added and removed by a new start of `naru up`";
     for (int i = 0; i < UP_POLICIES; i++)
-        if (before.services[i].loops != u->plan.services[i].loops)
-            why = "loops change by a new start of `naru up`";
+        if (before.services[i].loops != u->plan.services[i].loops || before.services[i].user != u->plan.services[i].user)
+            why = "loops and users change by a new start of `naru up`";
     up_plan_free(&before);
     return !why || refuse(u, error, str_z(why));
 }

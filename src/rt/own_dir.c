@@ -1,6 +1,9 @@
 #include "rt/own_dir.h"
 
 #include <ftw.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +16,18 @@ bool own_dir(const char *path, bool make)
 }
 
 unsigned own_user(void) { return geteuid(); }
+
+bool user_find(const char *name, unsigned *user)
+{
+    char *end;
+    unsigned long number = strtoul(name, &end, 10);
+    bool is_number = *name >= '0' && *name <= '9' && *end == 0 && number < UINT32_MAX;
+    const struct passwd *p = is_number ? NULL : getpwnam(name);
+    if (!is_number && !p)
+        return false;
+    *user = is_number ? (unsigned)number : p->pw_uid;
+    return *user != 0;
+}
 
 static _Thread_local struct { uid_t user; gid_t group; } given_to;
 

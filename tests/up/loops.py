@@ -7,7 +7,8 @@ import socket
 from machine import PASSWORD, PATIENCE_S, WHO, Up, check, letter_send
 from upgrade import QUERY, Crowd, pids_of
 
-LOOPS = "upper { loops 3 }\nresolver { listen 127.0.0.2; loops 2; allow 127.0.0.0/8 }\nauthoritative { loops 2 }\n"
+OWN_USER = 60999
+LOOPS = f"users {{ upper {OWN_USER} }}\n" + "upper { loops 3 }\nresolver { listen 127.0.0.2; loops 2; allow 127.0.0.0/8 }\nauthoritative { loops 2 }\n"
 ZONE = "$ORIGIN club.test.\n$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 300\n  NS ns\nns A 127.0.0.1\n"
 CLIENTS = 40                    # each share of a port meets some of them: 2 of 3 shares missed by all of 40 is a chance of 10^-7
 
@@ -44,6 +45,8 @@ def several_loops(up):
     pids = pids_of(up)
     shares = {name: sockets_of(pids[name], up.port[port]) for name, port in (("upper", "upper"), ("authoritative", "dns"), ("resolver", "dns"), ("mta", "smtp"))}
     check("each loop has its share of a door", shares == {"upper": 3, "authoritative": 2, "resolver": 2, "mta": 1}, str(shares))
+    if os.geteuid() == 0:
+        check("a service runs as the user that `users` names", os.stat(f"/proc/{pids['upper']}").st_uid == OWN_USER)
     held, good = echoes(up)
     listed = json.loads(up.command("ps", "--json").stdout)["fibers"]
     conversations = sum(f["label"] == "upper" and "door" not in f["waits_for"] for f in listed)
@@ -62,7 +65,7 @@ def several_loops(up):
     check("another number of loops wants a new start, and it is said", other.returncode == 1 and "loops" in other.stderr, other.stderr)
     up.write(LOOPS.replace("loops 3", "loops many"), zone=up.zone)
     bad = up.command("reload")
-    check("loops is a number or auto", bad.returncode == 1 and ":6:9:" in bad.stderr and "auto" in bad.stderr, bad.stderr)
+    check("loops is a number or auto", bad.returncode == 1 and ":7:9:" in bad.stderr and "auto" in bad.stderr, bad.stderr)
     up.write(LOOPS, zone=up.zone)
     os.kill(pids["upper"], signal.SIGKILL)
     held, good = echoes(up)
