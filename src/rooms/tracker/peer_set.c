@@ -228,20 +228,25 @@ void peer_remove(peer_set *s, uint32_t position)
 
 // ---- picking ----------------------------------------------------------------------------------------------------------------
 
-// Different positions from first up, without shuffling: the range is cut into `wanted` equal parts, and one is taken of each.
-static int sample(uint32_t first, uint32_t end, uint32_t self, uint32_t wanted, chance *c, uint32_t *out)
+// Different positions from `first` up, without shuffling: the range is cut into `count` equal parts, and one is taken of each.
+typedef struct {
+    uint32_t first, self, count, turn;  // self: passed over; turn: which part comes first
+    uint64_t part;                      // how long one is, in 2^-32 positions
+} sample;
+
+static sample sample_of(uint32_t first, uint32_t end, uint32_t self, uint32_t wanted, chance *c)
 {
     bool inside = self >= first && self < end;
-    uint32_t range = end - first - inside;
-    uint32_t n = wanted < range ? wanted : range, turn = n ? chance_below(c, n) : 0;
-    uint64_t part = n ? (((uint64_t)range << 32) + n - 1) / n : 0;       // how long one is, in 2^-32 positions
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t start = part * (i + turn < n ? i + turn : i + turn - n);
-        uint32_t low = (uint32_t)(start >> 32), high = (uint32_t)((start + part) >> 32);
-        uint32_t at = first + low + (high - low > 1 ? chance_below(c, high - low) : 0);
-        out[i] = at + (inside && at >= self);
-    }
-    return (int)n;
+    uint32_t range = end - first - inside, n = wanted < range ? wanted : range;
+    return (sample){first, inside ? self : PEER_NONE, n, n ? chance_below(c, n) : 0, n ? (((uint64_t)range << 32) + n - 1) / n : 0};
+}
+
+static inline uint32_t sample_at(const sample *x, uint32_t i, chance *c)
+{
+    uint64_t start = x->part * (i + x->turn < x->count ? i + x->turn : i + x->turn - x->count);
+    uint32_t low = (uint32_t)(start >> 32), high = (uint32_t)((start + x->part) >> 32);
+    uint32_t at = x->first + low + (high - low > 1 ? chance_below(c, high - low) : 0);
+    return at + (at >= x->self);
 }
 
 // So that counts do not run out: differences matter, not how high they stand. Once in many thousand picks.
@@ -274,19 +279,35 @@ static int least_given(peer_set *s, uint32_t *at, int n, int wanted)
     return kept;
 }
 
-int peer_pick(peer_set *s, const peer_wish *wish, chance *c, unsigned char *out)
+static inline void endpoint_copy(const peer_set *s, uint32_t position, unsigned char *out, int i)
+{
+    if (s->family == 4)                                  // sizes that the compiler knows
+        memcpy(out + i * ENDPOINT_V4_BYTES, s->records + (size_t)position * RECORD_V4_BYTES, ENDPOINT_V4_BYTES);
+    else
+        memcpy(out + i * ENDPOINT_V6_BYTES, s->records + (size_t)position * RECORD_V6_BYTES, ENDPOINT_V6_BYTES);
+}
+
+static int pick_managed(peer_set *s, const sample *x, int wanted, chance *c, unsigned char *out)
 {
     uint32_t at[PEER_PICK_MAX * PEER_SAMPLE];
+    for (uint32_t i = 0; i < x->count; i++)
+        at[i] = sample_at(x, i, c);
+    int n = least_given(s, at, (int)x->count, wanted);
+    for (int i = 0; i < n; i++)
+        endpoint_copy(s, at[i], out, i);
+    return n;
+}
+
+int peer_pick(peer_set *s, const peer_wish *wish, chance *c, unsigned char *out)
+{
     int wanted = wish->wanted < PEER_PICK_MAX ? wish->wanted : PEER_PICK_MAX;
     if (wanted <= 0)
         return 0;
-    int n = sample(wish->leechers_only ? s->seeds : 0, s->count, wish->self, (uint32_t)(wish->managed ? wanted * PEER_SAMPLE : wanted),
-                   c, at);
+    sample x = sample_of(wish->leechers_only ? s->seeds : 0, s->count, wish->self,
+                         (uint32_t)(wish->managed ? wanted * PEER_SAMPLE : wanted), c);
     if (wish->managed)
-        n = least_given(s, at, n, wanted);
-    for (int i = 0; i < n && s->family == 4; i++)          // sizes that the compiler knows
-        memcpy(out + i * ENDPOINT_V4_BYTES, s->records + (size_t)at[i] * RECORD_V4_BYTES, ENDPOINT_V4_BYTES);
-    for (int i = 0; i < n && s->family == 6; i++)
-        memcpy(out + i * ENDPOINT_V6_BYTES, s->records + (size_t)at[i] * RECORD_V6_BYTES, ENDPOINT_V6_BYTES);
-    return n;
+        return pick_managed(s, &x, wanted, c, out);
+    for (uint32_t i = 0; i < x.count; i++)
+        endpoint_copy(s, sample_at(&x, i, c), out, (int)i);
+    return (int)x.count;
 }
