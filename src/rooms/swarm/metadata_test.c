@@ -1,149 +1,202 @@
 #include "rooms/swarm/metadata.h"
 
-#include "base/heap_memory.h"
 #include "rt/digest.h"
 #include "test.h"
 
-enum { TOTAL = 3 * EXTENSION_METADATA_PIECE + 100, PIECES = 4 };
-#define S_NS 1000000000ll
+enum { TOTAL = 5 * EXTENSION_METADATA_PIECE + 100, PIECES = 6, SECOND = 1000000000 };
 
-static unsigned char info[TOTAL];
-static uint8_t hash[20];
+typedef struct { unsigned char *info, *false_info; uint8_t hash[20]; metadata_fetch *f; } exchange;
 
-static metadata_fetch *begin(void)
+static unsigned char true_bytes[TOTAL], false_bytes[TOTAL];
+
+static void exchange_begin(exchange *x)
 {
-    for (int i = 0; i < TOTAL; i++)
-        info[i] = (unsigned char)(i * 7 + i / 256);
-    digest_of(DIGEST_SHA1, str_of(info, TOTAL), hash);
-    return metadata_fetch_new(hash);
+    uint64_t chance = 7;
+    *x = (exchange){.info = true_bytes, .false_info = false_bytes};
+    for (int i = 0; i < TOTAL; i++) {
+        x->info[i] = (unsigned char)test_random(&chance);
+        x->false_info[i] = (unsigned char)(x->info[i] ^ 1);
+    }
+    digest_of(DIGEST_SHA1, str_of(x->info, TOTAL), x->hash);
+    x->f = metadata_fetch_new(x->hash);
 }
 
-static metadata_message data_of(int32_t piece, int32_t total)
+static metadata_message message(const unsigned char *info, int32_t total, int32_t piece)
 {
-    int32_t from = piece * EXTENSION_METADATA_PIECE, length = total - from < EXTENSION_METADATA_PIECE ? total - from : EXTENSION_METADATA_PIECE;
-    return (metadata_message){METADATA_DATA, piece, total, str_of(info + from, (size_t)length)};
+    return (metadata_message){METADATA_DATA, piece, total, str_sub(str_of(info, (size_t)total), (ptrdiff_t)piece * EXTENSION_METADATA_PIECE,
+                                                                    EXTENSION_METADATA_PIECE)};
 }
 
-// Answers what peer is asked until nothing more is; wrong: a byte of each piece is another.
-static metadata_receipt give(metadata_fetch *f, int peer, bool wrong, int pieces_max)
+static metadata_receipt give(exchange *x, int peer, const unsigned char *info, int32_t total, int32_t piece)
+{
+    metadata_message m = message(info, total, piece);
+    return metadata_fetch_data(x->f, peer, &m, 0);
+}
+
+static bool check(exchange *x, int *liar)
+{
+    uint8_t sum[20];
+    digest_of(DIGEST_SHA1, metadata_fetch_info(x->f), sum);
+    return metadata_fetch_check(x->f, sum, liar);
+}
+
+// Everything that this peer may be asked now, answered from these bytes. Returns the last receipt.
+static metadata_receipt answer_all(exchange *x, int peer, const unsigned char *info)
 {
     metadata_receipt last = METADATA_UNASKED;
-    for (int32_t piece; pieces_max-- && (piece = metadata_fetch_next(f, peer, S_NS)) >= 0;) {
-        metadata_message m = data_of(piece, TOTAL);
-        unsigned char *bent = memory_new((size_t)m.data.len);
-        memcpy(bent, m.data.at, (size_t)m.data.len);
-        bent[0] ^= wrong;
-        m.data.at = bent;
-        last = metadata_fetch_data(f, peer, &m, S_NS);
-        memory_free(bent);
-    }
+    for (int32_t piece; (piece = metadata_fetch_next(x->f, peer, SECOND)) >= 0; )
+        last = give(x, peer, info, TOTAL, piece);
     return last;
-}
-
-static bool check(metadata_fetch *f, int *liar)
-{
-    uint8_t found[20];
-    digest_of(DIGEST_SHA1, metadata_fetch_info(f), found);
-    return metadata_fetch_check(f, found, liar);
 }
 
 TEST(metadata_comes_from_several_peers)
 {
-    metadata_fetch *f = begin();
+    exchange x;
     int liar;
     int64_t have, total;
-    CHECK(metadata_fetch_peer(f, 1, TOTAL) && metadata_fetch_peer(f, 2, TOTAL));
-    CHECK_INT(metadata_fetch_next(f, 3, S_NS), -1);
-    CHECK_INT(give(f, 1, false, 2), METADATA_TAKEN);
-    metadata_fetch_progress(f, &have, &total);
-    CHECK(have == 2 * EXTENSION_METADATA_PIECE && total == TOTAL);
-    CHECK_INT(give(f, 2, false, 9), METADATA_WHOLE);
-    CHECK(check(f, &liar) && liar == -1);
-    CHECK_STR(metadata_fetch_info(f), str_of(info, TOTAL));
-    metadata_fetch_free(f);
+    exchange_begin(&x);
+    CHECK(metadata_fetch_peer(x.f, 1, TOTAL) && metadata_fetch_peer(x.f, 2, TOTAL));
+    CHECK(!metadata_fetch_peer(x.f, 3, 0) && !metadata_fetch_peer(x.f, 3, EXTENSION_METADATA_MAX + 1));
+    CHECK_INT(metadata_fetch_next(x.f, 9, 0), -1);
+    CHECK_INT(metadata_fetch_next(x.f, 1, 0), 0);
+    CHECK_INT(metadata_fetch_next(x.f, 1, 0), 1);
+    CHECK_INT(metadata_fetch_next(x.f, 1, 0), -1);                       // METADATA_ASKED_MAX
+    CHECK_INT(metadata_fetch_next(x.f, 2, 0), 2);
+    CHECK_INT(metadata_fetch_next(x.f, 2, 0), 3);
+    CHECK_INT(give(&x, 2, x.info, TOTAL, 0), METADATA_UNASKED);          // that was the other one's
+    CHECK_INT(give(&x, 1, x.info, TOTAL, 0), METADATA_TAKEN);
+    CHECK_INT(give(&x, 1, x.info, TOTAL, 0), METADATA_UNASKED);
+    CHECK_INT(give(&x, 1, x.info, TOTAL - 1, 1), METADATA_NONSENSE);
+    metadata_fetch_progress(x.f, &have, &total);
+    CHECK(have == EXTENSION_METADATA_PIECE && total == TOTAL);
+    CHECK_INT(metadata_fetch_info(x.f).len, 0);
+    metadata_fetch_gone(x.f, 2);                                         // its pieces are free again
+    CHECK_INT(give(&x, 1, x.info, TOTAL, 1), METADATA_TAKEN);
+    CHECK_INT(answer_all(&x, 1, x.info), METADATA_WHOLE);
+    CHECK(check(&x, &liar));
+    CHECK_STR(metadata_fetch_info(x.f), str_of(x.info, TOTAL));
+    metadata_fetch_free(x.f);
 }
 
-TEST(metadata_no_more_than_two_requests_a_peer)
+TEST(metadata_of_a_lonely_liar_is_his_fault)
 {
-    metadata_fetch *f = begin();
-    metadata_fetch_peer(f, 1, TOTAL);
-    CHECK_INT(metadata_fetch_next(f, 1, S_NS), 0);
-    CHECK_INT(metadata_fetch_next(f, 1, S_NS), 1);
-    CHECK_INT(metadata_fetch_next(f, 1, S_NS), -1);
-    metadata_message never = data_of(3, TOTAL), other = data_of(0, TOTAL - 5);
-    CHECK_INT(metadata_fetch_data(f, 1, &never, S_NS), METADATA_UNASKED);
-    CHECK_INT(metadata_fetch_data(f, 1, &other, S_NS), METADATA_NONSENSE);
-    metadata_fetch_free(f);
-}
-
-TEST(metadata_a_liar_shows)
-{
-    metadata_fetch *f = begin();
+    exchange x;
     int liar;
-    metadata_fetch_peer(f, 1, TOTAL);
-    metadata_fetch_peer(f, 2, TOTAL);
-    CHECK_INT(give(f, 1, true, 2), METADATA_TAKEN);
-    CHECK_INT(give(f, 2, false, 9), METADATA_WHOLE);
-    CHECK(!check(f, &liar) && liar == -1);                           // two gave it: who lied is not known
-    CHECK_INT(give(f, 1, true, 9), METADATA_WHOLE);                  // now one alone
-    CHECK_INT(give(f, 2, false, 9), METADATA_UNASKED);
-    CHECK(!check(f, &liar) && liar == 1);
-    CHECK(!metadata_fetch_peer(f, 1, TOTAL));
-    CHECK_INT(give(f, 2, false, 9), METADATA_WHOLE);
-    CHECK(check(f, &liar));
-    metadata_fetch_free(f);
+    exchange_begin(&x);
+    CHECK(metadata_fetch_peer(x.f, 1, TOTAL));
+    CHECK_INT(answer_all(&x, 1, x.false_info), METADATA_WHOLE);
+    CHECK(!check(&x, &liar) && liar == 1);
+    CHECK_INT(metadata_fetch_next(x.f, 1, SECOND), -1);
+    CHECK(!metadata_fetch_peer(x.f, 1, TOTAL));
+    CHECK(metadata_fetch_peer(x.f, 2, TOTAL));
+    CHECK_INT(answer_all(&x, 2, x.info), METADATA_WHOLE);
+    CHECK(check(&x, &liar));
+    metadata_fetch_free(x.f);
 }
 
-TEST(metadata_lengths_are_tried_by_their_claims)
+// Two gave it and it is wrong: nobody knows who lied. The next round asks one alone.
+TEST(metadata_of_several_is_asked_of_one_alone_after_a_failure)
 {
-    metadata_fetch *f = begin();
-    metadata_fetch_peer(f, 1, 1000);
-    CHECK_INT(metadata_fetch_next(f, 1, S_NS), 0);
-    metadata_fetch_peer(f, 2, TOTAL);
-    metadata_fetch_peer(f, 3, TOTAL);
-    CHECK_INT(metadata_fetch_next(f, 1, S_NS), -1);
-    CHECK_INT(give(f, 2, false, 9), METADATA_WHOLE);
-    CHECK(metadata_fetch_peer(f, 4, 2000) && metadata_fetch_peer(f, 5, 3000));
-    CHECK(!metadata_fetch_peer(f, 6, 4000));                         // a fifth length
-    CHECK(!metadata_fetch_peer(f, 7, 0) && !metadata_fetch_peer(f, 7, EXTENSION_METADATA_MAX + 1) && !metadata_fetch_peer(f, METADATA_PEERS_MAX, TOTAL));
-    metadata_fetch_free(f);
+    exchange x;
+    int liar;
+    exchange_begin(&x);
+    CHECK(metadata_fetch_peer(x.f, 1, TOTAL) && metadata_fetch_peer(x.f, 2, TOTAL));
+    int32_t first = metadata_fetch_next(x.f, 1, 0);
+    CHECK_INT(give(&x, 1, x.false_info, TOTAL, first), METADATA_TAKEN);
+    CHECK_INT(answer_all(&x, 2, x.info), METADATA_WHOLE);
+    CHECK(!check(&x, &liar) && liar == -1);
+    int alone = metadata_fetch_next(x.f, 1, SECOND) >= 0 ? 1 : 2, other = 3 - alone;
+    CHECK_INT(alone, 1);
+    CHECK_INT(metadata_fetch_next(x.f, other, SECOND), -1);
+    CHECK_INT(give(&x, 1, x.false_info, TOTAL, 0), METADATA_TAKEN);
+    CHECK_INT(answer_all(&x, 1, x.false_info), METADATA_WHOLE);
+    CHECK(!check(&x, &liar) && liar == 1);
+    CHECK_INT(answer_all(&x, 2, x.info), METADATA_WHOLE);
+    CHECK(check(&x, &liar));
+    metadata_fetch_free(x.f);
 }
 
-TEST(metadata_requests_expire_and_go_to_others)
+TEST(metadata_lengths_that_differ_are_tried_the_commonest_first)
 {
-    metadata_fetch *f = begin();
-    metadata_fetch_peer(f, 1, TOTAL);
-    CHECK_INT(metadata_fetch_expire(f, S_NS), 0);
-    metadata_fetch_next(f, 1, S_NS);
-    CHECK_INT(metadata_fetch_expire(f, S_NS), (1 + METADATA_TIMEOUT_S) * S_NS);
-    metadata_fetch_expire(f, (1 + METADATA_TIMEOUT_S) * S_NS);
-    CHECK_INT(metadata_fetch_next(f, 1, 20 * S_NS), 0);
-    for (int i = 0; i < METADATA_REJECTS_MAX; i++) {
-        metadata_fetch_reject(f, 1, 0, 20 * S_NS);
-        CHECK_INT(metadata_fetch_next(f, 1, 20 * S_NS), i + 2 < METADATA_REJECTS_MAX ? 0 : -1);
+    exchange x;
+    int liar;
+    static unsigned char zeros[3 * EXTENSION_METADATA_PIECE];
+    exchange_begin(&x);
+    CHECK(metadata_fetch_peer(x.f, 1, sizeof zeros));
+    CHECK(metadata_fetch_peer(x.f, 2, TOTAL) && metadata_fetch_peer(x.f, 3, TOTAL));
+    CHECK_INT(metadata_fetch_next(x.f, 2, 0), -1);                       // the first one's length is being tried
+    for (int32_t piece; (piece = metadata_fetch_next(x.f, 1, 0)) >= 0; )
+        give(&x, 1, zeros, sizeof zeros, piece);
+    CHECK(!check(&x, &liar) && liar == 1);
+    CHECK_INT(answer_all(&x, 2, x.info), METADATA_WHOLE);
+    CHECK(check(&x, &liar));
+    for (int i = 0; i < 10; i++)                                         // no more than METADATA_LENGTHS_MAX different ones
+        CHECK_ROW(i, metadata_fetch_peer(x.f, 10 + i, 100 + i) == (i < METADATA_LENGTHS_MAX - 2));
+    metadata_fetch_free(x.f);
+}
+
+TEST(metadata_requests_time_out_and_rejects_pause_a_peer)
+{
+    exchange x;
+    exchange_begin(&x);
+    CHECK(metadata_fetch_peer(x.f, 1, TOTAL) && metadata_fetch_peer(x.f, 2, TOTAL));
+    int64_t now = 100ll * SECOND;
+    CHECK_INT(metadata_fetch_next(x.f, 1, now), 0);
+    CHECK_INT(metadata_fetch_expire(x.f, now + SECOND), now + (int64_t)METADATA_TIMEOUT_S * SECOND);
+    now += (int64_t)METADATA_TIMEOUT_S * SECOND;
+    CHECK_INT(metadata_fetch_expire(x.f, now), 0);
+    CHECK_INT(metadata_fetch_next(x.f, 2, now), 0);                      // goes to the other
+    CHECK_INT(give(&x, 1, x.info, TOTAL, 0), METADATA_UNASKED);          // too late
+    for (int i = 0; i < METADATA_REJECTS_MAX - 1; i++) {
+        int32_t piece = metadata_fetch_next(x.f, 1, now);
+        CHECK_ROW(i, piece >= 0);
+        metadata_fetch_reject(x.f, 1, piece, now);
     }
-    CHECK_INT(metadata_fetch_next(f, 1, (21 + METADATA_PAUSE_S) * S_NS), 0);
-    metadata_fetch_peer(f, 2, TOTAL);
-    metadata_fetch_gone(f, 1);
-    CHECK_INT(give(f, 2, false, 9), METADATA_WHOLE);
-    metadata_fetch_free(f);
+    CHECK_INT(metadata_fetch_next(x.f, 1, now), -1);
+    CHECK(metadata_fetch_next(x.f, 1, now + (int64_t)METADATA_PAUSE_S * SECOND) >= 0);
+    metadata_fetch_free(x.f);
 }
 
-TEST(metadata_is_served_within_bounds)
+TEST(metadata_is_asked_twice_only_when_nothing_else_is_left)
 {
+    exchange x;
+    exchange_begin(&x);
+    for (int peer = 1; peer <= 3; peer++)
+        CHECK(metadata_fetch_peer(x.f, peer, TOTAL));
+    bool seen[PIECES] = {false};
+    for (int peer = 1; peer <= 3; peer++)
+        for (int i = 0; i < METADATA_ASKED_MAX; i++) {
+            int32_t piece = metadata_fetch_next(x.f, peer, 0);
+            CHECK(piece >= 0 && !seen[piece]);
+            seen[piece] = true;
+        }
+    CHECK(metadata_fetch_peer(x.f, 4, TOTAL));
+    CHECK(metadata_fetch_next(x.f, 4, 0) >= 0);
+    metadata_fetch_free(x.f);
+}
+
+TEST(metadata_is_served_in_measure)
+{
+    exchange x;
+    exchange_begin(&x);
     metadata_server s = {0};
-    metadata_message ask = {.kind = METADATA_REQUEST, .piece = 3}, out;
-    metadata_fetch_free(begin());
-    CHECK(metadata_serve(&s, str_of(info, TOTAL), &ask, S_NS, &out) && out.kind == METADATA_DATA && out.data.len == 100 && out.total_bytes == TOTAL);
-    ask.piece = 4;
-    CHECK(metadata_serve(&s, str_of(info, TOTAL), &ask, S_NS, &out) && out.kind == METADATA_REJECT);
+    metadata_message out, ask = {.kind = METADATA_REQUEST, .piece = 5};
+    str info = str_of(x.info, TOTAL);
+    CHECK(metadata_serve(&s, info, &ask, SECOND, &out));
+    CHECK(out.kind == METADATA_DATA && out.data.len == 100 && out.total_bytes == TOTAL && out.piece == 5);
+    ask.piece = 6;
+    CHECK(metadata_serve(&s, info, &ask, SECOND, &out) && out.kind == METADATA_REJECT);
     ask.piece = 0;
-    CHECK(metadata_serve(&s, (str){0}, &ask, S_NS, &out) && out.kind == METADATA_REJECT);
-    int64_t sent = 0;
-    while (metadata_serve(&s, str_of(info, TOTAL), &ask, S_NS, &out))
-        sent += out.kind == METADATA_DATA ? out.data.len : 0;
-    CHECK(sent <= METADATA_SERVE_BURST && sent > METADATA_SERVE_BURST - 2 * EXTENSION_METADATA_PIECE);
-    CHECK_INT(s.served, METADATA_SERVE_PIECES_MAX);
-    metadata_server later = {.since_ns = S_NS};
-    CHECK(metadata_serve(&later, str_of(info, TOTAL), &ask, 2 * S_NS, &out) && out.kind == METADATA_DATA);   // a second's worth
+    CHECK(metadata_serve(&s, (str){0}, &ask, SECOND, &out) && out.kind == METADATA_REJECT);
+    int64_t bytes = 0;
+    for (int i = 0; i < 200; i++)
+        if (metadata_serve(&s, info, &ask, SECOND, &out) && out.kind == METADATA_DATA)
+            bytes += out.data.len;
+    CHECK(bytes <= METADATA_SERVE_BURST && bytes > METADATA_SERVE_BURST - 2 * EXTENSION_METADATA_PIECE);
+    CHECK(metadata_serve(&s, info, &ask, 2ll * SECOND, &out) && out.kind == METADATA_DATA);
+    int answers = 0;
+    for (int i = 0; i < 2 * METADATA_SERVE_PIECES_MAX; i++)
+        answers += metadata_serve(&s, info, &ask, 3ll * SECOND + i, &out);
+    CHECK(answers < METADATA_SERVE_PIECES_MAX);
+    metadata_fetch_free(x.f);
 }
