@@ -13,6 +13,7 @@ static const struct { const char *name; int words; torrent_verb *run; } verbs[] 
     {"show", 2, torrent_show},
     {"check", 3, torrent_check},
     {"magnet", 2, torrent_magnet},
+    {"get", 2, torrent_get},
 };
 
 static const char more[] =

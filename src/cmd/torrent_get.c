@@ -28,7 +28,7 @@ typedef struct {
     str      metainfo, resolv;                   // the torrent file's bytes (empty: a magnet link); /etc/resolv.conf
     addr     peers[PEERS_MAX];
     int      peer_count;
-    int64_t  began_ns, complete_ns, ends_ns;     // ends: when seeding is over; 0: never
+    int64_t  began_ns, complete_ns, done_ns, ends_ns;    // ends: when seeding is over; 0: never
     bool     display, interrupted, complete;
     int64_t  started_bytes;                      // there when we began
     torrent_view last;
@@ -284,6 +284,7 @@ static void get_run(void *arg)
         if (g->complete && !g->r->get.keep_state)
             (void)swarm_remove(g->torrent, false, &g->r->memory, &why);
     }
+    g->done_ns = loop_now_ns();
     if (g->node.world)
         node_stop(&g->node);
 }
@@ -294,7 +295,7 @@ static void tell(getting *g)
 {
     torrent_run *r = g->r;
     const torrent_view *v = &g->last;
-    int64_t took_ns = (g->complete ? g->complete_ns : loop_now_ns()) - g->began_ns, took_ms = took_ns / NS_PER_MS;
+    int64_t took_ns = (g->complete ? g->complete_ns : g->done_ns) - g->began_ns, took_ms = took_ns / NS_PER_MS;
     if (r->json) {
         buf_put(&r->out, S("{\"name\": "));
         json_put(&r->out, str_z(g->last_name));
@@ -336,7 +337,7 @@ void torrent_get(torrent_run *r)
     if (r->get.bind.len)
         r->world = world_linux_new(S("torrent"), &bound, 1);
     signals_block();
-    log_setup(LOG_LOGFMT, r->get.verbose ? LOG_INFO : LOG_ERROR, NULL, NULL);
+    log_setup(LOG_LOGFMT, r->get.verbose ? LOG_DEBUG : LOG_ERROR, NULL, NULL);
     workers_start(0);
     loop_driver *driver = driver_linux_new();
     if (loop_run(driver, r->world, get_run, &g) != E_OK && !r->code)

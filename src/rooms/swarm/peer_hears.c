@@ -72,13 +72,29 @@ static bool hears_have(peer *p, int32_t piece)
     return true;
 }
 
+// Some (aria2) send a further bitfield instead of many HAVEs: what is new in it counts.
+static bool hears_more_of_it(peer *p, const peer_message *m)
+{
+    torrent *t = p->torrent;
+    bitfield now;
+    if (!t->meta || m->kind == PEER_HAVE_NONE)
+        return true;
+    arena a = arena_make(PEER_MEMORY_BYTES_MAX);
+    bool good = m->kind == PEER_BITFIELD ? bitfield_read(&a, t->meta->piece_count, m->payload, &now)
+                                         : bitfield_make(&a, t->meta->piece_count, &now);
+    if (good && m->kind == PEER_HAVE_ALL)
+        bitfield_fill(&now);
+    for (int32_t i = -1; good && (i = bitfield_next(&now, i + 1, true)) >= 0; )
+        (void)hears_have(p, i);
+    arena_free(&a);
+    return good;
+}
+
 static bool hears_all_it_has(peer *p, const peer_message *m)
 {
     torrent *t = p->torrent;
-    if (p->has_known) {
-        p->why = "it said twice what it has";
-        return false;
-    }
+    if (p->has_known)
+        return hears_more_of_it(p, m);
     p->has_known = true;
     if (!t->meta)
         return true;

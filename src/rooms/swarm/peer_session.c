@@ -278,6 +278,8 @@ void peer_outgoing(torrent *t, known_peer *k)
             peer_exchange(t, p);
         seed = p->upload_only;
     }
+    if (!good || p->why)
+        log_line("swarm", LOG_DEBUG, "not connected", F_ADDR("peer", &at), F_STR("why", str_z(p->why ? p->why : err_name(c->error))));
     if (ourselves && known_find(t, at))
         known_drop(t, known_find(t, at));
     known_done(t, at, p, seed);
