@@ -24,6 +24,7 @@ TEST(config_command_checks_and_formats_files)
         {"include other.conf", COMMAND_OK, "include other.conf\n"},
         {"", COMMAND_OK, ""},
         {"domain a.example {\n    zone z\n}\nresolver\n", COMMAND_USAGE, "domain a.example {\n    zone z\n}\nresolver\n"},        // both want port 53
+        {"domain a.example { zone z }", COMMAND_OK, "domain a.example {\n    zone z\n}\n"},                // the resolver stands aside
         {"domain a.example { zone z }\nresolver { listen 127.0.0.1 }\nauthoritative { listen 192.0.2.1 }", COMMAND_OK,
          "domain a.example {\n    zone z\n}\nresolver {\n    listen 127.0.0.1\n}\nauthoritative {\n    listen 192.0.2.1\n}\n"},
         {"upper { loops none }", COMMAND_USAGE, "upper {\n    loops none\n}\n"},

@@ -15,6 +15,8 @@ static const setting domain_settings[] = {
 };
 static const setting port_settings[] = {
     {"dns", SETTING_INT, "53", 1, 65535, .help_en = "DNS over UDP and TCP", .help_ko = "DNS (UDP, TCP)"},
+    {"resolver", SETTING_INT, "1053", 1, 65535, .help_en = "the resolver of the mail service, where the zones of this host have the DNS port",
+     .help_ko = "이 호스트의 존이 DNS 포트를 쓸 때 메일 서비스를 위한 리졸버"},
     {"smtp", SETTING_INT, "25", 1, 65535, .help_en = "mail from other servers", .help_ko = "다른 서버의 메일"},
     {"submission", SETTING_INT, "587", 1, 65535, .help_en = "mail from our people", .help_ko = "사용자가 보내는 메일"},
     {"submissions", SETTING_INT, "465", 1, 65535, .help_en = "the same under TLS", .help_ko = "사용자가 보내는 메일 (TLS)"},

@@ -127,7 +127,7 @@ static bool host_take(up_plan *plan, const statement *root, config_error *error)
 static bool ports_take(up_plan *plan, const statement *root, config_error *error)
 {
     static const struct { const char *name; uint16_t port; } known[] = {
-        {"dns", 53}, {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"pop3", 110}, {"pop3s", 995}, {"upper", UPPER_PORT}, {"tracker", TRACKER_PORT},
+        {"dns", 53}, {"resolver", UP_ASIDE_PORT}, {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"pop3", 110}, {"pop3s", 995}, {"upper", UPPER_PORT}, {"tracker", TRACKER_PORT},
     };
     const statement *ports = config_find(root, "ports");
     for (const statement *s = ports ? ports->children : NULL; s; s = s->next)
@@ -150,6 +150,22 @@ static const statement *block_of(const statement *root, int number)
     return up_policies[number].kind ? config_find(root, up_policies[number].name) : NULL;
 }
 
+static bool is_wanted(const statement *root, int number)
+{
+    bool mail = config_first(root, "domain") || block_of(root, UP_MTA) || block_of(root, UP_MAILSTORE) || block_of(root, UP_ACCOUNTS);
+    bool zones = block_of(root, UP_AUTHORITATIVE) != NULL;
+    for (const statement *d = config_first(root, "domain"); d; d = config_next(d, "domain"))
+        zones |= config_find(d, "zone") != NULL;
+    switch (number) {
+    case UP_ACCOUNTS: case UP_MAILSTORE: case UP_MTA: return mail;
+    case UP_AUTHORITATIVE: return zones;
+    case UP_UPPER: return block_of(root, UP_UPPER) != NULL;
+    case UP_TRACKER: return block_of(root, UP_TRACKER) != NULL;
+    case UP_RESOLVER: return block_of(root, UP_RESOLVER) || !(zones || block_of(root, UP_UPPER) || block_of(root, UP_TRACKER)) || mail;
+    }
+    return true;
+}
+
 static void put_domains(buf *out, const statement *root, const char *key, bool only_first)
 {
     for (const statement *d = config_first(root, "domain"); d; d = only_first ? NULL : config_next(d, "domain"))
@@ -166,11 +182,19 @@ static void put_domain_zones(buf *out, const statement *root, arena *a)
     }
 }
 
+// Where our own zones have port 53 on every address, the resolver that only the mail service needs stands aside.
+static bool resolver_aside(const statement *root)
+{
+    return is_wanted(root, UP_AUTHORITATIVE) && !block_of(root, UP_RESOLVER) && !config_first(block_of(root, UP_AUTHORITATIVE), "listen");
+}
+
 // The mail service asks our own resolver where it is not told another.
 static void put_resolver(buf *out, const statement *root)
 {
     const statement *block = block_of(root, UP_RESOLVER), *listen = config_first(block, "listen");
-    if (listen)
+    if (resolver_aside(root))
+        buf_format(out, "resolver 127.0.0.1:%d\n", UP_ASIDE_PORT);
+    else if (listen)
         buf_format(out, "resolver " STR_FMT "\n", STR_ARG(listen->words[1]));
     else if (config_first(root, "address"))
         buf_format(out, "resolver " STR_FMT "\n", STR_ARG(config_first(root, "address")->words[1]));
@@ -189,24 +213,10 @@ static void put_additions(buf *out, up_plan *plan, const statement *root, int nu
         put_resolver(out, root);
     if (number == UP_ACCOUNTS && !config_find(block, "domain"))
         put_domains(out, root, "domain", true);
+    if (number == UP_RESOLVER && resolver_aside(root))
+        buf_format(out, "listen 127.0.0.1:%d\n", UP_ASIDE_PORT);
     if (number == UP_AUTHORITATIVE)
         put_domain_zones(out, root, &plan->memory);
-}
-
-static bool is_wanted(const statement *root, int number)
-{
-    bool mail = config_first(root, "domain") || block_of(root, UP_MTA) || block_of(root, UP_MAILSTORE) || block_of(root, UP_ACCOUNTS);
-    bool zones = block_of(root, UP_AUTHORITATIVE) != NULL;
-    for (const statement *d = config_first(root, "domain"); d; d = config_next(d, "domain"))
-        zones |= config_find(d, "zone") != NULL;
-    switch (number) {
-    case UP_ACCOUNTS: case UP_MAILSTORE: case UP_MTA: return mail;
-    case UP_AUTHORITATIVE: return zones;
-    case UP_UPPER: return block_of(root, UP_UPPER) != NULL;
-    case UP_TRACKER: return block_of(root, UP_TRACKER) != NULL;
-    case UP_RESOLVER: return block_of(root, UP_RESOLVER) || !(zones || block_of(root, UP_UPPER) || block_of(root, UP_TRACKER)) || mail;
-    }
-    return true;
 }
 
 const statement *up_settings(const up_service *s, arena *a)
@@ -391,6 +401,17 @@ static void zones_add(guard_policy *p, const up_service *s, arena *a)
     }
 }
 
+// Another resolver than ours, or on another port: its answers may come over TCP.
+static void resolvers_add(guard_policy *p, const up_service *s, world *w, arena *a)
+{
+    for (const statement *r = config_first(up_settings(s, a), "resolver"); r; r = config_next(r, "resolver"))
+        for (int i = 1; i < r->word_count && p->connect_port_count < GUARD_PORTS_MAX; i++) {
+            addr at;
+            if (addr_parse(r->words[i], 53, &at) && at.port != 53)
+                p->connect_ports[p->connect_port_count++] = world_port(w, at.port);
+        }
+}
+
 guard_policy up_guard(const up_plan *plan, int number, arena *a)
 {
     static const char *const common[] = {"/proc/sys/vm/max_map_count", "/etc/ssl/openssl.cnf", "/sys/devices/system/cpu"};
@@ -411,6 +432,8 @@ guard_policy up_guard(const up_plan *plan, int number, arena *a)
         p.writes[p.write_count++] = up_path(plan, a, "%s", row->name);
     for (int i = 0; i < UP_INSIDE_MAX && row->connects[i]; i++)
         p.connect_ports[p.connect_port_count++] = world_port(w, row->connects[i]);
+    if (row->kind == &mta_kind)
+        resolvers_add(&p, s, w, a);
     world_linux_free(w);
     return p;
 }

@@ -6,6 +6,7 @@
 enum {
     UP_DOORS_MAX = 6, UP_INSIDE_MAX = 4, UP_PORTS_MAX = 16, UP_ADDRESSES_MAX = WORLD_ADDRESSES_MAX, UP_SERVICES_MAX = 12,
     UP_USER_FIRST = 60810,               // started as root: service number n runs as user UP_USER_FIRST + n where `users` names nobody
+    UP_ASIDE_PORT = 1053,                // of the resolver that only mail needs, where our own zones have port 53; moved by ports { resolver N }
     UP_GROUP_ALL = 60800,                // the group whose members may knock on inside doors
     UP_DESCRIPTORS_MAX = 65536,
     UP_LOOPS_MAX = 16,

@@ -243,9 +243,29 @@ def empty_file_is_valid():
     shutil.rmtree(directory, ignore_errors=True)
 
 
+def zones_and_mail_stand_side_by_side():
+    """Nothing is said about the resolver: the zones have the DNS port, and mail still finds its way through a resolver."""
+    up = Up("", start=False)
+    try:
+        with open(os.path.join(up.dir, "club.zone"), "w") as f:
+            f.write(loops.ZONE)
+        ports = "; ".join(f"{name} {port}" for name, port in up.port.items())
+        with open(up.config, "w") as f:
+            f.write(f"host mx.club.test\naddress 127.0.0.1\nports {{ {ports} }}\ndomain club.test {{ zone club.zone }}\n")
+        up.start()
+        if check("a domain with a zone needs no word about the resolver", up.said("READY=1"), up.log_text()[-1500:]):
+            ns = bytes.fromhex("432101000001000000000000") + b"\x02ns\x04club\x04test\x00\x00\x01\x00\x01"
+            check("... its zone is answered at the DNS port", loops.ask(up, "127.0.0.1", ns) == 0)
+            up.port["dns"] = up.port["resolver"]
+            check("... the resolver beside it", loops.ask(up, "127.0.0.1") == 0)
+    finally:
+        up.end()
+
+
 def main():
     empty_file_is_valid()
     guard_holds()
+    zones_and_mail_stand_side_by_side()
     up = Up("mta { retry 1s }\n")                # a letter may meet a connection to a mailstore that was killed
     try:
         if starts_and_carries(up):
