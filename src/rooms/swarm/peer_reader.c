@@ -79,6 +79,8 @@ static peer_progress message_take(peer *p, str in, ptrdiff_t *taken)
         return block_begin(p, in) ? PEER_MESSAGE : PEER_BAD;
     }
     peer_progress got = peer_message_read(in, rules, &m, taken, &p->why);
+    if (got == PEER_MORE && in.len <= KIND_AT && *taken > KIND_AT + 1)
+        *taken = KIND_AT + 1;                        // first the kind: of a block only the head is put together
     return got == PEER_MESSAGE && !peer_hears(p, &m) ? PEER_BAD : got;
 }
 
