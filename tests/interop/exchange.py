@@ -25,7 +25,8 @@ class Torrent:
             with open(os.path.join(self.seed, self.name, path), "wb") as f:
                 f.write(os.urandom(size))
         self.file = os.path.join(self.top, "x.torrent")
-        naru(i, "create", os.path.join(self.seed, self.name), "--piece", "64KiB", "-o", self.file, *options)
+        naru(i, "create", os.path.join(self.seed, self.name), "--piece", "64KiB", "-o", self.file, "--tracker",
+             "http://127.0.0.1:9/announce", *options)                                # nobody is there; rtorrent takes no torrent without one
         self.magnet = naru(i, "magnet", self.file).strip()
 
     def arrived(self):
