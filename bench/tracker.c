@@ -18,7 +18,7 @@
 
 #include "base/bytes.h"
 #include "base/must.h"
-#include "rooms/tracker/store.h"
+#include "rooms/tracker/swarms.h"
 #include "wire/bt/tracker_udp.h"
 
 enum {
@@ -201,17 +201,17 @@ static int memory(void)
     static const uint32_t torrents[] = {1, 10000, PEERS};
     for (size_t k = 0; k < sizeof torrents / sizeof *torrents; k++) {
         int64_t before = heap_bytes();
-        store *s = store_new(PEERS, PEERS, (siphash_key){1, 2});
-        store_place place;
+        swarms *s = swarms_new(PEERS, PEERS, (siphash_key){1, 2});
+        swarms_place place;
         for (uint32_t i = 0; i < PEERS; i++) {
             uint8_t hash[TRACKER_HASH_BYTES];
             chance c = {i};
             hash_of(hash, i % torrents[k]);
             peer p = {.at = addr_v4(0x0a000000 + i, 6881), .tag = (uint32_t)chance_u64(&c), .seed = i % 5 == 0};
-            (void)store_put(s, store_make(s, hash), &p, &place);
+            (void)swarms_put(s, swarms_make(s, hash), &p, &place);
         }
-        printf("%u %u %lld\n", torrents[k], store_figures_now(s).peers[0], (long long)(heap_bytes() - before));
-        store_free(s);
+        printf("%u %u %lld\n", torrents[k], swarms_figures_now(s).peers[0], (long long)(heap_bytes() - before));
+        swarms_free(s);
     }
     return 0;
 }

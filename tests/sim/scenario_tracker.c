@@ -117,8 +117,8 @@ static bool is_known(tracker_room *room_of, const client *k)
 {
     int count;
     tracker_announce said = said_by(k, false);
-    torrent *x = store_find(room_of->core.store, said.hash);
-    return x && peer_find_address(torrent_set(x, 4), addr_with_port(world_addresses(k->w, &count)[0], said.port)) != PEER_NONE;
+    torrent *x = swarms_find(room_of->core.store, said.hash);
+    return x && peer_set_find_address(torrent_set(x, 4), addr_with_port(world_addresses(k->w, &count)[0], said.port)) != PEER_NONE;
 }
 
 static void memory_check(tracking *x)

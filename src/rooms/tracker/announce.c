@@ -65,7 +65,7 @@ static torrent *torrent_open_new(tracker *t, addr from, const uint8_t *hash, ann
         return refuse(told, "this tracker serves listed torrents only, and this is none of them", ANNOUNCE_NEVER), NULL;
     if (!announce_trusts(&t->rules, from) && !newcomers_take(&t->new_torrents, from, t->now_s, t->rules.new_torrents_max))
         return refuse(told, "your network has brought too many new torrents", RETRY_NETWORK_MIN), NULL;
-    torrent *x = store_make(t->store, hash);
+    torrent *x = swarms_make(t->store, hash);
     if (!x)
         refuse(told, "no room for another torrent", RETRY_FULL_MIN);
     return x;
@@ -73,7 +73,7 @@ static torrent *torrent_open_new(tracker *t, addr from, const uint8_t *hash, ann
 
 static torrent *torrent_for(tracker *t, addr from, str key, const tracker_announce *said, announce_told *told)
 {
-    torrent *x = store_find(t->store, said->hash);
+    torrent *x = swarms_find(t->store, said->hash);
     bool private = t->access.all_private || (x && x->private);
     if (said->port == 0)
         return refuse(told, "port 0 cannot be connected to", ANNOUNCE_NEVER), NULL;
@@ -84,7 +84,7 @@ static torrent *torrent_for(tracker *t, addr from, str key, const tracker_announ
 
 static bool newcomer_may(tracker *t, addr from, torrent *x, const peer *p, announce_told *told)
 {
-    if (announce_trusts(&t->rules, from) || peer_find(torrent_set(x, p->at.family), p->tag) != PEER_NONE)
+    if (announce_trusts(&t->rules, from) || peer_set_find(torrent_set(x, p->at.family), p->tag) != PEER_NONE)
         return true;
     if (newcomers_take(&t->new_peers, from, t->now_s, t->rules.new_peers_max))
         return true;
@@ -112,7 +112,7 @@ static void peers_tell(tracker *t, torrent *x, const peer *p, uint32_t position,
         peer_wish wish = {.self = family == own ? position : PEER_NONE, .leechers_only = p->seed,
                           .managed = (x->managed || t->access.all_managed) && !early,
                           .wanted = left < told->room_for[family] ? left : told->room_for[family]};
-        told->count[family] = peer_pick(&x->sets[family], &wish, &t->chance, told->room[family]);
+        told->count[family] = peer_set_pick(&x->sets[family], &wish, &t->chance, told->room[family]);
         left -= told->count[family];
     }
 }
@@ -134,28 +134,28 @@ static void leave(tracker *t, torrent *x, const peer *p, announce_told *told)
     told->interval_min_s = t->rules.interval_min_s;
     if (!x)
         return;
-    if (store_remove(t->store, x, p->at.family, p->tag) && t->changed)
+    if (swarms_remove(t->store, x, p->at.family, p->tag) && t->changed)
         t->changed(t->changed_arg, CHANGE_GONE, x->hash, p);
     told->seeds = torrent_seeds(x);
     told->leechers = torrent_leechers(x);
 }
 
-static bool is_early(const tracker *t, const tracker_announce *said, store_outcome o, const store_place *place)
+static bool is_early(const tracker *t, const tracker_announce *said, swarms_outcome o, const swarms_place *place)
 {
     uint32_t minutes = (uint8_t)(announce_minute(t) - place->minute_before);
-    return o == STORE_SAME && said->event == TRACKER_NONE && minutes < (t->rules.interval_min_s + SECONDS_A_MINUTE - 1) / SECONDS_A_MINUTE;
+    return o == SWARMS_SAME && said->event == TRACKER_NONE && minutes < (t->rules.interval_min_s + SECONDS_A_MINUTE - 1) / SECONDS_A_MINUTE;
 }
 
 static void stay(tracker *t, torrent *x, const peer *p, const tracker_announce *said, announce_told *told)
 {
-    store_place place;
-    store_outcome o = store_put(t->store, x, p, &place);
-    if (o == STORE_FULL) {
+    swarms_place place;
+    swarms_outcome o = swarms_put(t->store, x, p, &place);
+    if (o == SWARMS_FULL) {
         refuse(told, "no room for another peer", RETRY_FULL_MIN);
         return;
     }
     bool early = is_early(t, said, o, &place);
-    if (said->event == TRACKER_COMPLETED && p->seed && place.was_leecher && x->downloaded < STORE_DOWNLOADED_MAX)
+    if (said->event == TRACKER_COMPLETED && p->seed && place.was_leecher && x->downloaded < SWARMS_DOWNLOADED_MAX)
         x->downloaded++;
     if (!early && t->changed)
         t->changed(t->changed_arg, CHANGE_HERE, x->hash, p);
@@ -182,7 +182,7 @@ tracker_swarm scrape(tracker *t, str key, const uint8_t hash[TRACKER_HASH_BYTES]
 {
     tracker_swarm told = {0};
     memcpy(told.hash, hash, TRACKER_HASH_BYTES);
-    torrent *x = store_find(t->store, hash);
+    torrent *x = swarms_find(t->store, hash);
     if (!x || ((t->access.all_private || x->private) && access_key_find(&t->access, key) < 0))
         return told;
     told.complete = torrent_seeds(x);

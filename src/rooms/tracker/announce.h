@@ -3,7 +3,7 @@
 #pragma once
 #include "rooms/tracker/access.h"
 #include "rooms/tracker/newcomers.h"
-#include "rooms/tracker/store.h"
+#include "rooms/tracker/swarms.h"
 
 enum {
     ANNOUNCE_FEW_PEERS = 3,         // who was told of fewer, and wanted more, may come again after the minimum interval
@@ -24,7 +24,7 @@ typedef enum { CHANGE_HERE, CHANGE_GONE } change_kind;
 typedef void announce_changed(void *arg, change_kind kind, const uint8_t *hash, const peer *p);   // worth being remembered
 
 typedef struct {
-    store         *store;
+    swarms        *store;
     access         access;
     announce_rules rules;
     siphash_key    tags, ids;       // secrets: who a peer is; connection ids

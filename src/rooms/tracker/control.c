@@ -17,13 +17,13 @@ static void answer(http_reply *reply, buf *out, arena *msg)
 static void on_status(void *arg, const http_request *q, http_reply *reply, arena *msg)
 {
     tracker_room *t = arg;
-    store_figures f = store_figures_now(t->core.store);
+    swarms_figures f = swarms_figures_now(t->core.store);
     buf out = buf_make(JSON_BYTES_MAX);
     (void)q;
     buf_format(&out, "{\"torrents\":%u,\"peers\":%u,\"peers_ipv4\":%u,\"peers_ipv6\":%u,\"seeds\":%u,\"expired\":%llu,", f.torrents,
                f.peers[0] + f.peers[1], f.peers[0], f.peers[1], f.seeds, (unsigned long long)f.expired);
     buf_format(&out, "\"bytes\":%llu,\"open\":%s,\"private\":%s,\"managed\":%s,\"keys\":%d,\"interval_s\":%u,\"interval_min_s\":%u,",
-               (unsigned long long)store_bytes(t->core.store), t->core.access.open ? "true" : "false", t->core.access.all_private ? "true" : "false",
+               (unsigned long long)swarms_bytes(t->core.store), t->core.access.open ? "true" : "false", t->core.access.all_private ? "true" : "false",
                t->core.access.all_managed ? "true" : "false", t->core.access.key_count, t->core.rules.interval_s,
                t->core.rules.interval_min_s);
     buf_format(&out, "\"port\":%u,\"restored\":%lld,\"unsaved\":%lld,\"lost\":%lld}\n", t->real_port, (long long)t->keep.restored,
@@ -45,26 +45,26 @@ static void on_torrents(void *arg, const http_request *q, http_reply *reply, are
 {
     tracker_room *t = arg;
     uint8_t hash[TRACKER_HASH_BYTES];
-    uint32_t all = store_figures_now(t->core.store).torrents, shown = 0;
+    uint32_t all = swarms_figures_now(t->core.store).torrents, shown = 0;
     str wanted = http_query_get(q, S("hash"), msg);
     if (wanted.len && (wanted.len != 2 * TRACKER_HASH_BYTES || !hex_decode(hash, wanted))) {
         control_error(reply, 400, S("hash wants 40 hexadecimal digits"), msg);
         return;
     }
     buf out = buf_make(JSON_BYTES_MAX);
-    const torrent *one = wanted.len ? store_find(t->core.store, hash) : NULL;
+    const torrent *one = wanted.len ? swarms_find(t->core.store, hash) : NULL;
     buf_format(&out, "{\"all\":%u,\"torrents\":[", all);
     if (one)
         torrent_put(&out, t, one);
     for (; !wanted.len && shown < all && shown < TORRENTS_SHOWN_MAX; shown++) {
         buf_put(&out, shown ? S(",\n") : S("\n"));
-        torrent_put(&out, t, store_torrent(t->core.store, shown));
+        torrent_put(&out, t, swarms_torrent(t->core.store, shown));
     }
     buf_put(&out, S("]}\n"));
     answer(reply, &out, msg);
 }
 
-void control_routes_open(tracker_room *t)
+void tracker_routes_open(tracker_room *t)
 {
     enum { ROUTES = 2 };
     control_route *routes = arena_array(t->room->memory, control_route, ROUTES);

@@ -20,7 +20,7 @@ static meter datagrams = {.name = "naru_tracker_udp_requests_total", .help = "UD
 static meter requests = {.name = "naru_tracker_http_requests_total", .help = "HTTP requests by what became of them", .type = METER_COUNTER,
                          .label = "verdict", .values = {"announced", "scraped", "refused", "unknown"}};
 
-void doors_meters_show(void)
+void tracker_doors_meters_show(void)
 {
     meter_show(&datagrams);
     meter_show(&requests);
@@ -31,7 +31,7 @@ static size_t on_datagram(void *arg, datagram_door *d, const datagram *in, unsig
     tracker_room *t = arg;
     size_t len;
     (void)d;
-    core_now(t);
+    tracker_core_now(t);
     arena_reset(&t->msg);
     udp_verdict v = udp_answer(&t->core, in->peer, str_of(in->at, in->len), &t->msg, out, out_max, &len);
     meter_add_at(&datagrams, (int)v, 1);
@@ -42,7 +42,7 @@ static void on_request(void *arg, const http_request *q, http_reply *reply, aren
 {
     tracker_room *t = arg;
     buf out = buf_make(WEB_ANSWER_BYTES_MAX);
-    core_now(t);
+    tracker_core_now(t);
     if (!str_eq(q->method, S("GET"))) {
         http_answer_header(reply, S("Allow"), S("GET"));
         http_answer(reply, 405, S("text/plain"), S("a tracker is asked with GET\n"));
@@ -99,7 +99,7 @@ static bool no_ipv6_here(addr at, err e)
     return at.family == 6 && addr_is_any(at) && (e == E_UNSUPPORTED || e == E_UNREACHABLE);
 }
 
-err doors_open(tracker_room *t, str *why)
+err tracker_doors_open(tracker_room *t, str *why)
 {
     addr at[ROOM_DOORS_MAX];
     int count = addresses_of(t, at);
@@ -114,7 +114,7 @@ err doors_open(tracker_room *t, str *why)
     return E_OK;
 }
 
-void doors_stop(tracker_room *t)
+void tracker_doors_stop(tracker_room *t)
 {
     for (int i = 0; i < t->door_count; i++)
         door_stop(t->tcp[i]);

@@ -161,13 +161,13 @@ typedef struct { keeper *k; int64_t now_s; } replay;
 
 static torrent *torrent_again(tracker *core, const uint8_t *hash)
 {
-    torrent *there = store_find(core->store, hash);
-    return there || !core->access.open ? there : store_make(core->store, hash);
+    torrent *there = swarms_find(core->store, hash);
+    return there || !core->access.open ? there : swarms_make(core->store, hash);
 }
 
 static void entry_apply(keeper *k, reader *r, uint8_t minute)
 {
-    store_place place;
+    swarms_place place;
     uint8_t kind = rd_u8(r);
     str hash = rd_bytes(r, TRACKER_HASH_BYTES);
     uint32_t number = rd_u32(r);
@@ -179,11 +179,11 @@ static void entry_apply(keeper *k, reader *r, uint8_t minute)
     if (!t)
         return;
     if ((kind & ENTRY_KINDS) == ENTRY_HERE)
-        k->restored += store_put(k->core->store, t, &p, &place) == STORE_NEW;
+        k->restored += swarms_put(k->core->store, t, &p, &place) == SWARMS_NEW;
     else if ((kind & ENTRY_KINDS) == ENTRY_GONE)
-        (void)store_remove(k->core->store, t, family, number);
-    else if ((kind & ENTRY_KINDS) == ENTRY_COUNT && number <= STORE_DOWNLOADED_MAX)
-        t->downloaded = number & STORE_DOWNLOADED_MAX;
+        (void)swarms_remove(k->core->store, t, family, number);
+    else if ((kind & ENTRY_KINDS) == ENTRY_COUNT && number <= SWARMS_DOWNLOADED_MAX)
+        t->downloaded = number & SWARMS_DOWNLOADED_MAX;
 }
 
 static void record_apply(void *arg, journal_place place, str bytes)

@@ -34,13 +34,13 @@ static void record_write(peer_set *s, uint32_t i, const peer *p, unsigned given)
     memcpy(state_of(s, i) + 2, &p->tag, sizeof p->tag);
 }
 
-peer peer_at(const peer_set *s, uint32_t position)
+peer peer_set_at(const peer_set *s, uint32_t position)
 {
     reader r = rd_of(str_of(record_at(s, position), record_bytes(s)));
     return (peer){endpoint_read(&r, s->family), tag_at(s, position), state_of(s, position)[0], position < s->seeds};
 }
 
-uint8_t peer_minute(const peer_set *s, uint32_t position) { return state_of(s, position)[0]; }
+uint8_t peer_set_minute(const peer_set *s, uint32_t position) { return state_of(s, position)[0]; }
 
 // ---- the index: positions, by tag, linear probing ---------------------------------------------------------------------------
 
@@ -132,7 +132,7 @@ uint64_t peer_set_bytes(const peer_set *s) { return s->records ? bytes_for(s, s-
 
 // ---- finding, adding, changing, removing ------------------------------------------------------------------------------------
 
-uint32_t peer_find(const peer_set *s, uint32_t tag)
+uint32_t peer_set_find(const peer_set *s, uint32_t tag)
 {
     if (slots_for(s->capacity))
         return slots_of(s)[slot_find(s, tag)];          // SLOT_EMPTY is PEER_NONE
@@ -142,7 +142,7 @@ uint32_t peer_find(const peer_set *s, uint32_t tag)
     return PEER_NONE;
 }
 
-uint32_t peer_find_address(const peer_set *s, addr at)
+uint32_t peer_set_find_address(const peer_set *s, addr at)
 {
     unsigned char wanted[ENDPOINT_V6_BYTES];
     writer w = wr_into(wanted, sizeof wanted);
@@ -187,7 +187,7 @@ static uint32_t side_change(peer_set *s, uint32_t position, bool seed)
     return border;
 }
 
-uint32_t peer_add(peer_set *s, const peer *p)
+uint32_t peer_set_add(peer_set *s, const peer *p)
 {
     if (s->count == s->capacity)
         grow(s);
@@ -203,18 +203,18 @@ uint32_t peer_add(peer_set *s, const peer *p)
     return side_change(s, at, p->seed);
 }
 
-uint32_t peer_change(peer_set *s, uint32_t position, const peer *p)
+uint32_t peer_set_change(peer_set *s, uint32_t position, const peer *p)
 {
     must(position < s->count);
     if (tag_at(s, position) != p->tag) {
-        peer_remove(s, position);
-        return peer_add(s, p);
+        peer_set_remove(s, position);
+        return peer_set_add(s, p);
     }
     record_write(s, position, p, *given_of(s, position));
     return side_change(s, position, p->seed);
 }
 
-void peer_remove(peer_set *s, uint32_t position)
+void peer_set_remove(peer_set *s, uint32_t position)
 {
     must(position < s->count);
     if (slots_for(s->capacity))
@@ -298,7 +298,7 @@ static int pick_managed(peer_set *s, const sample *x, int wanted, chance *c, uns
     return n;
 }
 
-int peer_pick(peer_set *s, const peer_wish *wish, chance *c, unsigned char *out)
+int peer_set_pick(peer_set *s, const peer_wish *wish, chance *c, unsigned char *out)
 {
     int wanted = wish->wanted < PEER_PICK_MAX ? wish->wanted : PEER_PICK_MAX;
     if (wanted <= 0)

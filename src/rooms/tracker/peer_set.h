@@ -33,13 +33,13 @@ typedef struct {
 void     peer_set_free(peer_set *s);
 // Two of a million strangers in one torrent have the same tag with a chance of 1 in 4,000 each: then the later is taken for the
 // earlier, which has moved.
-uint32_t peer_find(const peer_set *s, uint32_t tag);         // its position until the set changes, or PEER_NONE
-uint32_t peer_find_address(const peer_set *s, addr at);      // linear
-peer     peer_at(const peer_set *s, uint32_t position);
-uint8_t  peer_minute(const peer_set *s, uint32_t position);
-uint32_t peer_add(peer_set *s, const peer *p);               // no peer of this tag may be there; returns the position
-uint32_t peer_change(peer_set *s, uint32_t position, const peer *p);     // another address, minute or state; the new position
-void     peer_remove(peer_set *s, uint32_t position);
+uint32_t peer_set_find(const peer_set *s, uint32_t tag);         // its position until the set changes, or PEER_NONE
+uint32_t peer_set_find_address(const peer_set *s, addr at);      // linear
+peer     peer_set_at(const peer_set *s, uint32_t position);
+uint8_t  peer_set_minute(const peer_set *s, uint32_t position);
+uint32_t peer_set_add(peer_set *s, const peer *p);               // no peer of this tag may be there; returns the position
+uint32_t peer_set_change(peer_set *s, uint32_t position, const peer *p);     // another address, minute or state; the new position
+void     peer_set_remove(peer_set *s, uint32_t position);
 void     peer_set_fit(peer_set *s);                          // gives memory back when much of it is empty
 uint64_t peer_set_bytes(const peer_set *s);
 
@@ -53,4 +53,4 @@ typedef struct {
 
 // Writes endpoints (endpoint_bytes(family) each) of different peers, never the asker's own; each is as likely as any other.
 // Returns how many; out has room for `wanted`.
-int peer_pick(peer_set *s, const peer_wish *wish, chance *c, unsigned char *out);
+int peer_set_pick(peer_set *s, const peer_wish *wish, chance *c, unsigned char *out);

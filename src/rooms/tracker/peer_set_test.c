@@ -31,11 +31,11 @@ static void shadow_check(const peer_set *s, const shadow *all, int family)
 {
     uint32_t count = 0, seeds = 0;
     for (uint32_t n = 0; n < SHADOW_PEERS; n++) {
-        uint32_t at = peer_find(s, peer_of(family, n, false).tag);
+        uint32_t at = peer_set_find(s, peer_of(family, n, false).tag);
         CHECK((at != PEER_NONE) == all[n].there);
         if (at == PEER_NONE)
             continue;
-        peer p = peer_at(s, at);
+        peer p = peer_set_at(s, at);
         CHECK(addr_eq(p.at, all[n].at) && p.seed == all[n].seed && p.minute == all[n].minute);
         count++, seeds += p.seed;
     }
@@ -47,16 +47,16 @@ static void shadow_step(peer_set *s, shadow *all, int family, chance *c)
 {
     uint32_t n = chance_below(c, SHADOW_PEERS);
     peer p = peer_of(family, n, chance_below(c, 2));
-    uint32_t at = peer_find(s, p.tag);
+    uint32_t at = peer_set_find(s, p.tag);
     if (chance_below(c, 10) == 0)
         p.at = address(family, n + 1000);
     if (at == PEER_NONE)
-        at = peer_add(s, &p);
+        at = peer_set_add(s, &p);
     else if (chance_below(c, 3) == 0)
-        return peer_remove(s, at), (void)(all[n].there = false);
+        return peer_set_remove(s, at), (void)(all[n].there = false);
     else
-        at = peer_change(s, at, &p);
-    CHECK_INT(peer_find(s, p.tag), at);
+        at = peer_set_change(s, at, &p);
+    CHECK_INT(peer_set_find(s, p.tag), at);
     all[n] = (shadow){true, p.seed, p.at, p.minute};
 }
 
@@ -74,7 +74,7 @@ TEST(peer_set_holds_what_was_put)
         shadow_check(&s, all, family);
         for (uint32_t n = 0; n < SHADOW_PEERS; n++)
             if (all[n].there)
-                peer_remove(&s, peer_find(&s, peer_of(family, n, false).tag)), all[n].there = false;
+                peer_set_remove(&s, peer_set_find(&s, peer_of(family, n, false).tag)), all[n].there = false;
         shadow_check(&s, all, family);
         peer_set_fit(&s);
         CHECK(s.records == NULL && peer_set_bytes(&s) == 0);
@@ -86,14 +86,14 @@ TEST(peer_set_changes_who_had_an_address)
 {
     peer_set s = {.family = 4};
     for (uint32_t n = 0; n < 40; n++)
-        peer_add(&s, &(peer){.at = address(4, n), .tag = n + 1});
-    uint32_t at = peer_find_address(&s, address(4, 30));
+        peer_set_add(&s, &(peer){.at = address(4, n), .tag = n + 1});
+    uint32_t at = peer_set_find_address(&s, address(4, 30));
     CHECK_INT(at, 30);
-    at = peer_change(&s, at, &(peer){.at = address(4, 30), .tag = 99, .seed = true});
+    at = peer_set_change(&s, at, &(peer){.at = address(4, 30), .tag = 99, .seed = true});
     CHECK_INT(s.count, 40);
-    CHECK_INT(peer_find(&s, 99), at);
-    CHECK_INT(peer_find(&s, 31), PEER_NONE);
-    CHECK_INT(peer_find_address(&s, address(4, 77)), PEER_NONE);
+    CHECK_INT(peer_set_find(&s, 99), at);
+    CHECK_INT(peer_set_find(&s, 31), PEER_NONE);
+    CHECK_INT(peer_set_find_address(&s, address(4, 77)), PEER_NONE);
     peer_set_free(&s);
 }
 
@@ -104,7 +104,7 @@ static peer_set swarm(uint32_t count, uint32_t seeds)
     peer_set s = {.family = 4};
     for (uint32_t n = 0; n < count; n++) {
         peer p = peer_of(4, n, n < seeds);
-        peer_add(&s, &p);
+        peer_set_add(&s, &p);
     }
     return s;
 }
@@ -127,10 +127,10 @@ TEST(peer_pick_gives_different_peers_and_never_the_asker)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (int managed = 0; managed < 2; managed++) {
             peer_set s = swarm(rows[i].count, rows[i].seeds);
-            uint32_t self = rows[i].count ? 0 : PEER_NONE, asker = self == 0 ? peer_at(&s, 0).at.port - 1024u : PEER_NONE;
+            uint32_t self = rows[i].count ? 0 : PEER_NONE, asker = self == 0 ? peer_set_at(&s, 0).at.port - 1024u : PEER_NONE;
             bool seen[1000] = {0};
             peer_wish wish = {.self = self, .leechers_only = rows[i].leechers_only, .managed = managed, .wanted = rows[i].wanted};
-            int got = peer_pick(&s, &wish, &c, out);
+            int got = peer_set_pick(&s, &wish, &c, out);
             CHECK_ROW(i, got == rows[i].got);
             for (int k = 0; k < got; k++) {
                 uint32_t n = number_of(out + k * ENDPOINT_V4_BYTES);
@@ -149,9 +149,9 @@ TEST(peer_pick_is_fair)
     int often[PEERS] = {0}, least = PICKS, most = 0;
     peer_set s = swarm(PEERS, 50);
     chance c = {3};
-    uint32_t self = peer_find(&s, peer_of(4, 120, false).tag);
+    uint32_t self = peer_set_find(&s, peer_of(4, 120, false).tag);
     for (int i = 0; i < PICKS; i++)
-        for (int k = peer_pick(&s, &(peer_wish){.self = self, .wanted = WANTED}, &c, out); k > 0; k--)
+        for (int k = peer_set_pick(&s, &(peer_wish){.self = self, .wanted = WANTED}, &c, out); k > 0; k--)
             often[number_of(out + (k - 1) * ENDPOINT_V4_BYTES)]++;
     for (int n = 0; n < PEERS; n++)
         if (n != 120)
@@ -182,8 +182,8 @@ static int leader_of(graph *g, int n)
 static void graph_ask(graph *g, uint32_t n, bool managed)
 {
     unsigned char out[GRAPH_DEGREE * ENDPOINT_V4_BYTES];
-    peer_wish wish = {.self = peer_find(&g->s, peer_of(4, n, false).tag), .managed = managed, .wanted = GRAPH_DEGREE};
-    int got = peer_pick(&g->s, &wish, &g->c, out);
+    peer_wish wish = {.self = peer_set_find(&g->s, peer_of(4, n, false).tag), .managed = managed, .wanted = GRAPH_DEGREE};
+    int got = peer_set_pick(&g->s, &wish, &g->c, out);
     for (int i = 0; i < got; i++) {
         uint32_t to = number_of(out + i * ENDPOINT_V4_BYTES);
         g->in[to]++, g->out[n]++;
@@ -200,7 +200,7 @@ static graph *graph_grow(uint64_t seed, bool managed, int rounds)
         g->leader[i] = i;
     for (uint32_t n = 0; n < GRAPH_PEERS; n++) {         // one comes after the other and is told of those before it
         peer p = peer_of(4, n, false);
-        peer_add(&g->s, &p);
+        peer_set_add(&g->s, &p);
         graph_ask(g, n, managed);
     }
     for (int r = 1; r < rounds; r++)

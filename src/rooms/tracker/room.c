@@ -17,11 +17,11 @@ static meter torrents = {.name = "naru_tracker_torrents", .help = "Torrents know
 static meter expired = {.name = "naru_tracker_peers_expired_total", .help = "Peers forgotten because they did not announce",
                         .type = METER_COUNTER};
 
-void core_now(tracker_room *t) { t->core.now_s = loop_now_ns() / NS_PER_S; }
+void tracker_core_now(tracker_room *t) { t->core.now_s = loop_now_ns() / NS_PER_S; }
 
 static void meters_update(tracker_room *t, uint64_t expired_before)
 {
-    store_figures f = store_figures_now(t->core.store);
+    swarms_figures f = swarms_figures_now(t->core.store);
     int64_t now[] = {f.peers[0], f.peers[1], f.torrents};
     for (int k = 0; k < 2; k++)
         meter_add_at(&peers, k, now[k] - t->counted[k]);
@@ -39,10 +39,10 @@ static void on_seen(void *arg, const torrent *x)
 
 static void second_pass(tracker_room *t)
 {
-    core_now(t);
-    uint64_t before = store_figures_now(t->core.store).expired;
-    uint64_t steps = store_round_steps(t->core.store) * TURNS_UNTIL_EXPIRED / ((uint64_t)t->expire_minutes * 60) + 1;
-    store_sweep(t->core.store, announce_minute(&t->core), t->expire_minutes,
+    tracker_core_now(t);
+    uint64_t before = swarms_figures_now(t->core.store).expired;
+    uint64_t steps = swarms_round_steps(t->core.store) * TURNS_UNTIL_EXPIRED / ((uint64_t)t->expire_minutes * 60) + 1;
+    swarms_sweep(t->core.store, announce_minute(&t->core), t->expire_minutes,
                 steps < STEPS_A_SECOND_MAX ? (uint32_t)steps : STEPS_A_SECOND_MAX, on_seen, &t->keep);
     meters_update(t, before);
     keeper_write(&t->keep);
@@ -61,15 +61,15 @@ static void every_second(void *arg)
 static err parts_start(tracker_room *t, str *why)
 {
     room *r = t->room;
-    core_now(t);
-    err e = settings_take(t, why);
+    tracker_core_now(t);
+    err e = tracker_settings_take(t, why);
     if (e == E_OK)
         e = keeper_open(&t->keep, r, &t->core, t->expire_minutes, why);
     if (e != E_OK)
         return e;
-    control_routes_open(t);
+    tracker_routes_open(t);
     e = scope_go(r->scope, "tracker hand", every_second, t);
-    return e == E_OK ? doors_open(t, why) : e;
+    return e == E_OK ? tracker_doors_open(t, why) : e;
 }
 
 static err start(room *r, str *why)
@@ -83,17 +83,17 @@ static err start(room *r, str *why)
     meter_show(&peers);
     meter_show(&torrents);
     meter_show(&expired);
-    doors_meters_show();
+    tracker_doors_meters_show();
     err e = parts_start(t, why);
     if (e == E_OK)
-        log_line("tracker", LOG_NOTICE, "ready", F_INT("torrents", store_figures_now(t->core.store).torrents),
+        log_line("tracker", LOG_NOTICE, "ready", F_INT("torrents", swarms_figures_now(t->core.store).torrents),
                  F_INT("peers_restored", t->keep.restored));
     return e;
 }
 
 static err reload(room *r, const statement *block, str *why)
 {
-    err e = settings_take_lists(r->state, block, why);
+    err e = tracker_settings_take_lists(r->state, block, why);
     if (e == E_OK)
         r->settings = block;
     return e;
@@ -102,7 +102,7 @@ static err reload(room *r, const statement *block, str *why)
 static void stop(room *r)
 {
     tracker_room *t = r->state;
-    doors_stop(t);
+    tracker_doors_stop(t);
     keeper_write(&t->keep);
 }
 
@@ -115,7 +115,7 @@ static void gone(room *r)
         meter_add_at(&peers, k, -t->counted[k]);
     meter_add(&torrents, -t->counted[2]);
     keeper_close(&t->keep);
-    store_free(t->core.store);
+    swarms_free(t->core.store);
     arena_free(&t->msg);
     for (int i = 0; i < 2; i++)
         arena_free(&t->lists[i]);

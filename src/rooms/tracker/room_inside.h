@@ -21,10 +21,10 @@ typedef struct {
 } tracker_room;
 
 extern const setting tracker_settings[];
-err  settings_take(tracker_room *t, str *why);            // at the start: everything
-err  settings_take_lists(tracker_room *t, const statement *block, str *why);   // what a reload takes, too
-err  doors_open(tracker_room *t, str *why);
-void doors_stop(tracker_room *t);
-void doors_meters_show(void);
-void control_routes_open(tracker_room *t);
-void core_now(tracker_room *t);                            // tells the core what time it is
+err  tracker_settings_take(tracker_room *t, str *why);            // at the start: everything
+err  tracker_settings_take_lists(tracker_room *t, const statement *block, str *why);   // what a reload takes, too
+err  tracker_doors_open(tracker_room *t, str *why);
+void tracker_doors_stop(tracker_room *t);
+void tracker_doors_meters_show(void);
+void tracker_routes_open(tracker_room *t);
+void tracker_core_now(tracker_room *t);                            // tells the core what time it is

@@ -105,14 +105,14 @@ static void tracker_serves(world *w)
     room *again = room_start(&n, w, &a, "open yes");
     tracker_room *t = again->state;
     CHECK_INT(t->keep.restored, 4);                                    // peers survive a restart
-    CHECK_INT(store_figures_now(t->core.store).peers[0], 4);
+    CHECK_INT(swarms_figures_now(t->core.store).peers[0], 4);
     CHECK_INT(udp_announce(w, 1, 1, &a), 2);                           // and are the same
-    CHECK_INT(store_figures_now(t->core.store).peers[0], 4);
+    CHECK_INT(swarms_figures_now(t->core.store).peers[0], 4);
     node_stop(&n);
 
     again = room_start(&n, w, &a, "allow 0200000000000000000000000000000000000000");
     t = again->state;
-    CHECK_INT(store_figures_now(t->core.store).peers[0], 1);           // what is not allowed any more is not brought back
+    CHECK_INT(swarms_figures_now(t->core.store).peers[0], 1);           // what is not allowed any more is not brought back
     web_announce(w, 1, 1, &a, &r);
     CHECK(str_starts(r.failure, S("this tracker serves listed torrents only")) && r.retry_min == -1);
     web_announce(w, 2, 1, &a, &r);
@@ -184,15 +184,15 @@ static void a_reload_takes_lists(world *w)
     room *r = room_start(&n, w, &a, "allow 0100000000000000000000000000000000000000 managed; key lee 0123456789abcdef");
     tracker_room *t = r->state;
     uint8_t one[TRACKER_HASH_BYTES] = {1}, two[TRACKER_HASH_BYTES] = {2};
-    CHECK(store_find(t->core.store, one)->managed && !store_find(t->core.store, two));
+    CHECK(swarms_find(t->core.store, one)->managed && !swarms_find(t->core.store, two));
     const statement *next = config_parse(S("test"), S("allow 02" "00000000000000000000000000000000000000 private; degree 16"), &a, NULL, NULL, &error);
     must(next && config_check(next, tracker_kind.settings, &a, &error));
     CHECK_INT(tracker_kind.reload(r, next, &why), E_OK);
-    CHECK(store_find(t->core.store, two)->private && !store_find(t->core.store, one)->listed);
+    CHECK(swarms_find(t->core.store, two)->private && !swarms_find(t->core.store, one)->listed);
     CHECK(t->core.rules.degree == 16 && t->core.access.key_count == 0);
     const statement *bad = config_parse(S("test"), S("key lee short"), &a, NULL, NULL, &error);
     CHECK_INT(tracker_kind.reload(r, bad, &why), E_PROTOCOL);
-    CHECK(t->core.rules.degree == 16 && store_find(t->core.store, two)->listed);
+    CHECK(t->core.rules.degree == 16 && swarms_find(t->core.store, two)->listed);
     node_stop(&n);
     work(remove_blocking, w);
     arena_free(&a);

@@ -38,9 +38,9 @@ const setting tracker_settings[] = {
      .help_en = "peers told of when the asker does not say how many", .help_ko = "묻는 쪽이 말하지 않을 때 알려 줄 피어 수"},
     {.key = "peers-max", .type = SETTING_INT, .fallback = "200", .min = 1, .max = PEER_PICK_MAX, .reloadable = true,
      .help_en = "and at most", .help_ko = "최대 피어 수"},
-    {.key = "torrents", .type = SETTING_INT, .fallback = "1000000", .min = 1, .max = STORE_TORRENTS_MAX,
+    {.key = "torrents", .type = SETTING_INT, .fallback = "1000000", .min = 1, .max = SWARMS_TORRENTS_MAX,
      .help_en = "torrents held at most", .help_ko = "최대 토렌트 수"},
-    {.key = "capacity", .type = SETTING_INT, .fallback = "2000000", .min = 1, .max = STORE_PEERS_MAX,
+    {.key = "capacity", .type = SETTING_INT, .fallback = "2000000", .min = 1, .max = SWARMS_PEERS_MAX,
      .help_en = "peers held at most, all torrents together (about 20 bytes each)", .help_ko = "모든 토렌트의 최대 피어 수 (하나에 약 20바이트)"},
     {.key = "new-torrents", .type = SETTING_INT, .fallback = "100", .min = 1, .max = NEWCOMERS_MAX, .reloadable = true,
      .help_en = "torrents that one network (/24, /48) may bring in ten minutes", .help_ko = "한 네트워크(/24, /48)가 10분에 새로 낼 수 있는 토렌트 수"},
@@ -148,7 +148,7 @@ static bool listing_read(tracker_room *t, const statement *block, arena *a, list
         return false;
     for (const statement *s = config_first(block, "allow"); s; s = config_next(s, "allow"))
         named++;
-    l->max = (int)store_figures_now(t->core.store).torrents_max;
+    l->max = (int)swarms_figures_now(t->core.store).torrents_max;
     l->max = named + lines_in(text) < l->max ? named + lines_in(text) : l->max;
     l->items = arena_array(a, listed, l->max);
     for (const statement *s = config_first(block, "allow"); s && l->items; s = config_next(s, "allow")) {
@@ -172,13 +172,13 @@ static bool listing_read(tracker_room *t, const statement *block, arena *a, list
 
 static void listing_apply(tracker_room *t, const listing *l)
 {
-    store *s = t->core.store;
-    for (uint32_t i = 0; i < store_figures_now(s).torrents; i++) {
-        torrent *x = store_torrent(s, i);
+    swarms *s = t->core.store;
+    for (uint32_t i = 0; i < swarms_figures_now(s).torrents; i++) {
+        torrent *x = swarms_torrent(s, i);
         x->listed = x->managed = x->private = 0;
     }
     for (int i = 0; i < l->count; i++) {
-        torrent *x = store_make(s, l->items[i].hash);
+        torrent *x = swarms_make(s, l->items[i].hash);
         if (!x)
             continue;
         x->listed = 1, x->managed = l->items[i].managed, x->private = l->items[i].private;
@@ -205,7 +205,7 @@ static bool keys_read(tracker_room *t, const statement *block, arena *a, access 
 
 // ---- all --------------------------------------------------------------------------------------------------------------------
 
-err settings_take_lists(tracker_room *t, const statement *block, str *why)
+err tracker_settings_take_lists(tracker_room *t, const statement *block, str *why)
 {
     arena *a = &t->lists[!t->lists_now];
     listing l = {0};
@@ -222,7 +222,7 @@ err settings_take_lists(tracker_room *t, const statement *block, str *why)
     return E_OK;
 }
 
-err settings_take(tracker_room *t, str *why)
+err tracker_settings_take(tracker_room *t, str *why)
 {
     const statement *block = t->room->settings;
     uint8_t secret[KEEPER_SECRET_BYTES];
@@ -235,7 +235,7 @@ err settings_take(tracker_room *t, str *why)
     siphash_key table = siphash_key_of(secret + 2 * SIPHASH_KEY_BYTES);
     c->access.secret = c->new_peers.secret = c->new_torrents.secret = table;
     c->chance.state = world_random_u64(t->room->world);
-    c->store = store_new(number(block, "torrents"), number(block, "capacity"), table);
+    c->store = swarms_new(number(block, "torrents"), number(block, "capacity"), table);
     c->rules.interval_s = (uint32_t)(config_int(block, tracker_settings, "interval") / NS_PER_S);
     c->rules.interval_min_s = (uint32_t)(config_int(block, tracker_settings, "interval-min") / NS_PER_S);
     if (c->rules.interval_min_s > c->rules.interval_s)
@@ -243,5 +243,5 @@ err settings_take(tracker_room *t, str *why)
     t->expire_minutes = (int)(c->rules.interval_s * 2 / 60) + 5;
     for (int i = 0; i < 2; i++)
         t->lists[i] = arena_make(LISTS_BYTES_MAX);
-    return settings_take_lists(t, block, why);
+    return tracker_settings_take_lists(t, block, why);
 }

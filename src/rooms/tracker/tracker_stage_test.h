@@ -11,14 +11,14 @@ static inline tracker *stage_tracker(void)
     t->access.open = true;
     t->tags = (siphash_key){1, 2};
     t->ids = (siphash_key){3, 4};
-    t->store = store_new(100000, 1000000, (siphash_key){5, 6});
+    t->store = swarms_new(100000, 1000000, (siphash_key){5, 6});
     t->now_s = 100000;
     return t;
 }
 
 static inline void stage_free(tracker *t)
 {
-    store_free(t->store);
+    swarms_free(t->store);
     memory_free(t);
 }
 

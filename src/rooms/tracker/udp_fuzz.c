@@ -20,7 +20,7 @@ static void peers_are_others(tracker *t, addr from, str out, arena *a)
 {
     tracker_udp_reply r;
     must(tracker_udp_reply_read(out, from.family, a, &r) && r.action == TRACKER_UDP_ANNOUNCE);
-    store_figures f = store_figures_now(t->store);
+    swarms_figures f = swarms_figures_now(t->store);
     must(r.peer_count <= (int)f.peers[from.family == 6]);
     for (int i = 0; i < r.peer_count; i++)
         must(r.peers[i].port && r.peers[i].family == from.family);
@@ -75,8 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     udp(t, data[0], data + 1, size - 1, &a);
     web(t, data[0], str_of(data + 1, size - 1), &a);
-    store_sweep(t->store, (uint8_t)(announce_minute(t) + 100), 60, 1000, NULL, NULL);
-    store_figures f = store_figures_now(t->store);
+    swarms_sweep(t->store, (uint8_t)(announce_minute(t) + 100), 60, 1000, NULL, NULL);
+    swarms_figures f = swarms_figures_now(t->store);
     must(f.peers[0] == 0 && f.peers[1] == 0 && f.seeds == 0 && f.torrents == 0);
     arena_free(&a);
     stage_free(t);

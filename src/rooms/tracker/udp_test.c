@@ -164,7 +164,7 @@ TEST(udp_events_are_kept_count_of)
     CHECK_INT(scrape(t, S(""), a.hash).complete, 1);
     a.hash[0] = 77;
     announce_as(t, host(1), a, S(""), &x);                             // who stops in a torrent nobody knows brings none
-    CHECK_INT(store_figures_now(t->store).torrents, 1);
+    CHECK_INT(swarms_figures_now(t->store).torrents, 1);
     stage_free(t);
 }
 
@@ -215,11 +215,11 @@ TEST(udp_a_flood_of_torrents_and_peers_is_bounded)
     for (unsigned n = 0; n < 500; n++)
         refused += announce_as(t, host(1), stage_said(n, 1), S(""), &x).action == TRACKER_UDP_ERROR;
     CHECK_INT(refused, 400);
-    CHECK_INT(store_figures_now(t->store).torrents, 100);
+    CHECK_INT(swarms_figures_now(t->store).torrents, 100);
     CHECK(announce_as(t, host(2), stage_said(1000, 1), S(""), &x).action == TRACKER_UDP_ANNOUNCE);     // other networks go on
     for (unsigned n = 0; n < 3000; n++)
         announce_as(t, host(3), stage_said(1, n), S(""), &x);
-    CHECK(store_figures_now(t->store).peers[0] <= 2000 + 102);
+    CHECK(swarms_figures_now(t->store).peers[0] <= 2000 + 102);
     CHECK(announce_as(t, host(3), stage_said(1, 5), S(""), &x).action == TRACKER_UDP_ANNOUNCE);        // who is known stays
     t->now_s += 3 * NEWCOMERS_WINDOW_S;
     CHECK(announce_as(t, host(1), stage_said(2000, 1), S(""), &x).action == TRACKER_UDP_ANNOUNCE);
@@ -246,7 +246,7 @@ TEST(udp_refuses_with_a_reason)
         t->access.open = rows[i].open;
         CHECK(access_key_add(&t->access, &a, S("lee"), S("0123456789abcdef")));
         if (rows[i].listed || rows[i].private)
-            store_make(t->store, said.hash)->private = rows[i].private;
+            swarms_make(t->store, said.hash)->private = rows[i].private;
         said.port = rows[i].port;
         tracker_udp_reply r = announce_as(t, host(1), said, rows[i].url, &x);
         CHECK_ROW(i, (r.action == TRACKER_UDP_ERROR) == (rows[i].why != NULL));
@@ -263,8 +263,8 @@ TEST(udp_full_is_said)
 {
     tracker *t = stage_tracker();
     exchange x;
-    store_free(t->store);
-    t->store = store_new(2, 3, (siphash_key){5, 6});
+    swarms_free(t->store);
+    t->store = swarms_new(2, 3, (siphash_key){5, 6});
     for (unsigned n = 0; n < 3; n++)
         CHECK(announce_as(t, host(n), stage_said(1, n), S(""), &x).action == TRACKER_UDP_ANNOUNCE);
     CHECK(str_starts(announce_as(t, host(4), stage_said(1, 4), S(""), &x).error, S("no room for another peer")));

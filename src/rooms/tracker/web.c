@@ -48,7 +48,7 @@ static web_verdict announce_answer(tracker *t, addr from, str key, str query, ar
 static int by_hash(const tracker_swarm *a, const tracker_swarm *b) { return memcmp(a->hash, b->hash, TRACKER_HASH_BYTES); }
 
 // Ordered by hash, each once: bencode wants it. At most TRACKER_SCRAPES_MAX of them.
-static int swarms_put(tracker_swarm *list, int count, tracker_swarm x)
+static int in_order_put(tracker_swarm *list, int count, tracker_swarm x)
 {
     int at = count;
     while (at > 0 && by_hash(&list[at - 1], &x) > 0)
@@ -71,7 +71,7 @@ static web_verdict scrape_answer(tracker *t, str key, str query, arena *msg, buf
     if (count == 0)
         return refusal_write("a scrape of everything is not answered: name info hashes", ANNOUNCE_NEVER, out);
     for (int i = 0; i < count; i++)
-        known = swarms_put(list, known, scrape(t, key, hashes[i]));
+        known = in_order_put(list, known, scrape(t, key, hashes[i]));
     must(tracker_swarms_write(out, list, known));
     return WEB_SCRAPED;
 }

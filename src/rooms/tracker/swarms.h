@@ -5,7 +5,7 @@
 #include "rooms/tracker/siphash.h"
 #include "wire/bt/tracker.h"
 
-enum { STORE_TORRENTS_MAX = 1 << 22, STORE_PEERS_MAX = 1 << 25, STORE_DOWNLOADED_MAX = (1 << 29) - 1 };
+enum { SWARMS_TORRENTS_MAX = 1 << 22, SWARMS_PEERS_MAX = 1 << 25, SWARMS_DOWNLOADED_MAX = (1 << 29) - 1 };
 
 typedef struct {
     uint8_t  hash[TRACKER_HASH_BYTES];
@@ -16,42 +16,42 @@ typedef struct {
     peer_set sets[2];               // IPv4, IPv6
 } torrent;
 
-typedef struct store store;
+typedef struct swarms swarms;
 typedef struct {
     uint32_t torrents, torrents_max;
     uint32_t peers[2], peers_max;   // by family; the ceiling is for both together
     uint32_t seeds;
     uint64_t expired;               // since the beginning
-} store_figures;
+} swarms_figures;
 
-store *store_new(uint32_t torrents_max, uint32_t peers_max, siphash_key secret);
-void   store_free(store *s);
-store_figures store_figures_now(const store *s);
-uint64_t      store_bytes(const store *s);       // of memory, as it was asked for; looks at every torrent
+swarms *swarms_new(uint32_t torrents_max, uint32_t peers_max, siphash_key secret);
+void   swarms_free(swarms *s);
+swarms_figures swarms_figures_now(const swarms *s);
+uint64_t      swarms_bytes(const swarms *s);       // of memory, as it was asked for; looks at every torrent
 
-torrent *store_find(store *s, const uint8_t hash[TRACKER_HASH_BYTES]);       // until the next store_make or store_sweep; NULL
-torrent *store_make(store *s, const uint8_t hash[TRACKER_HASH_BYTES]);       // that or a new one; NULL: torrents_max are there
-torrent *store_torrent(store *s, uint32_t number);                           // 0 .. figures.torrents - 1, in no order
+torrent *swarms_find(swarms *s, const uint8_t hash[TRACKER_HASH_BYTES]);       // until the next swarms_make or swarms_sweep; NULL
+torrent *swarms_make(swarms *s, const uint8_t hash[TRACKER_HASH_BYTES]);       // that or a new one; NULL: torrents_max are there
+torrent *swarms_torrent(swarms *s, uint32_t number);                           // 0 .. figures.torrents - 1, in no order
 
 peer_set *torrent_set(torrent *t, int family);
 uint32_t  torrent_seeds(const torrent *t);
 uint32_t  torrent_leechers(const torrent *t);
 
-typedef enum { STORE_SAME, STORE_NEW, STORE_CHANGED, STORE_FULL } store_outcome;
+typedef enum { SWARMS_SAME, SWARMS_NEW, SWARMS_CHANGED, SWARMS_FULL } swarms_outcome;
 typedef struct {
     uint32_t position;              // where it stands now, until its set changes; PEER_NONE when FULL
     uint8_t  minute_before;         // of its last announce; if NEW the same as now
     bool     was_leecher;           // it was known, and no seed
-} store_place;
+} swarms_place;
 // Takes what a peer says of itself. CHANGED: another address, or it is a seed now, or no longer. FULL: peers_max are there, and
 // it is not one of them.
-store_outcome store_put(store *s, torrent *t, const peer *p, store_place *place);
-bool          store_remove(store *s, torrent *t, int family, uint32_t tag);      // false: it was not there
+swarms_outcome swarms_put(swarms *s, torrent *t, const peer *p, swarms_place *place);
+bool          swarms_remove(swarms *s, torrent *t, int family, uint32_t tag);      // false: it was not there
 
 // The hand does `steps`: a step looks at a peer, or goes on to the next torrent. Peers older than expire_minutes (at most
-// STORE_EXPIRE_MINUTES_MAX) go, and torrents that nobody has and that are not listed. `seen`, if not NULL, is told each torrent
-// that stays. Who gives store_round_steps in a round of a known time has the hand go round once in that time.
-typedef void store_seen(void *arg, const torrent *t);
-enum { STORE_EXPIRE_MINUTES_MAX = 200 };
-void   store_sweep(store *s, uint8_t minute, int expire_minutes, uint32_t steps, store_seen *seen, void *arg);
-uint64_t store_round_steps(const store *s);
+// SWARMS_EXPIRE_MINUTES_MAX) go, and torrents that nobody has and that are not listed. `seen`, if not NULL, is told each torrent
+// that stays. Who gives swarms_round_steps in a round of a known time has the hand go round once in that time.
+typedef void swarms_seen(void *arg, const torrent *t);
+enum { SWARMS_EXPIRE_MINUTES_MAX = 200 };
+void   swarms_sweep(swarms *s, uint8_t minute, int expire_minutes, uint32_t steps, swarms_seen *seen, void *arg);
+uint64_t swarms_round_steps(const swarms *s);
