@@ -1,4 +1,5 @@
 // naru story: every message of a letter's or a query's journey, as a ladder, as a page or as JSON.
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,18 +45,49 @@ static uint64_t trace_of_letter(const telling *t, str id)
     return 0;
 }
 
+// The trace of a letter that waits in the queue, or of the newest one there: also when the process that accepted it is gone. 0: none.
+static uint64_t trace_in_queue(telling *t, str id)
+{
+    uint64_t trace = 0;
+    for (ptrdiff_t i = 0; i < id.len; i++)
+        if (!is_alnum(id.at[i]))
+            return 0;
+    http_result r = running_ask(t->a, t->dir, S("GET"), id.len ? str_join(t->a, S("/mta/queue/"), id) : S("/mta/queue"), (str){0});
+    json_t *answer = r.error || r.status != 200 ? NULL : json_loadb((const char *)r.body.at, (size_t)r.body.len, 0, NULL);
+    const json_t *letter = answer, *letters = json_object_get(answer, "letters");
+    if (!id.len)
+        letter = json_array_size(letters) ? json_array_get(letters, json_array_size(letters) - 1) : NULL;
+    const char *text = json_string_value(json_object_get(letter, "trace"));
+    if (text && !story_trace_parse(str_z(text), &trace))
+        trace = 0;
+    json_decref(answer);
+    return trace;
+}
+
+static int fetch_trace(telling *t, uint64_t trace) { return fetch(t, str_format(t->a, "/story?trace=%llx", (unsigned long long)trace)); }
+
+// The newest letter; after a restart, the newest that waits.
+static int fetch_last(telling *t)
+{
+    int code = fetch(t, S("/story?last"));
+    uint64_t trace = code == COMMAND_OK && t->count == 0 ? trace_in_queue(t, (str){0}) : 0;
+    return trace ? fetch_trace(t, trace) : code;
+}
+
 static int fetch_id(telling *t, str id)
 {
     uint64_t trace;
     int code = COMMAND_OK;
     if (story_trace_parse(id, &trace))
-        code = fetch(t, str_format(t->a, "/story?trace=%llx", (unsigned long long)trace));
+        code = fetch_trace(t, trace);
     if (code != COMMAND_OK || t->count)
         return code;
+    if ((trace = trace_in_queue(t, id)) != 0)
+        return fetch_trace(t, trace);
     code = fetch(t, S("/story"));
     trace = code == COMMAND_OK ? trace_of_letter(t, id) : 0;
     if (trace)
-        return fetch(t, str_format(t->a, "/story?trace=%llx", (unsigned long long)trace));
+        return fetch_trace(t, trace);
     t->count = 0;
     return code;
 }
@@ -188,7 +220,7 @@ int cmd_story(int argc, char **argv)
             code = command_error("story", COMMAND_UNREACHABLE,
                                  "no running naru answers; start one with `naru try`, or name its directory with --dir");
         else
-            code = words ? fetch_id(&t, id) : fetch(&t, all ? S("/story") : S("/story?last"));
+            code = words ? fetch_id(&t, id) : all ? fetch(&t, S("/story")) : fetch_last(&t);
         if (code == COMMAND_OK)
             code = show(&t);
     }

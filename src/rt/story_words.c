@@ -219,6 +219,9 @@ static const words table[] = {
      "The answer, found or remembered (cached) by the server that was asked.",
      "물어본 서버가 찾아냈거나 캐시에 기억하던 답입니다."},
 
+    {"disk", "recorded", NULL,
+     "Written down in the queue, so it is known although the messages themselves are forgotten (a restart, or long ago).",
+     "큐에 적어 둔 기록입니다. 주고받은 말은 잊었어도(다시 시작했거나 오래되어서) 이것은 남아 있습니다."},
     {"disk", "synced", NULL,
      "The letter was written and synced before the 250 was said: from here on no crash loses it.",
      "250을 말하기 전에 디스크에 기록하고 동기화했습니다. 이제 정전이 나도 편지를 잃지 않습니다."},

@@ -13,6 +13,14 @@
 #include "rt/worker.h"
 
 // Routes that a room added. They are served while the room is one of its node's.
+// What a room has written down of journeys.
+typedef struct recorder {
+    room            *room;
+    control_story   *tell;
+    void            *arg;
+    struct recorder *next;
+} recorder;
+
 typedef struct control_group {
     room                 *room;
     const control_route  *routes;
@@ -23,6 +31,7 @@ typedef struct control_group {
 struct control {
     node          *node;
     control_group *groups;
+    recorder      *recorders;
     int            route_count;
     int64_t        opened_ns;
     control_reload *reload;
@@ -53,6 +62,15 @@ void control_add(room *r, const control_route *routes, int count)
     *g = (control_group){r, routes, count, k->groups};
     k->groups = g;
     k->route_count += count;
+}
+
+void control_add_story(room *r, control_story *tell, void *arg)
+{
+    struct control *k = control_of(r->node);
+    recorder *one = arena_new(&r->node->memory, recorder);
+    must(one);
+    *one = (recorder){r, tell, arg, k->recorders};
+    k->recorders = one;
 }
 
 void control_on_reload(node *n, control_reload *reload, void *arg)
@@ -126,19 +144,68 @@ static uint64_t last_trace(void)
     return trace;
 }
 
-// A full ring is megabytes of JSON: written off the loop.
-typedef struct { uint64_t trace; buf out; } story_wish;
+// ---- the story ----------------------------------------------------------------------------------------------------------
 
+static bool room_serves(const node *n, const room *wanted);
+
+// A recorder runs on a fiber of its room, so that the room does not end under it.
+typedef struct {
+    const recorder *of;
+    uint64_t        trace;
+    story_event    *out;
+    int             count;
+    gate            waiting;
+    bool            done;
+} recollection;
+
+static void recollect(void *arg)
+{
+    recollection *x = arg;
+    x->count = x->of->tell(x->of->arg, x->trace, x->out, CONTROL_RECORDED_MAX);
+    x->done = true;
+    gate_wake_all(&x->waiting);
+}
+
+// What the node's rooms have written down of this journey; of the first that knows it.
+static int recorded_read(const struct control *k, uint64_t trace, arena *msg, story_event **out)
+{
+    int count = 0;
+    *out = k->recorders && trace ? arena_array(msg, story_event, CONTROL_RECORDED_MAX) : NULL;
+    for (const recorder *r = k->recorders; *out && r && !count; r = r->next) {
+        recollection x = {.of = r, .trace = trace, .out = *out};
+        if (!room_serves(k->node, r->room) || scope_try_go(r->room->scope, "control", recollect, &x) != E_OK)
+            continue;
+        while (!x.done)
+            gate_wait_uncanceled(&x.waiting, "recorded story");
+        count = x.count;
+    }
+    int64_t now_ns = world_now_ns(k->node->world), wall_ns = world_wall_ns(k->node->world);
+    for (int i = 0; i < count; i++) {
+        (*out)[i].trace = trace;
+        (*out)[i].mono_ns = now_ns - (wall_ns - (*out)[i].wall_ns);      // to stand in order with what this life tells
+    }
+    return count;
+}
+
+// A full ring is megabytes of JSON: written off the loop.
+typedef struct { uint64_t trace; const story_event *recorded; int recorded_count; buf out; } story_wish;
+
+// Recorded times are whole seconds: what happened since the second of the ring's oldest event, the ring tells better.
 static void story_write(void *arg)
 {
     story_wish *wish = arg;
-    story_event *events = memory_new(STORY_RING_EVENTS * sizeof *events);
-    int count = story_read(wish->trace, events, STORY_RING_EVENTS);
-    story_json(events, count, &wish->out);
+    story_event *events = memory_new((STORY_RING_EVENTS + CONTROL_RECORDED_MAX) * sizeof *events);
+    story_event *ring = events + wish->recorded_count;
+    int count = story_read(wish->trace, ring, STORY_RING_EVENTS), older = 0;
+    while (older < wish->recorded_count && (!count || wish->recorded[older].wall_ns / NS_PER_S < ring[0].wall_ns / NS_PER_S))
+        older++;
+    if (older)
+        memcpy(ring - older, wish->recorded, (size_t)older * sizeof *events);
+    story_json(ring - older, count + older, &wish->out);
     memory_free(events);
 }
 
-static void story(const http_request *q, http_reply *reply, arena *msg)
+static void story(const struct control *k, const http_request *q, http_reply *reply, arena *msg)
 {
     uint64_t trace = 0;
     str wanted = http_query_get(q, S("trace"), msg);
@@ -151,7 +218,9 @@ static void story(const http_request *q, http_reply *reply, arena *msg)
         http_answer(reply, 200, JSON, S("[]\n"));
         return;
     }
-    story_wish wish = {trace, buf_make(CONTROL_ANSWER_BYTES_MAX)};
+    story_event *recorded;
+    int recorded_count = recorded_read(k, trace, msg, &recorded);
+    story_wish wish = {trace, recorded, recorded_count, buf_make(CONTROL_ANSWER_BYTES_MAX)};
     work(story_write, &wish);
     answer(reply, JSON, &wish.out, msg);
 }
@@ -283,7 +352,7 @@ static bool own_route(const struct control *k, const http_request *q, http_reply
     switch (which) {
     case STATUS:  status(k, reply, msg); break;
     case METRICS: metrics(reply, msg); break;
-    case STORY:   story(q, reply, msg); break;
+    case STORY:   story(k, q, reply, msg); break;
     case PS:      ps(reply, msg); break;
     case RELOAD:  reload(k, reply, msg); break;
     }

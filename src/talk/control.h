@@ -11,6 +11,7 @@
 // the whole story, /metrics and /ps.
 #pragma once
 #include "rt/room.h"
+#include "rt/story.h"
 #include "talk/http_serve.h"
 
 enum { CONTROL_ROUTES_MAX = 64, CONTROL_FIBERS_MAX = 4096, CONTROL_ANSWER_BYTES_MAX = 32 << 20 };
@@ -26,6 +27,11 @@ void control_add(room *r, const control_route *routes, int count);
 // What POST /reload does: false with *why (in msg) when the new configuration was refused and the old one stays.
 typedef bool control_reload(void *arg, arena *msg, str *why);
 void control_on_reload(node *n, control_reload *reload, void *arg);
+// What a room has written down of a journey: /story?trace= shows it for the time that the ring of messages does not reach back to (before
+// the process began, or long ago). Fills in wall_ns, here, protocol, direction and line, oldest first; returns how many. Runs like a handler.
+typedef int control_story(void *arg, uint64_t trace, story_event *out, int max);
+void control_add_story(room *r, control_story *tell, void *arg);
+enum { CONTROL_RECORDED_MAX = 256 };                 // recorded events of one journey
 // Opens NODE_DIRECTORY/control.sock (mode 0600) in the node's scope.
 err  control_open(node *n);
 err  control_open_at(node *n, const char *path);     // the same elsewhere: a process of its own for each service

@@ -132,6 +132,7 @@ static bool reach(delivery *v)
         return true;
     arena_reset(&v->memory);
     v->reach = (smtp_verdict){0};
+    v->host = (str){0};
     v->letters = v->delivered = v->deferred = v->failed = 0;
     v->begun_ns = world_now_ns(v->m->w);
     v->host = (str){0};
@@ -269,7 +270,7 @@ static outcome outcome_of(delivery *v, letter *l, int index, const smtp_verdict 
     bool expired = world_now_ns(v->m->w) >= l->expires_ns;
     recipient_state state = verdict->code >= 200 && verdict->code < 300 ? RECIPIENT_DELIVERED
                           : verdict->code >= 500 || expired ? RECIPIENT_FAILED : RECIPIENT_WAITING;
-    return (outcome){.index = index, .state = state, .reply = str_first(verdict_text(v, verdict), LETTER_REPLY_BYTES_MAX)};
+    return (outcome){.index = index, .state = state, .host = v->host, .reply = str_first(verdict_text(v, verdict), LETTER_REPLY_BYTES_MAX)};
 }
 
 static void tell(delivery *v, const letter *l, const outcome *o)

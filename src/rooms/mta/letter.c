@@ -18,6 +18,7 @@ void letter_free(letter *l)
     if (!l)
         return;
     list_remove(&l->link);
+    memory_free(l->attempts);
     buf_free(&l->text_memory);
     arena_free(&l->memory);
     memory_free(l);
@@ -101,6 +102,7 @@ bool outcome_record(uint64_t id, const outcome *v, int count, int64_t now_s, str
     }
     put_number(out, (uint64_t)bounce_record.len, 4);
     buf_put(out, bounce_record);
+    put_text(out, str_first(count ? v[0].host : (str){0}, LETTER_REPLY_BYTES_MAX));
     return !out->full;
 }
 
@@ -127,7 +129,7 @@ bool record_open(reader *r, record_kind *kind, uint64_t *id)
 {
     *kind = rd_u8(r);
     *id = rd_u64(r);
-    return !r->bad && *kind >= RECORD_LETTER && *kind <= RECORD_DELIVERED && *id != 0;
+    return !r->bad && *kind >= RECORD_LETTER && *kind <= RECORD_PAST && *id != 0;
 }
 
 static str read_text(reader *r, arena *a) { return str_copy(a, rd_bytes(r, rd_u16(r))); }
@@ -192,6 +194,8 @@ bool outcome_apply(reader *r, letter *l, str *bounce)
         to->reply = str_copy(&l->memory, reply);
     }
     *bounce = rd_bytes(r, rd_u32(r));
+    if (rd_left(r))
+        rd_skip(r, rd_u16(r));                   // the host; older records have none
     return rd_done(r);
 }
 
@@ -230,4 +234,82 @@ bool record_text(str record, uint64_t id, str *text)
     letter_free(l);
     *text = rd_rest(&r);
     return l != NULL;
+}
+
+// ---- attempts -----------------------------------------------------------------------------------------------------------
+
+void letter_attempt(letter *l, journal_place place)
+{
+    if (l->attempt_count == LETTER_ATTEMPTS_MAX)
+        memmove(l->attempts, l->attempts + 1, (size_t)--l->attempt_count * sizeof *l->attempts);
+    if (l->attempt_count == l->attempt_cap) {
+        l->attempt_cap = l->attempt_cap ? l->attempt_cap * 2 : 4;
+        l->attempts = memory_resize(l->attempts, (size_t)l->attempt_cap * sizeof *l->attempts);
+    }
+    l->attempts[l->attempt_count++] = place;
+}
+
+bool past_record(uint64_t id, const attempt *a, buf *out)
+{
+    if (out->len == 0) {
+        put_number(out, RECORD_PAST, 1);
+        put_number(out, id, 8);
+    }
+    put_number(out, (uint64_t)a->at_s, 8);
+    put_number(out, (uint64_t)a->was.index, 2);
+    put_number(out, a->was.state, 1);
+    put_text(out, str_first(a->was.reply, LETTER_REPLY_BYTES_MAX));
+    put_text(out, str_first(a->was.host, LETTER_REPLY_BYTES_MAX));
+    return !out->full;
+}
+
+static outcome outcome_read(reader *r)
+{
+    outcome v = {.index = rd_u16(r)};
+    v.state = rd_u8(r);
+    v.reply = rd_bytes(r, rd_u16(r));
+    if (v.state > RECIPIENT_FAILED)
+        r->bad = true;
+    return v;
+}
+
+// The host stands behind the bounce, at the record's end.
+static str outcome_host(reader r, int count)
+{
+    for (int i = 0; i < count && !r.bad; i++)
+        outcome_read(&r);
+    rd_skip(&r, rd_u32(&r));
+    return rd_left(&r) > 0 ? rd_bytes(&r, rd_u16(&r)) : (str){0};
+}
+
+bool attempts_read(str record, uint64_t id, attempt_seen *each, void *arg)
+{
+    reader r = rd_of(record);
+    record_kind kind;
+    uint64_t about;
+    attempt a = {0};
+    if (!record_open(&r, &kind, &about) || about != id)
+        return false;
+    if (kind == RECORD_PAST) {
+        while (rd_left(&r) > 0) {
+            a.at_s = (int64_t)rd_u64(&r);
+            a.was = outcome_read(&r);
+            a.was.host = rd_bytes(&r, rd_u16(&r));
+            if (r.bad)
+                return false;
+            each(arg, &a);
+        }
+        return true;
+    }
+    a.at_s = (int64_t)rd_u64(&r);
+    int count = rd_u16(&r);
+    str host = outcome_host(r, count);
+    for (int i = 0; i < count && kind == RECORD_OUTCOME; i++) {
+        a.was = outcome_read(&r);
+        a.was.host = host;
+        if (r.bad)
+            return false;
+        each(arg, &a);
+    }
+    return kind == RECORD_OUTCOME;
 }

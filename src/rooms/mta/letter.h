@@ -14,6 +14,8 @@ enum {
     LETTER_INLINE_BYTES_MAX = 64 * 1024,     // larger texts get a blob of their own
     LETTER_REPLY_BYTES_MAX = 512,            // of the last reply, kept for the bounce and for `naru queue show`
     LETTER_ARENA_BYTES_MAX = 2 << 20,
+    LETTER_ATTEMPTS_MAX = 64,                // records about attempts that are remembered; the oldest go first
+    LETTER_PAST_MAX = 256,                   // attempts that a carried letter takes with it
     LETTER_ID_TEXT = 14,                     // 13 letters and a NUL
 };
 
@@ -37,6 +39,8 @@ typedef struct letter {
     bool          body_8bit, held, in_blob;
     blob_id       blob;
     journal_place place;                     // of the newest record that holds the whole letter
+    journal_place *attempts;                 // of the records about delivery attempts, oldest first; memory_free
+    int           attempt_count, attempt_cap;
     int64_t       size_bytes;                // of the text
     recipient    *to;
     int           to_count, to_waiting;
@@ -57,9 +61,9 @@ bool    letter_id_parse(str text, uint64_t *id);
 
 // ---- records --------------------------------------------------------------------------------------------------------------
 
-typedef enum { RECORD_LETTER = 1, RECORD_OUTCOME = 2, RECORD_HOLD = 3, RECORD_DELETE = 4, RECORD_DELIVERED = 5 } record_kind;
+typedef enum { RECORD_LETTER = 1, RECORD_OUTCOME = 2, RECORD_HOLD = 3, RECORD_DELETE = 4, RECORD_DELIVERED = 5, RECORD_PAST = 6 } record_kind;
 
-typedef struct { int index; recipient_state state; str reply; } outcome;      // WAITING: deferred
+typedef struct { int index; recipient_state state; str reply, host; } outcome;      // WAITING: deferred; host: who said it, may be empty
 
 // The envelope part of a LETTER record; the text (or nothing, when in_blob) follows as a piece of its own.
 bool letter_record(const letter *l, buf *out);
@@ -78,5 +82,15 @@ letter *letter_read(reader *r, uint64_t id);                 // NULL: damaged; t
 // Applies an outcome to its letter; *bounce is the nested LETTER record, empty when there is none.
 bool outcome_apply(reader *r, letter *l, str *bounce);
 bool mark_read(reader *r, bool *on);
+
+// ---- attempts ---------------------------------------------------------------------------------------------------------------
+
+typedef struct { int64_t at_s; outcome was; } attempt;       // wall clock
+typedef void attempt_seen(void *arg, const attempt *a);
+// The attempts that an OUTCOME or PAST record about this letter tells, in order; their texts are views. False: damaged, or another record.
+bool attempts_read(str record, uint64_t id, attempt_seen *each, void *arg);
+// A PAST record grows by one attempt a call; the first writes the kind and the id.
+bool past_record(uint64_t id, const attempt *a, buf *out);
+void letter_attempt(letter *l, journal_place place);         // remembers where a record about an attempt lies
 // The entries of a DELIVERED record; the first one's id is the one that record_open read.
 bool delivered_next(reader *r, bool first, uint64_t *id, int *index);

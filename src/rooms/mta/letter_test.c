@@ -102,3 +102,73 @@ TEST(letter_outcome_about_a_recipient_that_is_not_there_is_refused)
     letter_free(l);
     buf_free(&b);
 }
+
+typedef struct { int count; attempt last; } attempts_seen;
+
+static void attempt_note(void *arg, const attempt *a)
+{
+    attempts_seen *s = arg;
+    s->count++;
+    s->last = *a;
+}
+
+TEST(letter_attempts_come_back_from_both_records)
+{
+    letter *l = sample(5);
+    buf b = buf_make(20000), past = buf_make(20000);
+    outcome o[2] = {{.index = 0, .state = RECIPIENT_WAITING, .reply = S("451 later"), .host = S("mx.crepes.fr")},
+                    {.index = 1, .state = RECIPIENT_FAILED, .reply = S("550 never"), .host = S("mx.crepes.fr")}};
+    attempts_seen seen = {0};
+    CHECK(outcome_record(5, o, 2, 1700000200, S("\x01not looked at"), &b));
+    CHECK(attempts_read(buf_str(&b), 5, attempt_note, &seen));
+    CHECK_INT(seen.count, 2);
+    CHECK_INT(seen.last.at_s, 1700000200);
+    CHECK_INT(seen.last.was.index, 1);
+    CHECK_STR(seen.last.was.reply, S("550 never"));
+    CHECK_STR(seen.last.was.host, S("mx.crepes.fr"));
+    CHECK(!attempts_read(buf_str(&b), 6, attempt_note, &seen));
+    for (int i = 0; i < 3; i++)
+        CHECK(past_record(5, &(attempt){1700000300 + i, o[0]}, &past));
+    seen = (attempts_seen){0};
+    CHECK(attempts_read(buf_str(&past), 5, attempt_note, &seen));
+    CHECK_INT(seen.count, 3);
+    CHECK_INT(seen.last.at_s, 1700000302);
+    CHECK_STR(seen.last.was.reply, S("451 later"));
+    for (ptrdiff_t n = 10; n < (ptrdiff_t)past.len; n++)
+        attempts_read(str_first(buf_str(&past), n), 5, attempt_note, &seen);         // cut anywhere: never past the end
+    for (ptrdiff_t n = 0; n < (ptrdiff_t)b.len; n++)
+        attempts_read(str_first(buf_str(&b), n), 5, attempt_note, &seen);
+    letter_free(l);
+    buf_free(&b);
+    buf_free(&past);
+}
+
+TEST(letter_outcome_of_an_older_naru_has_no_host)
+{
+    letter *l = sample(5);
+    buf b = buf_make(1000);
+    outcome o = {.index = 0, .state = RECIPIENT_WAITING, .reply = S("451 later")};
+    attempts_seen seen = {0};
+    str inner;
+    record_kind kind;
+    uint64_t id;
+    CHECK(outcome_record(5, &o, 1, 7, (str){0}, &b));
+    str older = str_first(buf_str(&b), (ptrdiff_t)b.len - 2);
+    reader r = rd_of(older);
+    CHECK(record_open(&r, &kind, &id) && outcome_apply(&r, l, &inner));
+    CHECK(attempts_read(older, 5, attempt_note, &seen));
+    CHECK_INT(seen.count, 1);
+    CHECK_INT(seen.last.was.host.len, 0);
+    letter_free(l);
+    buf_free(&b);
+}
+
+TEST(letter_remembers_the_newest_attempts)
+{
+    letter *l = letter_new(5);
+    for (uint32_t i = 0; i < LETTER_ATTEMPTS_MAX + 10; i++)
+        letter_attempt(l, (journal_place){i, 0});
+    CHECK_INT(l->attempt_count, LETTER_ATTEMPTS_MAX);
+    CHECK_INT(l->attempts[0].segment, 10);
+    letter_free(l);
+}

@@ -8,6 +8,7 @@
 #pragma once
 #include "rooms/mta/spool.h"
 #include "rt/room.h"
+#include "rt/story.h"
 #include "rt/tls.h"
 #include "wire/mail/smtp.h"
 
@@ -58,6 +59,7 @@ bool mta_trusts_trace(const mta *m, const conn *c);  // may this peer say which 
 void mta_converse(conn *c, void *arg);               // session.c: port 25; arg is the mta
 void mta_converse_submission(conn *c, void *arg);    // 587 and 465
 void mta_control(mta *m);                            // control.c: adds its routes
+int  mta_story(void *arg, uint64_t trace, story_event *out, int max);     // story.c: what the spool knows (talk/control.h)
 void mta_backup(mta *m);                             // backup.c: lends the spool to `naru backup`
 
 // ---- meters.c ----

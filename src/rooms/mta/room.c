@@ -5,6 +5,7 @@
 #include "rooms/mta/queue.h"
 #include "rt/log.h"
 #include "rt/worker.h"
+#include "talk/control.h"
 
 // ---- TLS --------------------------------------------------------------------------------------------------------------
 
@@ -147,6 +148,7 @@ static err start(room *r, str *why)
     queue_new(m);
     mta_control(m);
     mta_backup(m);
+    control_add_story(r, mta_story, m);
     e = room_offer(r, "mta.submit", mta_converse_submission, m);
     if (e == E_OK)
         e = doors_open(m, why);

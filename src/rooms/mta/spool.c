@@ -161,6 +161,8 @@ static void replay_outcome(spool *s, reader *r, letter *l, journal_place place)
     arena_free(&scratch.memory);
     if (l && l->to_waiting == 0)
         replay_gone(s, l);
+    else if (l)
+        letter_attempt(l, place);
 }
 
 static void replay_delivered(spool *s, reader *r, uint64_t id)
@@ -192,6 +194,8 @@ static void replay(void *arg, journal_place place, str bytes)
         replay_letter(s, &r, id, place);
     else if (kind == RECORD_OUTCOME)
         replay_outcome(s, &r, l, place);
+    else if (kind == RECORD_PAST && l)
+        letter_attempt(l, place);
     else if (kind == RECORD_HOLD && l && mark_read(&r, &on))
         l->held = on;
     else if (kind == RECORD_DELETE && l)
@@ -345,6 +349,7 @@ err spool_outcome(spool *s, letter *l, const outcome *v, int count, letter *boun
         return e;
     }
     segment_seen(s, place.segment);
+    letter_attempt(l, place);
     outcomes_take(s, l, v, count);
     if (bounce) {
         bounce->place = place;
@@ -446,6 +451,54 @@ void spool_forget_text(spool *s, letter *l)
 
 blobs *spool_blobs(spool *s) { return s->blobs; }
 
+// ---- attempts -----------------------------------------------------------------------------------------------------------
+
+void spool_attempts(spool *s, letter *l, attempt_seen *each, void *arg)
+{
+    journal_place places[LETTER_ATTEMPTS_MAX];          // reading parks, and carrying forward replaces them
+    int count = l->attempt_count;
+    if (count)
+        memcpy(places, l->attempts, (size_t)count * sizeof *places);
+    arena a = arena_make(LETTER_INLINE_BYTES_MAX * 4 + LETTER_ARENA_BYTES_MAX);
+    for (int i = 0; i < count; i++) {
+        str record;
+        arena_reset(&a);
+        if (journal_read(s->journal, places[i], &a, &record) == E_OK)
+            attempts_read(record, l->id, each, arg);
+    }
+    arena_free(&a);
+}
+
+typedef struct { attempt *kept; int count; arena memory; } past;
+
+static void past_keep(void *arg, const attempt *a)
+{
+    past *p = arg;
+    if (p->count == LETTER_PAST_MAX)
+        memmove(p->kept, p->kept + 1, (size_t)--p->count * sizeof *p->kept);
+    p->kept[p->count++] = (attempt){a->at_s, {a->was.index, a->was.state, str_copy(&p->memory, a->was.reply), str_copy(&p->memory, a->was.host)}};
+}
+
+// A carried letter's attempts lie in segments that will go: they are written down once more, in one record. Best effort: they are for people.
+static void past_carry(spool *s, letter *l)
+{
+    past p = {.memory = arena_make(LETTER_ARENA_BYTES_MAX)};
+    buf record = buf_make(LETTER_ARENA_BYTES_MAX);
+    p.kept = arena_array(&p.memory, attempt, LETTER_PAST_MAX);
+    spool_attempts(s, l, past_keep, &p);
+    for (int i = 0; i < p.count; i++)
+        past_record(l->id, &p.kept[i], &record);
+    str piece = buf_str(&record);
+    journal_place place = {0};
+    l->attempt_count = 0;
+    if (p.count && !record.full && journal_append(s->journal, &piece, 1, &place) == E_OK) {
+        segment_seen(s, place.segment);
+        letter_attempt(l, place);
+    }
+    buf_free(&record);
+    arena_free(&p.memory);
+}
+
 // ---- looking ----------------------------------------------------------------------------------------------------------
 
 static letter *letter_of(list_link *k) { return k ? LIST_OF(k, letter, link) : NULL; }
@@ -499,6 +552,7 @@ static err carry_forward(spool *s, letter *l)
             segment_count(s, place.segment, +1);
             segment_count(s, l->place.segment, -1);
             l->place = place;
+            past_carry(s, l);
         }
     }
     arena_free(&a);

@@ -44,6 +44,9 @@ void spool_release(spool *s, letter *l);             // the caller's l->users is
 err  spool_text(spool *s, letter *l, arena *a, str *text);
 void spool_forget_text(spool *s, letter *l);         // gives the memory copy back
 blobs *spool_blobs(spool *s);
+// The recorded attempts to deliver it, oldest first, also those before this process began. Parks: hold l->users. What cannot be read
+// is passed over.
+void spool_attempts(spool *s, letter *l, attempt_seen *each, void *arg);
 
 letter *spool_first(spool *s);                       // in order of arrival
 letter *spool_next(spool *s, letter *l);

@@ -135,3 +135,90 @@ TEST(spool_keeps_what_it_promised_wherever_it_is_killed)
     }
     CHECK(rows > 20);
 }
+
+// ---- attempts, carried and read back ------------------------------------------------------------------------------------
+
+enum { ATTEMPTS = 5 };
+
+static void attempt_count(void *arg, const attempt *a)
+{
+    int *count = arg;
+    CHECK_INT(a->was.state, RECIPIENT_WAITING);
+    CHECK_STR(a->was.reply, S("451 later"));
+    CHECK_STR(a->was.host, S("mx.hamburger.edu"));
+    ++*count;
+}
+
+static int attempts_of(spool *s, uint64_t id)
+{
+    int count = 0;
+    letter *l = spool_find(s, id);
+    CHECK(l != NULL);
+    if (l)
+        spool_attempts(s, l, attempt_count, &count);
+    return count;
+}
+
+// A failed sync seals a segment, the next letter begins another: so the journal moves on, and the letter that stays is carried forward.
+static void push_on(host_run *h, spool *s)
+{
+    sim_disk quick = {.write_ns = 1000, .sync_ns = 100000}, failing = quick;
+    failing.sync_fail_per_million = 1000000;
+    for (int i = 0; i < SPOOL_CARRY_SEGMENTS + 3; i++) {
+        letter *l = compose(s, i, "alice@crepes.fr"), *refused = compose(s, i, "alice@crepes.fr");
+        outcome o = {.index = 0, .state = RECIPIENT_DELIVERED, .reply = S("250 ok")};
+        CHECK_INT(spool_accept(s, l), E_OK);
+        CHECK_INT(spool_outcome(s, l, &o, 1, NULL), E_OK);
+        spool_release(s, l);
+        sim_disk_set(h->w, failing);
+        CHECK_INT(spool_accept(s, refused), E_IO);
+        sim_disk_set(h->w, quick);
+        letter_free(refused);
+    }
+    spool_tidy(s);
+}
+
+static void attempts_live(void *arg)
+{
+    host_run *h = arg;
+    arena a = arena_make(1 << 20);
+    spool *s = NULL;
+    str why = {0};
+    CHECK_INT(spool_open(h->w, S("spool"), &a, &s, &why), E_OK);
+    letter *l = compose(s, 0, "alice@crepes.fr");
+    h->ids[0] = l->id;
+    CHECK_INT(spool_accept(s, l), E_OK);
+    outcome o = {.index = 0, .state = RECIPIENT_WAITING, .reply = S("451 later"), .host = S("mx.hamburger.edu")};
+    for (int i = 0; i < ATTEMPTS; i++)
+        CHECK_INT(spool_outcome(s, l, &o, 1, NULL), E_OK);
+    CHECK_INT(attempts_of(s, h->ids[0]), ATTEMPTS);
+    uint32_t first = l->place.segment;
+    push_on(h, s);
+    CHECK(l->place.segment > first);                         // it was carried
+    CHECK_INT(attempts_of(s, h->ids[0]), ATTEMPTS);
+    CHECK_INT(spool_outcome(s, l, &o, 1, NULL), E_OK);
+    CHECK_INT(attempts_of(s, h->ids[0]), ATTEMPTS + 1);
+    spool_close(s);
+    CHECK_INT(spool_open(h->w, S("spool"), &a, &s, &why), E_OK);
+    CHECK_INT(attempts_of(s, h->ids[0]), ATTEMPTS + 1);
+    CHECK_INT(spool_find(s, h->ids[0])->to[0].attempts, ATTEMPTS + 1);
+    spool_close(s);
+    arena_free(&a);
+}
+
+static void attempts_direct(void *arg)
+{
+    host_run *h = arg;
+    SCOPE(s, 0, 4);
+    sim_boot(h->w, &s, attempts_live, h);
+    scope_wait(&s);
+}
+
+TEST(spool_carries_attempts_with_their_letter_and_over_a_restart)
+{
+    host_run h = {.sim = sim_new(5)};
+    addr home = addr_v4(0x0a000001, 0);
+    h.w = sim_host(h.sim, S("crepes.fr"), &home, 1, (sim_disk){.write_ns = 1000, .sync_ns = 100000});
+    CHECK(sim_run(h.sim, attempts_direct, &h) == E_OK);
+    sim_free(h.sim);
+}
