@@ -179,7 +179,11 @@ static void play(void (*body)(void *), const char *tracker_ip)
 {
     static stage t;
     addr client, tracker, names = addr_v4(0xcb007135, 0);
-    t = (stage){.sim = sim_new(7), .memory = arena_make(TRACKER_ASK_ARENA_BYTES * 4), .body = body, .address = "203.0.113.5"};
+    memset(&t, 0, sizeof t);
+    t.sim = sim_new(7);
+    t.memory = arena_make(TRACKER_ASK_ARENA_BYTES * 4);
+    t.body = body;
+    t.address = "203.0.113.5";
     CHECK(addr_parse_ip(S("198.51.100.1"), 0, &client) && addr_parse_ip(str_z(tracker_ip), 0, &tracker));
     t.client = sim_host(t.sim, S("client"), &client, 1, (sim_disk){0});
     t.tracker = sim_host(t.sim, S("tracker"), &tracker, 1, (sim_disk){0});
@@ -350,7 +354,7 @@ static void nonsense_body(void *arg)
     CHECK_STR(x.url, S("http://t.example:8080/other?x=1"));
     CHECK(str_starts(str_z(t->request), S("GET /other?x=1&info_hash=%00")));
     t->txt = "BITTORRENT DENY ALL";                            // a redirect to who wants none is not followed
-    t->ways = (tracker_ways){0};
+    memset(&t->ways, 0, sizeof t->ways);
     t->asked = 0;
     CHECK_INT(ask(t, "http://203.0.113.5/announce", &x), E_ACCESS);
     CHECK_INT(t->asked, 1);

@@ -15,7 +15,7 @@ enum {
     ROUTERS_AGAIN_S = 600,                   // names are asked for again while nobody is known
     ROUTER_TIMEOUT_S = 10, ROUTER_ADDRESSES_MAX = 4,
     OWN_SEARCHES = 2,                        // places that dht_find leaves to the node's own upkeep
-    NAME_BYTES_MAX = 16 * 1024,
+    NAME_BYTES_MAX = 16 * 1024, MEMORY_BYTES_MAX = 256 * 1024,
 };
 
 struct dht {
@@ -215,8 +215,12 @@ static void doors_leave(dht *d)
 err dht_start(scope *s, const dht_settings *settings, dht **out)
 {
     dht *d = memory_zeroed(1, sizeof *d);
-    *d = (dht){.world = settings->world, .scope = s, .memory = arena_make(256 * 1024), .other = settings->other, .arg = settings->arg,
-               .places = {.free = DHT_SEARCHES_MAX - OWN_SEARCHES}};
+    d->world = settings->world;
+    d->scope = s;
+    d->memory = arena_make(MEMORY_BYTES_MAX);
+    d->other = settings->other;
+    d->arg = settings->arg;
+    d->places.free = DHT_SEARCHES_MAX - OWN_SEARCHES;
     dht_core_settings core = {.send = core_send, .random = core_random, .arg = d, .on = {settings->at[0].family, settings->at[1].family},
                               .read_only = settings->read_only, .private_allowed = settings->private_allowed,
                               .bytes_per_s = settings->bytes_per_s_max};

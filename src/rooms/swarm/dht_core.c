@@ -34,8 +34,11 @@ static uint64_t chance_u64(dht_core *c)
 void dht_core_init(dht_core *c, const dht_core_settings *settings, int64_t now_ns)
 {
     uint8_t secret[DHT_SECRET_BYTES], id[DHT_ID_BYTES];
-    *c = (dht_core){.settings = *settings, .msg = arena_make(MSG_BYTES_MAX), .out = buf_make(DHT_DATAGRAM_BYTES_MAX), .now_ns = now_ns,
-                    .checked_ns = now_ns, .expired_ns = now_ns};
+    memset(c, 0, sizeof *c);                                 // too large for a stack, so no compound literal
+    c->settings = *settings;
+    c->msg = arena_make(MSG_BYTES_MAX);
+    c->out = buf_make(DHT_DATAGRAM_BYTES_MAX);
+    c->now_ns = c->checked_ns = c->expired_ns = now_ns;
     chance(c, secret, sizeof secret);
     chance(c, id, sizeof id);
     dht_guard_init(&c->guard, chance_u64(c), secret, settings->bytes_per_s ? settings->bytes_per_s : DHT_BYTES_PER_S, now_ns);
@@ -223,7 +226,10 @@ static dht_job *job_new(dht_core *c, const dht_job_settings *s, bool is_boot)
     if (c->job_count >= DHT_SEARCHES_MAX)
         return NULL;
     dht_job *job = memory_zeroed(1, sizeof *job);
-    *job = (dht_job){.s = *s, .side = dht_side_of(s->family), .is_boot = is_boot, .began_ns = c->now_ns};
+    job->s = *s;
+    job->side = dht_side_of(s->family);
+    job->is_boot = is_boot;
+    job->began_ns = c->now_ns;
     memcpy(job->target, s->target, DHT_ID_BYTES);
     job->s.target = job->target;
     dht_search_init(&job->search, job->target);

@@ -8,8 +8,11 @@
 
 void dht_guard_init(dht_guard *g, uint64_t key, const uint8_t secret[DHT_SECRET_BYTES], int64_t bytes_per_s, int64_t now_ns)
 {
-    *g = (dht_guard){.key = key, .bytes_per_s = bytes_per_s, .bytes_left = bytes_per_s * DHT_BURST_S, .bytes_at_ns = now_ns,
-                     .secret_ns = now_ns};
+    memset(g, 0, sizeof *g);
+    g->key = key;
+    g->bytes_per_s = bytes_per_s;
+    g->bytes_left = bytes_per_s * DHT_BURST_S;
+    g->bytes_at_ns = g->secret_ns = now_ns;
     memcpy(g->secret[0], secret, DHT_SECRET_BYTES);
     memcpy(g->secret[1], secret, DHT_SECRET_BYTES);
 }

@@ -6,7 +6,7 @@
 
 void dht_search_init(dht_search *s, const uint8_t target[DHT_ID_BYTES])
 {
-    *s = (dht_search){0};
+    memset(s, 0, sizeof *s);
     memcpy(s->target, target, DHT_ID_BYTES);
 }
 

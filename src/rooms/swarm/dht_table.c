@@ -27,7 +27,7 @@ static int bucket_number(const dht_table *t, const uint8_t *id)
 
 void dht_table_init(dht_table *t, const uint8_t own[DHT_ID_BYTES])
 {
-    *t = (dht_table){0};
+    memset(t, 0, sizeof *t);
     memcpy(t->own, own, DHT_ID_BYTES);
 }
 
