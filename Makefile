@@ -11,6 +11,9 @@ sim:            ; @tools/install run && SEEDS=$(SEEDS) FIRST_SEED=$(FIRST_SEED) 
 # Fuzzing: make fuzz SECONDS=60 TARGETS="decoders dns_message"
 fuzz:           ; @tools/install run check && tests/fuzz/run.sh $(or $(SECONDS),60) $(TARGETS)
 
+# An hour (MINUTES=5: five minutes) of letters, enemies, reloads and torment on one `naru up`: memory flat at the end, nothing left.
+soak:           ; @tools/install run test && tools/build naru && tests/soak/run.sh $(MINUTES)
+
 bench:          ; @tools/install run test && tools/bench $(BENCHES)
 bench-quick:    ; @tools/install run test && tools/bench --quick $(BENCHES)
 peers:          ; @tools/peers
@@ -18,4 +21,4 @@ peers:          ; @tools/peers
 install: build  ; @tools/place-files
 clean:          ; rm -rf build build-*
 
-.PHONY: run build test check-all sim fuzz bench bench-quick peers install clean
+.PHONY: run build test check-all sim fuzz soak bench bench-quick peers install clean

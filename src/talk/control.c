@@ -36,10 +36,13 @@ struct control {
     int64_t        opened_ns;
     control_reload *reload;
     void          *reload_arg;
+    slots          large;                // for answers of megabytes: held until their reader has them
 };
 
 // What one client asked of a node, for the log.
 typedef struct { struct control *control; int requests, changes; } conversation;
+
+enum { LARGE_WAIT_S = 2 };
 
 static const str JSON = S("application/json"), TEXT = S("text/plain; version=0.0.4; charset=utf-8");
 
@@ -49,6 +52,7 @@ static struct control *control_of(node *n)
         n->control = arena_new(&n->memory, struct control);
         must(n->control);
         n->control->node = n;
+        n->control->large.free = CONTROL_LARGE_AT_ONCE_MAX;
     }
     return n->control;
 }
@@ -333,7 +337,7 @@ static void room_answers(room *r, const control_route *route, const http_request
 }
 
 // True when the path is one of ours (then it was answered).
-static bool own_route(const struct control *k, const http_request *q, http_reply *reply, arena *msg)
+static bool own_route(struct control *k, const http_request *q, http_reply *reply, arena *msg)
 {
     static const char *const paths[] = {"/status", "/metrics", "/story", "/ps", "/reload"};
     enum { STATUS, METRICS, STORY, PS, RELOAD, COUNT };
@@ -349,6 +353,11 @@ static bool own_route(const struct control *k, const http_request *q, http_reply
         control_error(reply, 405, str_join(msg, S("here the method is "), method), msg);
         return true;
     }
+    bool large = which == STORY || which == PS;
+    if (large && slots_take(&k->large, loop_now_ns() + seconds(LARGE_WAIT_S)) != E_OK) {
+        control_error(reply, 503, S("others are being told long stories just now; try again"), msg);
+        return true;
+    }
     switch (which) {
     case STATUS:  status(k, reply, msg); break;
     case METRICS: metrics(reply, msg); break;
@@ -356,13 +365,15 @@ static bool own_route(const struct control *k, const http_request *q, http_reply
     case PS:      ps(reply, msg); break;
     case RELOAD:  reload(k, reply, msg); break;
     }
+    if (large)
+        slots_give(&k->large);
     return true;
 }
 
 static void handle(void *arg, const http_request *q, http_reply *reply, arena *msg)
 {
     conversation *one = arg;
-    const struct control *k = one->control;
+    struct control *k = one->control;
     one->requests++;
     one->changes += !str_eq(q->method, S("GET")) && !str_eq(q->method, S("HEAD"));
     if (own_route(k, q, reply, msg))
@@ -401,7 +412,6 @@ static void directory_make(void *arg)
 
 err control_open_at(node *n, const char *path)
 {
-    enum { CONTROL_CONNS_MAX = 64 };
     struct control *k = control_of(n);
     k->opened_ns = world_now_ns(n->world);
     meter_set(&start_time, world_wall_ns(n->world) / NS_PER_S);

@@ -14,7 +14,10 @@
 #include "rt/story.h"
 #include "talk/http_serve.h"
 
-enum { CONTROL_ROUTES_MAX = 64, CONTROL_FIBERS_MAX = 4096, CONTROL_ANSWER_BYTES_MAX = 32 << 20 };
+enum { CONTROL_ROUTES_MAX = 64, CONTROL_FIBERS_MAX = 4096,
+       CONTROL_ANSWER_BYTES_MAX = 32 << 20,
+       CONTROL_LARGE_AT_ONCE_MAX = 4,       // stories and lists of fibers under way; who comes while all are waits two seconds, then 503
+       CONTROL_CONNS_MAX = 64 };
 
 typedef struct {
     const char   *path;              // below /ROOM: "/queue" exactly, "/queue/" and everything below it

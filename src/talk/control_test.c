@@ -171,3 +171,36 @@ static void a_room_ends_under_a_handler(world *w)
 }
 
 TEST(control_handlers_end_with_their_room) { play_both(a_room_ends_under_a_handler); }
+
+// ---- who asks for much and reads nothing ---------------------------------------------------------------------------
+
+static void megabytes_are_asked_for(world *w)
+{
+    node n;
+    arena a = arena_make(16 << 20);
+    str directory = str_format(&a, "/tmp/naru-control-test-%llx", (unsigned long long)world_random_u64(w));
+    conn *greedy[CONTROL_LARGE_AT_ONCE_MAX];
+    CHECK_INT(node_start(&n, w, S("hamburger.edu"), directory), E_OK);
+    CHECK_INT(control_open(&n), E_OK);
+    for (int i = 0; i < STORY_RING_EVENTS; i++)
+        story_note("smtp", S("a line that is as long as lines of stories may be, so that all of them together are megabytes of JSON"));
+    for (int i = 0; i < CONTROL_LARGE_AT_ONCE_MAX; i++) {
+        greedy[i] = conn_open_unix(n.world, str_to_z(&a, str_join(&a, n.directory, S("/control.sock"))), seconds(5));
+        conn_put(greedy[i], S("GET /story HTTP/1.1\r\nHost: naru\r\n\r\n"));
+        CHECK(conn_flush(greedy[i]) && conn_some(greedy[i]).len > 0);         // its answer has begun, and is not read on
+    }
+    int64_t began_ns = world_now_ns(w);
+    CHECK_INT(ask(&n, S("GET"), S("/story"), &a).status, 503);
+    CHECK_INT(ask(&n, S("GET"), S("/status"), &a).status, 200);
+    CHECK(world_now_ns(w) - began_ns < seconds(15));
+    for (int i = 0; i < CONTROL_LARGE_AT_ONCE_MAX; i++)
+        conn_abort(greedy[i]);
+    CHECK_INT(ask(&n, S("GET"), S("/story?trace=abcdef"), &a).status, 200);   // as soon as one of them has gone
+    leaving l = leaving_of(&n, &a);
+    node_stop(&n);
+    work(leave_nothing, &l);
+    story_forget();
+    arena_free(&a);
+}
+
+TEST(control_makes_few_large_answers_at_once) { play_real(megabytes_are_asked_for); }

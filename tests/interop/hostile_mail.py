@@ -1,7 +1,7 @@
 """Hostile peers at the doors of mail. Every case asserts the replies, that the memory stays where it was, and that others are served.
 
 Addresses 127.9.x.y are the attackers': back-off and limits are counted by address."""
-import json, os, poplib, re, smtplib, socket, ssl, statistics, tempfile, threading, time, uuid
+import functools, json, os, poplib, re, smtplib, socket, ssl, statistics, tempfile, threading, time, uuid
 from internet import run, wait_for
 
 BOB, SCH = "bob@hamburger.edu", "alice@sch.ac.kr"
@@ -135,6 +135,24 @@ def case_nul_and_control_bytes(i):
         envelope(p)
         assert p.ask(b"Subject: " + mark + b"\r\n\r\nbefore\0after\x01\x7f\r\n.\r\n").startswith(b"250")
     assert wait_for(lambda: any(mark in t and b"before\0after\x01\x7f" in t for t in texts_of(i))), "the whole line arrives"
+
+
+def case_who_speaks_before_the_greeting_is_hung_up_on(i):
+    for n in range(5):
+        with socket.socket() as s:                       # the text lies there when the server first looks
+            s.bind(("127.9.0.9", 0))
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT if hasattr(socket, "TCP_DEFER_ACCEPT") else socket.TCP_NODELAY, 0)
+            s.settimeout(20)
+            s.connect(i.where("hamburger.edu", "smtp"))
+            s.sendall(b"EHLO evil.example\r\nMAIL FROM:<a@evil.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n")
+            said = b""
+            try:
+                while piece := s.recv(65536):
+                    said += piece
+            except ConnectionResetError:
+                pass
+            assert said.startswith(b"554") or b"503 5.5.0 Wait for 354" in said, said
+            assert b"accepted for delivery" not in said, said
 
 
 # ---- TLS --------------------------------------------------------------------------------------------------------------
@@ -336,6 +354,35 @@ def case_a_receiving_server_that_lies_at_great_length(i):
     others_are_served(i)
 
 
+def rude_server(door):
+    """Refuses every recipient with what would like to be more lines, and other things."""
+    while True:
+        try:
+            s, _ = door.accept()
+            with s:
+                s.sendall(b"220 rude\r\n")
+                for line in s.makefile("rb"):
+                    s.sendall(b"550-5.1.1 no\rBcc: victim@evil.example\x00\x1b[2J\r\n550 5.1.1 X-Evil: yes\x85\r\n" if line.startswith(b"RCPT") else b"250 ok\r\n")
+        except (ConnectionError, BrokenPipeError):
+            continue
+        except OSError:
+            return
+
+
+def case_what_a_server_says_begins_no_line_of_a_bounce(i):
+    mark = uuid.uuid4().hex
+    with socket.create_server(("127.9.5.2", i.where("crepes.fr", "smtp")[1])) as door:
+        threading.Thread(target=rude_server, args=(door,), daemon=True).start()
+        with smtplib.SMTP(*i.where("crepes.fr", "submission"), timeout=20) as s:
+            s.login("alice@crepes.fr", i.passwords["alice@crepes.fr"])
+            s.sendmail("alice@crepes.fr", [f"{mark}@[127.9.5.2]"], "Subject: to a rude one\r\n\r\nx\r\n")
+        found = lambda: [t for t in texts_of(i, "alice@crepes.fr") if mark.encode() in t and b"multipart/report" in t]
+        assert wait_for(found)
+    text = found()[0]
+    assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]", text), text
+    assert not re.search(rb"^(Bcc|X-Evil):", text, re.M | re.I) and not re.search(rb"(?<!\r)\n|\r(?!\n)", text), text
+
+
 # ---- floods -----------------------------------------------------------------------------------------------------------
 
 def flood(i, service, line, most, host="hamburger.edu"):
@@ -367,6 +414,25 @@ def case_floods_of_polite_commands_end(i):
     assert flood(i, "pop3", b"USER x\r\n", 200) < 200
     others_are_served(i)
     assert pss_kib(i) - before < 8 * 1024, (before, pss_kib(i))
+
+
+def case_floods_of_logins_without_end_are_bounded(i):
+    before = pss_kib(i)
+    for service, begin, line in (("submission", b"EHLO evil.example\r\nAUTH PLAIN\r\n", b"QUJD" * 100000 + b"\r\n"),
+                                 ("submission", b"EHLO evil.example\r\n", b"AUTH PLAIN " + b"QUJD" * 100000 + b"\r\n"),
+                                 ("pop3", b"AUTH PLAIN\r\n", b"QUJD" * 100000 + b"\r\n"), ("pop3", b"", b"USER " + b"u" * 400000 + b"\r\n")):
+        with Peer(i, "crepes.fr", service, source="127.9.0.11") as p:
+            p.say(begin)
+            try:
+                for _ in range(10):
+                    p.say(line)
+                p.s.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass                                      # hung up on us: bounded, too
+            said = p.rest()
+            assert b"235" not in said and said.count(b"\n") < 60, said[:500]
+    others_are_served(i)
+    assert pss_kib(i) - before < 8 * 1024
 
 
 def case_a_flood_of_recipients_is_bounded(i):
@@ -531,3 +597,22 @@ def case_letters_that_hurt_their_reader(i):
         assert "\x1b" not in said and "\x07" not in said, what
         code, said = run([i.naru, "mail", "list", "--account", SCH], env=env)
         assert code == 0 and "\x1b" not in said, what
+
+
+# ---- every case is measured ---------------------------------------------------------------------------------------------
+
+CASE_SECONDS_MAX, CASE_KIB_MAX = 60, 16 * 1024
+
+
+def measured(case):
+    @functools.wraps(case)
+    def run_it(i):
+        before, began = pss_kib(i), time.monotonic()
+        case(i)
+        assert time.monotonic() - began < CASE_SECONDS_MAX, "it took too long"
+        assert wait_for(lambda: pss_kib(i) - before < CASE_KIB_MAX, 10), f"memory grew from {before} to {pss_kib(i)} KiB"
+    return run_it
+
+
+for name_of_case in [n for n in globals() if n.startswith("case_")]:
+    globals()[name_of_case] = measured(globals()[name_of_case])

@@ -1,5 +1,5 @@
 """Hostile datagrams and connections at the doors of the name servers. What needs a forged network stands in tests/dns (simulated)."""
-import os, random, re, socket, struct
+import functools, os, random, re, socket, struct, time
 from internet import wait_for
 
 
@@ -133,3 +133,22 @@ def case_a_reader_that_never_reads_its_answers(i):
                 pass                                      # it reads no more of us, or hung up
             is_served(i, host)
             assert pss_kib(i) - before < 6 * 1024, (host, before, pss_kib(i))
+
+
+# ---- every case is measured ---------------------------------------------------------------------------------------------
+
+CASE_SECONDS_MAX, CASE_KIB_MAX = 60, 16 * 1024
+
+
+def measured(case):
+    @functools.wraps(case)
+    def run_it(i):
+        before, began = pss_kib(i), time.monotonic()
+        case(i)
+        assert time.monotonic() - began < CASE_SECONDS_MAX, "it took too long"
+        assert wait_for(lambda: pss_kib(i) - before < CASE_KIB_MAX, 10), f"memory grew from {before} to {pss_kib(i)} KiB"
+    return run_it
+
+
+for name_of_case in [n for n in globals() if n.startswith("case_")]:
+    globals()[name_of_case] = measured(globals()[name_of_case])
