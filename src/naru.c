@@ -16,6 +16,7 @@ const command_entry command_table[] = {
     {"query", cmd_query, "ask DNS, with --trace and --wire"},
     {"torrent", cmd_torrent, "torrent files and magnet links: create, show, check"},
     {"tracker", cmd_tracker, "the tracker's swarms, and its record in the DNS"},
+    {"race", cmd_race, "a file to N peers: one server against peer to peer, bounds and runs"},
     {"upper", cmd_upper, "a text in upper case over UDP or TCP"},
     {"queue", cmd_queue, "the mail queue"},
     {"account", cmd_account, "people and their passwords"},

@@ -14,6 +14,7 @@ int cmd_backup(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_man(int argc, char **argv);
+int cmd_race(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_story(int argc, char **argv);
