@@ -30,6 +30,9 @@ static bool host_word(lab_host *h, const statement *s)
         h->upper = true;
     } else if (str_eq(key, S("tracker"))) {
         h->tracker = true;
+    } else if (str_eq(key, S("swarm"))) {
+        h->swarm = true;
+        h->seeds = s->word_count > 1 && str_eq(s->words[1], S("seeds"));
     } else {
         return false;
     }

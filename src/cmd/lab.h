@@ -21,7 +21,7 @@ typedef struct {
     int      people_count;
     str      mail_domain;                    // empty: no mail
     str      comment;
-    bool     resolver, upper, tracker;
+    bool     resolver, upper, tracker, swarm, seeds;      // seeds: its swarm has the course's torrent from the start
 } lab_host;
 
 typedef struct {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "cmd/small_swarm.h"
 #include "rooms/accounts/accounts.h"
 #include "rooms/authoritative/authoritative.h"
 #include "rooms/mailstore/mailstore.h"
@@ -87,7 +88,8 @@ static bool host_free(small_internet *n, const lab_host *h, addr *taken)
     for (int i = 0; i < h->address_count; i++) {
         bool names = h->zone_count || h->resolver;
         if ((names && !port_free(n, h->here[i], 53, taken)) || (h->upper && !port_free(n, h->here[i], 12000, taken)) ||
-            (h->tracker && !port_free(n, h->here[i], 6969, taken)))
+            (h->tracker && !port_free(n, h->here[i], 6969, taken)) ||
+            (h->swarm && (!port_free(n, h->here[i], 6881, taken) || !port_free(n, h->here[i], 9091, taken))))
             return false;
         for (size_t k = 0; k < sizeof mail / sizeof *mail && h->mail_domain.len; k++)
             if (!port_free(n, h->here[i], mail[k], taken))
@@ -283,7 +285,8 @@ static bool host_start(small_internet *n, small_host *h, str *why)
     return (!h->host->zone_count || names_add(n, h, why)) && (!h->host->resolver || resolver_add(n, h, why)) &&
            (!h->host->mail_domain.len || mail_add(n, h, why)) &&
            (!h->host->upper || service_add(n, h, &upper_kind, S(""), why)) &&
-           (!h->host->tracker || service_add(n, h, &tracker_kind, S("open yes\ninterval 1m\ninterval-min 10s\n"), why));
+           (!h->host->tracker || service_add(n, h, &tracker_kind, S("open yes\ninterval 1m\ninterval-min 10s\n"), why)) &&
+           (!h->host->swarm || small_swarm_add(n, h, (str){0}, why));
 }
 
 // ---- the whole --------------------------------------------------------------------------------------------------------
@@ -291,7 +294,8 @@ static bool host_start(small_internet *n, small_host *h, str *why)
 static bool control_start(small_internet *n, str *why)
 {
     for (int i = 0; i < n->count; i++)
-        if (n->hosts[i].host->mail_domain.len || n->hosts[i].host->resolver || n->hosts[i].host->tracker) {
+        if (n->hosts[i].host->mail_domain.len || n->hosts[i].host->resolver || n->hosts[i].host->tracker ||
+            n->hosts[i].host->swarm) {
             err e = control_open(&n->hosts[i].node);
             if (e != E_OK)
                 return failed(n, why, "cannot open the control socket of", n->hosts[i].host->name, str_z(err_text(e)));
@@ -317,6 +321,7 @@ err small_internet_start(small_internet *n, small_options options, str *why)
     }
     for (int i = 0; i < n->count && ok; i++)
         ok = host_start(n, &n->hosts[i], why);
+    ok = ok && small_swarm_begin(n, why);
     if (ok && (options.make || control_start(n, why)))
         return E_OK;
     return E_PROTOCOL;                               // *why lives in n->memory: small_internet_stop comes after it was said

@@ -41,6 +41,7 @@ typedef struct {
     int           account_count;
     certificate   ca;
     str           ca_path;
+    str           torrent;           // the course's, as small_swarm.h makes it
     world        *world;             // the machine it all runs on
     node          own;               // the whole's control socket: DIRECTORY/control.sock
     arena         memory;

@@ -255,6 +255,8 @@ static void show(torrent_run *r, bool whole)
     if (r->trouble.len)
         return;
     json_t *torrents = torrents_with(r, ids, row, whole ? ROW : ROW_SHORT);
+    if (!torrents)
+        return;
     if (r->json)
         json_show(r, torrents);
     else if (!whole)

@@ -39,10 +39,10 @@ static void put_pair(buf *out, const char *before, const char *key, str value)
 
 static void put_host(trying *t, small_host *h, bool first, buf *out)
 {
-    static const struct { const char *key; uint16_t port; bool mail, names, upper, tracker; } services[] = {
+    static const struct { const char *key; uint16_t port; bool mail, names, upper, tracker, swarm; } services[] = {
         {"smtp", 25, .mail = true}, {"submission", 587, .mail = true}, {"submissions", 465, .mail = true},
         {"pop3", 110, .mail = true}, {"pop3s", 995, .mail = true}, {"dns", 53, .names = true}, {"upper", 12000, .upper = true},
-        {"tracker", 6969, .tracker = true},
+        {"tracker", 6969, .tracker = true}, {"bittorrent", 6881, .swarm = true}, {"rpc", 9091, .swarm = true},
     };
     buf_put(out, first ? S("\n    ") : S(",\n    "));
     json_put(out, h->host->resolver ? S("resolver") : h->host->name);
@@ -50,7 +50,8 @@ static void put_host(trying *t, small_host *h, bool first, buf *out)
     const char *comma = "";
     for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
         bool there = (services[i].mail && h->host->mail_domain.len) || (services[i].names && (h->host->zone_count || h->host->resolver)) ||
-                     (services[i].upper && h->host->upper) || (services[i].tracker && h->host->tracker);
+                     (services[i].upper && h->host->upper) || (services[i].tracker && h->host->tracker) ||
+                     (services[i].swarm && h->host->swarm);
         if (!there)
             continue;
         put_pair(out, comma, services[i].key, small_where(&t->internet, h, services[i].port, &t->memory));
