@@ -8,10 +8,12 @@
 #include "wire/bt/metainfo.h"
 
 enum {
-    WEB_SEED_RUN_BYTES = 4 << 20,                // fetched by one request (at least one piece)
+    WEB_SEED_RUN_BYTES = 4 << 20,                // taken at once (at least one piece)
     WEB_SEED_REDIRECTS_MAX = 5,
     WEB_SEED_FAILURES_MAX = 10,                  // in a row; then it is given up
-    WEB_SEED_BAD_PIECES_MAX = 3,                 // of a wrong hash; then it is given up
+    WEB_SEED_REQUEST_BYTES = 1 << 20,            // of one request
+    WEB_SEED_PIECE_BYTES_MAX = 64 << 20,         // torrents with larger pieces are not fetched from the web
+    WEB_SEED_BAD_PIECES_MAX = 1,                 // of a wrong hash: all of it came from there, so it is given up
     WEB_SEED_RETRY_S = 5, WEB_SEED_RETRY_S_MAX = 600,        // doubled each time
     WEB_SEED_CONNECT_S = 15, WEB_SEED_STALL_S = 30,
     WEB_SEED_BYTES_PER_S_MIN = 1024,
@@ -59,7 +61,8 @@ typedef struct {
 
 // Copies the settings; not started. NULL with *why (a literal) when the URL is none that may be asked.
 web_seed *web_seed_new(const web_seed_settings *settings, const char **why);
-void web_seed_run(void *web_seed);               // the fiber's body: scope_go(s, "web seed", web_seed_run, x); ends when dropped or canceled
+// The fiber's body: scope_go(s, "web seed", web_seed_run, x); ends when it is dropped or canceled.
+void web_seed_run(void *web_seed);
 void web_seed_nudge(web_seed *x);                // there may be something to take again
 void web_seed_look(const web_seed *x, web_seed_view *out);
 void web_seed_free(web_seed *x);                 // after its fiber has ended; NULL is fine
@@ -68,6 +71,6 @@ void web_seed_free(web_seed *x);                 // after its fiber has ended; N
 
 // The URL of one file: of a single file the URL itself, with the name behind it when it ends with '/'; of several URL/name/path, each
 // part percent-encoded (BEP 19). False when it does not fit.
-bool web_seed_url(buf *out, str url, const metainfo *m, int file);
+bool web_seed_url(buf *out, str url, const metainfo *m, int file_number);
 // Why an address may not be asked: a literal, or NULL. `redirected_from_global`: it was named by a server outside.
 const char *web_seed_address_trouble(addr x, bool local_allowed, bool has_query, bool redirected_from_global);
