@@ -28,7 +28,7 @@ const command_entry command_table[] = {
     {"upgrade", cmd_upgrade, "the program on the disk takes the running one's place, no connection refused"},
     {"backup", cmd_backup, "all of a naru, also while it runs, into a directory; and is it whole?"},
     {"restore", cmd_restore, "a backup back into an empty directory"},
-    {"config", cmd_config, "check, format and describe naru.conf"},
+    {"config", cmd_config, "check, format, show and describe naru.conf"},
     {"man", cmd_man, "the manual pages"},
     {"completion", cmd_completion, "what makes the shell complete naru's commands and options"},
     {0},

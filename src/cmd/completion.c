@@ -1,5 +1,6 @@
 // naru completion: what makes bash, zsh and fish complete naru's words and options, from the commands' own tables.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -7,8 +8,9 @@
 #include "cmd/commands.h"
 #include "cmd/options.h"
 #include "cmd/schema.h"
+#include "rt/json_text.h"
 
-enum { VERB_BYTES_MAX = 32 };
+enum { VERB_BYTES_MAX = 32, SCRIPT_BYTES_MAX = 4 << 20 };
 
 // ---- what may stand where --------------------------------------------------------------------------------------
 
@@ -232,11 +234,32 @@ static void fish(void)
 
 // ---- the command -----------------------------------------------------------------------------------------------
 
+// The shells' printers write to standard output: it is collected meanwhile.
+static void print_json(const char *shell, void (*print)(void))
+{
+    char *script = NULL;
+    size_t size = 0;
+    FILE *out = stdout, *collected = open_memstream(&script, &size);
+    buf text = buf_make(SCRIPT_BYTES_MAX);
+    stdout = collected ? collected : out;
+    print();
+    stdout = out;
+    if (!collected)
+        return;
+    fclose(collected);
+    buf_format(&text, "{\"shell\": \"%s\", \"script\": ", shell);
+    json_put(&text, str_of(script, size));
+    printf(STR_FMT "}\n", STR_ARG(buf_str(&text)));
+    buf_free(&text);
+    free(script);
+}
+
 int cmd_completion(int argc, char **argv)
 {
     static const struct { const char *shell; void (*print)(void); } shells[] = {{"bash", bash}, {"zsh", zsh}, {"fish", fish}};
     str words[1];
-    const command_option options[] = {{0}};
+    bool json = false;
+    const command_option options[] = {{"json", OPTION_FLAG, &json, NULL, "as JSON"}, {0}};
     const command_help help = {"completion", "bash | zsh | fish", "Prints what makes this shell complete naru's commands and options.",
                                options,
                                "  source <(naru completion bash)                  bash, now\n"
@@ -248,7 +271,10 @@ int cmd_completion(int argc, char **argv)
         return code;
     for (size_t i = 0; i < sizeof shells / sizeof *shells && count; i++)
         if (str_eq(words[0], str_z(shells[i].shell))) {
-            shells[i].print();
+            if (json)
+                print_json(shells[i].shell, shells[i].print);
+            else
+                shells[i].print();
             return COMMAND_OK;
         }
     return usage_error(&help, "say for which shell: bash, zsh or fish");

@@ -7,6 +7,7 @@
 #include "cmd/commands.h"
 #include "cmd/options.h"
 #include "cmd/roff.h"
+#include "rt/json_text.h"
 
 enum { PAGE_BYTES_MAX = 1 << 20 };
 
@@ -139,11 +140,28 @@ static bool page_put(buf *out, str name, bool korean)
     return false;
 }
 
-static void print_pages(void)
+static void print_pages(bool json)
 {
-    printf("naru.1\nnaru.conf.5\n");
+    printf(json ? "[\"naru.1\", \"naru.conf.5\"" : "naru.1\nnaru.conf.5\n");
     for (const command_entry *c = command_table; c->name; c++)
-        printf("naru-%s.1\n", c->name);
+        printf(json ? ", \"naru-%s.1\"" : "naru-%s.1\n", c->name);
+    if (json)
+        printf("]\n");
+}
+
+static void print_page(str name, const buf *text, bool json)
+{
+    if (!json) {
+        fwrite(text->at, 1, text->len, stdout);
+        return;
+    }
+    buf out = buf_make(2 * PAGE_BYTES_MAX);
+    buf_put(&out, S("{\"page\": "));
+    json_put(&out, name.len ? name : S("naru"));
+    buf_put(&out, S(", \"roff\": "));
+    json_put(&out, buf_str(text));
+    printf(STR_FMT "}\n", STR_ARG(buf_str(&out)));
+    buf_free(&out);
 }
 
 // "try", "naru-try" and "naru-try.1" are the same page.
@@ -156,11 +174,12 @@ static str page_name(str word)
 
 int cmd_man(int argc, char **argv)
 {
-    bool list = false;
+    bool list = false, json = false;
     str words[1], lang = {0};
     const command_option options[] = {
         {"list", OPTION_FLAG, &list, NULL, "print the names of all pages"},
         {"lang", OPTION_TEXT, &lang, "ko|en", "naru.conf: the language"},
+        {"json", OPTION_FLAG, &json, NULL, "as JSON"},
         {0},
     };
     const command_help help = {"man", "[COMMAND | naru.conf]", "Prints a manual page as roff.", options,
@@ -174,12 +193,13 @@ int cmd_man(int argc, char **argv)
     if (!lang.len)
         return usage_error(&help, "--lang is ko or en");
     if (list) {
-        print_pages();
+        print_pages(json);
         return COMMAND_OK;
     }
     buf out = buf_make(PAGE_BYTES_MAX);
-    if (page_put(&out, count ? page_name(words[0]) : (str){0}, str_eq(lang, S("ko"))))
-        fwrite(out.at, 1, out.len, stdout);
+    str name = count ? page_name(words[0]) : (str){0};
+    if (page_put(&out, name, str_eq(lang, S("ko"))))
+        print_page(name, &out, json);
     else
         code = usage_error(&help, "there is no page \"" STR_FMT "\"; `naru man --list` lists them", STR_ARG(words[0]));
     buf_free(&out);

@@ -6,6 +6,7 @@
 #include "base/quantity.h"
 #include "cmd/torrent.h"
 #include "rt/digest.h"
+#include "rt/json_text.h"
 
 enum { PIECE_BYTES_MIN = 16 << 10 };
 
@@ -147,6 +148,25 @@ static bool pieces_hash(creating *c)
     return true;
 }
 
+static void say(torrent_run *r, const char *path, const metainfo *m, const uint8_t hash[INFO_HASH_BYTES])
+{
+    str digits = hex_text(&r->memory, str_of(hash, INFO_HASH_BYTES)), size = size_text(&r->memory, m->length);
+    str link = m->private ? (str){0} : torrent_magnet_text(r, m, hash);
+    if (r->json) {
+        buf_put(&r->out, S("{\"file\":"));
+        json_put(&r->out, str_z(path));
+        buf_format(&r->out, ",\"info_hash\":\"" STR_FMT "\",\"files\":%d,\"bytes\":%lld,\"pieces\":%d,\"piece_bytes\":%lld,\"magnet\":", STR_ARG(digits),
+                   m->file_count, (long long)m->length, m->piece_count, (long long)m->piece_bytes);
+        json_put(&r->out, link);
+        buf_put(&r->out, S("}\n"));
+        return;
+    }
+    buf_format(&r->out, "%s: %d %s, " STR_FMT ", %d pieces of %lld bytes\ninfo hash  " STR_FMT "\n", path, m->file_count,
+               m->file_count == 1 ? "file" : "files", STR_ARG(size), m->piece_count, (long long)m->piece_bytes, STR_ARG(digits));
+    if (link.len)
+        buf_format(&r->out, "magnet     " STR_FMT "\n", STR_ARG(link));
+}
+
 // What is written is read again first: a torrent that naru itself would refuse does not leave the house.
 static void save(creating *c, const char *path)
 {
@@ -164,12 +184,7 @@ static void save(creating *c, const char *path)
         torrent_fail(r, COMMAND_FAILED, "%s: %s", path, err_text(e));
     else {
         digest_of(DIGEST_SHA1, again.info, hash);
-        str digits = hex_text(&r->memory, str_of(hash, sizeof hash)), size = size_text(&r->memory, again.length);
-        str link = torrent_magnet_text(r, &again, hash);
-        buf_format(&r->out, "%s: %d %s, " STR_FMT ", %d pieces of %lld bytes\ninfo hash  " STR_FMT "\n", path, again.file_count,
-                   again.file_count == 1 ? "file" : "files", STR_ARG(size), again.piece_count, (long long)again.piece_bytes, STR_ARG(digits));
-        if (!again.private)
-            buf_format(&r->out, "magnet     " STR_FMT "\n", STR_ARG(link));
+        say(r, path, &again, hash);
     }
     buf_free(&bytes);
 }

@@ -143,6 +143,12 @@ void torrent_magnet(torrent_run *r)
     if (!torrent_open(r, r->words[1], &m, hash))
         return;
     str link = torrent_magnet_text(r, &m, hash);
-    buf_put(&r->out, link);
+    if (r->json) {
+        buf_put(&r->out, S("{\"magnet\":"));
+        json_put(&r->out, link);
+        buf_put_byte(&r->out, '}');
+    } else {
+        buf_put(&r->out, link);
+    }
     buf_put_byte(&r->out, '\n');
 }

@@ -94,6 +94,21 @@ static void status_answer(const uping *u)
 
 // ---- what happens to the services -----------------------------------------------------------------------------------------------
 
+// With --json: {"event": "ready"}, {"event": "failed", "error": why}, {"event": "stopped"}.
+static void tell_user(const uping *u, const char *event, str why)
+{
+    buf out = buf_make(STATUS_BYTES_MAX);
+    buf_format(&out, "{\"event\": \"%s\"", event);
+    if (why.len) {
+        buf_put(&out, S(", \"error\": "));
+        json_put(&out, why);
+    }
+    if (u->json)
+        printf(STR_FMT "}\n", STR_ARG(buf_str(&out)));
+    fflush(stdout);
+    buf_free(&out);
+}
+
 static void end_now(uping *u)
 {
     u->code = COMMAND_FAILED;
@@ -105,6 +120,7 @@ static void failed(uping *u, int row, str why)
     log_line("up", LOG_ERROR, "service-failed", F_STR("name", str_z(up_name(u, row))), F_STR("why", why));
     if (!u->ready_said) {
         command_error("up", COMMAND_FAILED, STR_FMT, STR_ARG(why));
+        tell_user(u, "failed", why);
         end_now(u);
     }
     up_upgrade_failed(u, row, why);
@@ -147,6 +163,7 @@ static void ready_say(uping *u)
     u->ready_said = true;
     log_line("up", LOG_NOTICE, "ready", F_STR("host_name", u->plan.host), F_STR("directory", u->plan.directory));
     supervise_notify("READY=1\nSTATUS=all services answer");
+    tell_user(u, "ready", (str){0});
 }
 
 static void died(uping *u, int row, const service_view *now)
@@ -251,11 +268,15 @@ static void supervise(uping *u, bool takes_over)
     }
     supervise_run(u->supervisor);
     log_line("up", LOG_NOTICE, "stopped");
+    tell_user(u, "stopped", (str){0});
     supervise_free(u->supervisor);
 }
 
-static int plan_error(const config_error *error)
+static int plan_error(const uping *u, const config_error *error)
 {
+    arena a = arena_make(UP_MEMORY_BYTES_MAX);
+    tell_user(u, "failed", str_format(&a, STR_FMT ":%d:%d: " STR_FMT, STR_ARG(error->file), error->line, error->column, STR_ARG(error->text)));
+    arena_free(&a);
     fprintf(stderr, STR_FMT ":%d:%d: " STR_FMT "\n", STR_ARG(error->file), error->line, error->column, STR_ARG(error->text));
     return COMMAND_USAGE;
 }
@@ -266,9 +287,10 @@ static int run(uping *u)
     str why;
     arena a = arena_make(UP_MEMORY_BYTES_MAX);
     if (!up_plan_read(&u->plan, u->file, u->wanted_directory, &error)) {
-        u->code = plan_error(&error);
+        u->code = plan_error(u, &error);
     } else if (!prepare(u, &a, &why)) {
         u->code = command_error("up", COMMAND_FAILED, STR_FMT, STR_ARG(why));
+        tell_user(u, "failed", why);
     } else {
         if (own_user() != 0)
             log_line("up", LOG_NOTICE, "one-user", F_STR("why", S("not started as root: all services run as this user")));
@@ -329,6 +351,7 @@ int cmd_up(int argc, char **argv)
     str words[1];
     const command_option options[] = {
         {"dir", OPTION_TEXT, &u->wanted_directory, "DIR", "keep everything that lasts here (default: the file's `directory`)"},
+        {"json", OPTION_FLAG, &u->json, NULL, "what happens to the whole as JSON, a line each; log lines too"},
         {"json-log", OPTION_FLAG, &json_log, NULL, "log lines as JSON"},
         {"verbose", OPTION_FLAG, &verbose, NULL, "log more"},
         {0},
@@ -347,7 +370,7 @@ int cmd_up(int argc, char **argv)
     u->program_memory = arena_make(UP_MEMORY_BYTES_MAX);
     u->upgrade.argv = (const char *const *)argv;
     u->upgrade.before = u->upgrade.row = -1;
-    log_setup(json_log ? LOG_JSON : LOG_LOGFMT, verbose ? LOG_DEBUG : LOG_INFO, NULL, NULL);
+    log_setup(json_log || u->json ? LOG_JSON : LOG_LOGFMT, verbose ? LOG_DEBUG : LOG_INFO, NULL, NULL);
     int asked;
     if (!up_upgrade_state(u, &asked))
         return run(u);

@@ -30,7 +30,7 @@ typedef struct {
     int         numbers[UP_POLICIES];    // of the supervisor; -1: not wanted
     int         service_of[SUPERVISED_MAX];      // -1: not a service (the upgrade's trial)
     int64_t     begun_ns, reload_until_ns;
-    bool        asked_to_reload, ready_said;
+    bool        asked_to_reload, ready_said, json;
     reload_step reload_step;
     bool        concerned[UP_POLICIES];  // has new settings, or files to read again
     bool        restarted[UP_POLICIES];  // takes them by a new start

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+import commands
 import loops
 import reload
 import upgrade
@@ -280,6 +281,7 @@ def main():
     hung_service_is_noticed()
     reload.cases()
     loops.cases()
+    commands.cases()
     upgrade.cases()
     supervisor_is_killed()
     if os.geteuid() == 0:
