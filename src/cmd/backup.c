@@ -11,6 +11,7 @@
 #include "cmd/running.h"
 #include "rt/json_text.h"
 #include "rt/own_dir.h"
+#include "rt/own_process.h"
 
 enum { ANSWER_BYTES_MAX = 64 * 1024, TARGET_BYTES_MAX = 512 };
 
@@ -71,13 +72,15 @@ static bool target_make(backup *b, bool *made)
 }
 
 // What cannot be finished is removed: it would be worth nothing, and its room may be needed.
-static void target_remove(backup *b, bool made)
+static void target_remove(world *w, str to, bool made)
 {
     static const char *const ours[] = {"data", "files", "manifest.unfinished"};
+    arena a = arena_make(64 * 1024);
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        directory_remove(b->world, str_format(&b->memory, STR_FMT "/%s", STR_ARG(b->to), ours[i]));
+        directory_remove(w, str_format(&a, STR_FMT "/%s", STR_ARG(to), ours[i]));
     if (made)
-        path_remove(b->world, str_to_z(&b->memory, b->to));
+        path_remove(w, str_to_z(&a, to));
+    arena_free(&a);
 }
 
 // ---- the backup ---------------------------------------------------------------------------------------------------------------
@@ -144,7 +147,7 @@ static void take(backup *b)
         tell_services(b);
     manifest_drop(&b->manifest);
     if (!good)
-        target_remove(b, made);
+        target_remove(b->world, b->to, made);
 }
 
 // ---- which naru ---------------------------------------------------------------------------------------------------------------
@@ -208,17 +211,20 @@ static void print_text(backup *b)
         fprintf(stderr, "naru backup: left out: " STR_FMT "\n", STR_ARG(b->left_out[i]));
 }
 
-static int run(str to, str wanted, str config, bool json)
+typedef struct { str to, wanted, config; bool json; } wish;
+
+static int run(void *arg)
 {
-    backup b = {.memory = arena_make(BACKUP_MEMORY_BYTES_MAX), .to = to, .world = world_linux_new(S("naru"), NULL, 0)};
+    const wish *wanted = arg;
+    backup b = {.memory = arena_make(BACKUP_MEMORY_BYTES_MAX), .to = wanted->to, .world = world_linux_new(S("naru"), NULL, 0)};
     b.copier = (copier){.world = b.world, .memory = &b.memory};
-    if (source_find(&b, wanted, config)) {
+    if (source_find(&b, wanted->wanted, wanted->config)) {
         config_find_usual(&b);
         take(&b);
     }
     if (b.code)
         command_error("backup", b.code, STR_FMT, STR_ARG(b.trouble));
-    else if (json)
+    else if (wanted->json)
         print_json(&b);
     else
         print_text(&b);
@@ -229,6 +235,27 @@ static int run(str to, str wanted, str config, bool json)
     world_linux_free(b.world);
     arena_free(&b.memory);
     return b.code;
+}
+
+// In a process of its own: when it is interrupted, somebody removes what it began.
+static int run_apart(wish *wanted)
+{
+    int end = 0;
+    arena a = arena_make(16 * 1024);
+    file_stat st;
+    world *w = world_linux_new(S("naru"), NULL, 0);
+    bool was_there = path_stat(w, str_to_z(&a, wanted->to), &st) == E_OK;
+    str draft = str_join(&a, wanted->to, S("/manifest.unfinished"));
+    bool old_draft = path_stat(w, str_to_z(&a, draft), &st) == E_OK;
+    if (!process_run(run, wanted, &end))
+        end = command_error("backup", COMMAND_FAILED, "cannot start another process");
+    if (end < 0 && !old_draft && path_stat(w, str_to_z(&a, draft), &st) == E_OK)
+        target_remove(w, wanted->to, !was_there);
+    if (end < 0)
+        end = command_error("backup", COMMAND_FAILED, "ended by signal %d; nothing of it is left", -end);
+    world_linux_free(w);
+    arena_free(&a);
+    return end;
 }
 
 int cmd_backup(int argc, char **argv)
@@ -258,5 +285,5 @@ int cmd_backup(int argc, char **argv)
         to.len--;
     if (to.len == 0 || to.len > TARGET_BYTES_MAX)
         return usage_error(&help, "a directory's name has 1 to %d bytes", TARGET_BYTES_MAX);
-    return verify ? backup_verify(to, json) : run(to, dir, config, json);
+    return verify ? backup_verify(to, json) : run_apart(&(wish){to, dir, config, json});
 }

@@ -7,8 +7,9 @@
 #include "rt/log.h"
 #include "rt/loop.h"
 #include "rt/meter.h"
+#include "rt/worker.h"
 
-enum { ANSWER_BYTES_MAX = 4 << 20 };
+enum { ANSWER_BYTES_MAX = 4 << 20, NOTE_BYTES_MAX = 256, NOTE_MODE = 0600 };
 
 // Stands on the stack of the fiber that gives a loan back.
 typedef struct { bool done, sound; } returning;
@@ -32,7 +33,7 @@ typedef struct {
 static meter loans = {.name = "naru_backup_loans_total", .help = "Files lent to a backup, by how it ended", .type = METER_COUNTER,
                       .label = "result", .values = {"sound", "broken", "expired"}};
 static meter last_time = {.name = "naru_backup_last_timestamp_seconds",
-                          .help = "When the last backup was finished, seconds since 1970; 0: none since this process began", .type = METER_GAUGE};
+                          .help = "When the last backup was finished, seconds since 1970; 0: never", .type = METER_GAUGE};
 static meter last_bytes = {.name = "naru_backup_last_bytes", .help = "Size of the last finished backup", .type = METER_GAUGE};
 enum { SOUND, BROKEN, EXPIRED };
 
@@ -169,19 +170,49 @@ static void route_return(void *arg, const http_request *q, http_reply *reply, ar
     http_answer(reply, 200, JSON, back.sound ? S("{\"sound\": true}\n") : S("{\"sound\": false}\n"));
 }
 
+// A note in the room's directory, so that a restart does not look like a backup that is missing: "SECONDS BYTES\n".
+typedef struct { room *room; int64_t at_s, bytes; } note;
+
+static void note_write(void *arg)
+{
+    const note *n = arg;
+    arena a = arena_make(LENDING_PATH_BYTES_MAX * 4);
+    str text = str_format(&a, "%lld %lld\n", (long long)n->at_s, (long long)n->bytes);
+    file_replace(n->room->world, room_path(n->room, &a, S("last-backup")), text, NOTE_MODE);      // without it the meters forget, no more
+    arena_free(&a);
+}
+
+static void note_read(void *arg)
+{
+    note *n = arg;
+    arena a = arena_make(LENDING_PATH_BYTES_MAX * 4);
+    str text;
+    bool good = file_read_all(n->room->world, room_path(n->room, &a, S("last-backup")), &a, NOTE_BYTES_MAX, &text) == E_OK &&
+                str_to_i64(str_word(&text), &n->at_s) && str_to_i64(str_trim(text), &n->bytes);
+    if (!good)
+        n->at_s = n->bytes = 0;
+    arena_free(&a);
+}
+
+static void note_show(const note *n)
+{
+    meter_set(&last_time, n->at_s);
+    meter_set(&last_bytes, n->bytes);
+}
+
 static void route_done(void *arg, const http_request *q, http_reply *reply, arena *msg)
 {
     const lending *k = arg;
-    int64_t bytes;
+    note n = {.room = k->room, .at_s = world_wall_s(k->room->world)};
     if (!is_post(q, reply, msg))
         return;
-    if (!str_to_i64(http_query_get(q, S("bytes"), msg), &bytes) || bytes < 0) {
+    if (!str_to_i64(http_query_get(q, S("bytes"), msg), &n.bytes) || n.bytes < 0) {
         control_error(reply, 400, S("bytes is a number"), msg);
         return;
     }
-    meter_set(&last_time, world_wall_s(k->room->world));
-    meter_set(&last_bytes, bytes);
-    log_line(k->room->kind->name, LOG_NOTICE, "backup-done", F_INT("bytes", bytes));
+    work(note_write, &n);
+    note_show(&n);
+    log_line(k->room->kind->name, LOG_NOTICE, "backup-done", F_INT("bytes", n.bytes));
     http_answer(reply, 200, JSON, S("{}\n"));
 }
 
@@ -200,5 +231,9 @@ void lending_offer(room *r, const lender *of)
     meter_show(&loans);
     meter_show(&last_time);
     meter_show(&last_bytes);
+    note n = {.room = r};
+    room_directory(r);
+    work(note_read, &n);
+    note_show(&n);
     control_add(r, routes, COUNT);
 }

@@ -34,5 +34,6 @@ typedef struct {
     void  *arg;
 } lender;
 
-// Adds the routes; the lender must live as long as the room.
+// Adds the routes; the lender must live as long as the room. On the room's starting fiber: reads when the last backup was (a note in the
+// room's directory).
 void lending_offer(room *r, const lender *of);

@@ -35,9 +35,12 @@ static bool library_back(void *arg, loan *l, bool ending)
     return own->sound;
 }
 
+static lender lender_now;                                // of the test that plays
+
 static err room_start(room *r, str *why)
 {
-    (void)r, (void)why;
+    (void)why;
+    lending_offer(r, &lender_now);
     return E_OK;
 }
 
@@ -66,12 +69,14 @@ static http_result with_loan(node *n, const char *verb, str id, arena *a)
 
 static bool says(http_result r, int status, const char *part) { return r.status == status && str_find_str(r.body, str_z(part)) >= 0; }
 
-typedef struct { node *n; arena a; room *r; library own; lender of; } stage;
+typedef struct { node *n; arena a; room *r; library own; } stage;
 
 static void directory_remove_work(void *arg)
 {
     stage *t = arg;
     path_remove(t->n->world, str_to_z(&t->a, str_join(&t->a, t->n->directory, S("/control.sock"))));
+    path_remove(t->n->world, str_to_z(&t->a, str_join(&t->a, t->n->directory, S("/library/last-backup"))));
+    path_remove(t->n->world, str_to_z(&t->a, str_join(&t->a, t->n->directory, S("/library"))));
     path_remove(t->n->world, str_to_z(&t->a, t->n->directory));
 }
 
@@ -80,11 +85,10 @@ static void stage_with(world *w, void (*act)(stage *t))
     node n;
     str why;
     stage t = {.n = &n, .a = arena_make(16 << 20), .own = {.sound = true}};
-    t.of = (lender){library_lend, library_back, &t.own};
+    lender_now = (lender){library_lend, library_back, &t.own};
     str directory = world_is_simulated(w) ? S("/data/node") : str_format(&t.a, "/tmp/naru-lending-%llx", (unsigned long long)world_random_u64(w));
     CHECK_INT(node_start(&n, w, S("here"), directory), E_OK);
     CHECK_INT(node_add(&n, &kind, NULL, &t.r, &why), E_OK);
-    lending_offer(t.r, &t.of);
     CHECK_INT(control_open(&n), E_OK);
     act(&t);
     int back = t.own.back;
@@ -118,6 +122,26 @@ static void there_and_back(stage *t)
     CHECK_INT(t->own.lent, 2);
     CHECK_INT(t->own.back, 2);
 }
+
+// The meters know of the last backup after a restart.
+static void remembered(stage *t)
+{
+    room *again;
+    str why;
+    CHECK_INT(ask(t->n, "/library/backup/done?bytes=777", &t->a).status, 200);
+    CHECK_INT(node_add(t->n, &kind, NULL, &again, &why), E_OK);
+    http_result r = ask(t->n, "/metrics", &t->a);
+    CHECK_INT(r.status, 405);                            // POST
+    conn *c = conn_open_unix(t->n->world, str_to_z(&t->a, str_join(&t->a, t->n->directory, S("/control.sock"))), seconds(5));
+    r = http_fetch(c, S("GET"), S("naru"), S("/metrics"), NULL, 0, (str){0}, 1 << 20, &t->a);
+    conn_close(c);
+    CHECK(says(r, 200, "naru_backup_last_bytes 777"));
+    CHECK(!says(r, 200, "naru_backup_last_timestamp_seconds 0\n"));
+}
+
+static void remembered_in(world *w) { stage_with(w, remembered); }
+
+TEST(the_last_backup_is_remembered) { play_both(remembered_in); }
 
 static void there_and_back_in(world *w) { stage_with(w, there_and_back); }
 

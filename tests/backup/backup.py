@@ -192,6 +192,18 @@ def full_disk_harms_nobody(house):
         check("the meters say when the last one was", said and abs(said[0] - time.time()) < 600, metrics[:300])
 
 
+def interrupted_leaves_nothing(house):
+    """Ctrl-C while the mailstore does not answer. A loan is then out that nobody gives back: the service must stop in order all the same."""
+    target, pid = os.path.join(house.dir, "interrupted"), house.processes()["mailstore"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    command = subprocess.Popen([NARU, "backup", target, "--dir", house.data], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    begun = wait_for(lambda: os.path.exists(target + "/data/mta"))
+    os.killpg(command.pid, signal.SIGINT)
+    complaint = command.communicate(timeout=PATIENCE_S)[1]
+    os.kill(pid, signal.SIGCONT)
+    check("an interrupted backup leaves nothing", begun and command.returncode == 1 and not os.path.exists(target), complaint)
+
+
 def stopped_too(house, accepted):
     check("it stops in order", house.stop() == 0, house.log_text()[-1500:])
     target = os.path.join(house.dir, "stopped")
@@ -220,6 +232,7 @@ def main():
                 damage_is_found(made[-1][0])
                 refusals(made[-1][0], house)
             full_disk_harms_nobody(house)
+            interrupted_leaves_nothing(house)
             stopped_too(house, len(made[-1][1]) if made else 0)
     finally:
         house.end()
