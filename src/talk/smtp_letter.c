@@ -8,7 +8,7 @@
 
 enum {
     BODY_CHUNK_BYTES = 32 * 1024,            // of the letter, before dot-stuffing (which may double it)
-    LETTER_7BIT_BYTES_MAX = 64 << 20,        // a letter that must be converted to 7 bits is held in memory
+    LETTER_7BIT_BYTES_MAX = 8 << 20,         // a letter that must be converted to 7 bits is held in memory, some three times over
 };
 
 // The letter that is under way.
@@ -18,7 +18,7 @@ typedef struct {
     smtp_verdict      *verdicts;
     arena             *a;
     int                accepted;             // recipients
-    str                converted;            // the body in 7 bits, when the server wants it so
+    buf                converted;            // the body in 7 bits, when the server wants it so
     bool               is_converted;
 } sending;
 
@@ -63,23 +63,20 @@ static bool convert(sending *g)
     arena memory = arena_make(LETTER_7BIT_BYTES_MAX);
     buf all = buf_make(LETTER_7BIT_BYTES_MAX);
     conversion k = {.a = &memory, .out = buf_make(2 * LETTER_7BIT_BYTES_MAX)};
-    bool good = body_collect(g->letter, &all, &trouble);
+    bool good = g->letter->size_bytes <= LETTER_7BIT_BYTES_MAX && body_collect(g->letter, &all, &trouble);
     if (good) {
         k.message = buf_str(&all);
         work(convert_work, &k);
-        good = k.good;
+        good = k.good && !k.out.full;
     }
-    if (good)
-        g->converted = str_copy(g->a, buf_str(&k.out));
-    good = good && g->converted.len == (ptrdiff_t)k.out.len;
     if (trouble)
         verdict_all(g, (smtp_verdict){.error = trouble, .text = S("the letter could not be read from the disk")});
     else if (!good)
         verdict_all(g, smtp_verdict_of(554, "5.6.3",
                                        S("the server takes 7-bit letters only and this one could not be converted")));
     g->is_converted = good;
+    g->converted = k.out;                            // smtp_client_send gives it back
     buf_free(&all);
-    buf_free(&k.out);
     arena_free(&memory);
     return good;
 }
@@ -218,7 +215,7 @@ static bool chunk_send(sending *g, dot_writer *d, str piece)
 static bool body_pieces_send(sending *g, err *trouble)
 {
     dot_writer d = {0};
-    str piece = g->converted;
+    str piece = buf_str(&g->converted);
     bool good = !g->is_converted || chunk_send(g, &d, piece);
     while (good && !g->is_converted && g->letter->body(g->letter->body_arg, &piece, trouble))
         good = chunk_send(g, &d, piece);
@@ -307,31 +304,40 @@ static smtp_verdict data_nonsense(sending *g)
     return (smtp_verdict){.error = E_PROTOCOL, .text = S("the server answered DATA with neither 354 nor a refusal")};
 }
 
-bool smtp_client_send(smtp_client *s, const smtp_letter *letter, smtp_verdict *verdicts, arena *a)
+static bool letter_send(sending *g)
 {
-    sending g = {.s = s, .letter = letter, .verdicts = verdicts, .a = a};
+    smtp_client *s = g->s;
+    const smtp_letter *letter = g->letter;
     smtp_verdict data = {0};
     err trouble = E_OK;
-    must(letter->count > 0);
-    if (!fits(&g))
+    if (!fits(g))
         return !s->over;
     smtp_client_allow(s, minutes(ENVELOPE_MINUTES_MAX) + seconds((int64_t)letter->count * RECIPIENT_SECONDS_MAX));
-    reset_if_open(s, a);
-    if (!(s->capabilities.pipelining ? envelope_pipelined(&g, &data) : envelope_stepwise(&g, &data)))
+    reset_if_open(s, g->a);
+    if (!(s->capabilities.pipelining ? envelope_pipelined(g, &data) : envelope_stepwise(g, &data)))
         return !s->over;
-    if (data.code != 354 || g.accepted == 0) {
-        verdict_rest(&g, 0, data.code / 100 == 5 || data.code / 100 == 4 ? data : data_nonsense(&g));
+    if (data.code != 354 || g->accepted == 0) {
+        verdict_rest(g, 0, data.code / 100 == 5 || data.code / 100 == 4 ? data : data_nonsense(g));
         if (data.code == 354)
-            end_empty(&g);
+            end_empty(g);
         return !s->over;
     }
-    if (!body_send(&g, &trouble)) {
-        verdict_rest(&g, 0, body_trouble(&g, trouble));
+    if (!body_send(g, &trouble)) {
+        verdict_rest(g, 0, body_trouble(g, trouble));
         return false;
     }
     s->open_transaction = false;
     smtp_client_allow(s, minutes(DOT_MINUTES) + seconds((int64_t)letter->count * RECIPIENT_SECONDS_MAX));
     story_note(s->options.lmtp ? "lmtp" : "smtp",
-               str_format(a, "sent the letter, %lld bytes", (long long)letter->size_bytes));
-    return hear_end(&g) && !s->over;
+               str_format(g->a, "sent the letter, %lld bytes", (long long)letter->size_bytes));
+    return hear_end(g) && !s->over;
+}
+
+bool smtp_client_send(smtp_client *s, const smtp_letter *letter, smtp_verdict *verdicts, arena *a)
+{
+    must(letter->count > 0);
+    sending g = {.s = s, .letter = letter, .verdicts = verdicts, .a = a};
+    bool more = letter_send(&g);
+    buf_free(&g.converted);
+    return more;
 }

@@ -6,7 +6,8 @@
 #include "test.h"
 
 // "C: " what the client's next line must begin with; "S: " what the server says; "D: " a line of the letter,
-// exactly, up to the dot; "X" the server hangs up; "W: N" it waits for N seconds; "R: N" it reads a byte every N seconds until the end.
+// exactly, up to the dot; "X" the server hangs up; "W: N" it waits for N seconds; "R: N" it reads a byte every N seconds until the end;
+// "L" it reads lines of seven bits up to the dot.
 typedef struct {
     const char *const *script;
     conn *c;
@@ -35,6 +36,16 @@ static void serve(void *arg)
             break;
         } else if (line[0] == 'W') {
             wait_for(s->c, rest);
+        } else if (line[0] == 'L') {
+            bool seven = true, dot = false;
+            while (!dot) {
+                arena_reset(&msg);
+                str got = conn_line(s->c, &msg, 4096);
+                dot = got.len == 0 || str_eq(got, S(".\r\n"));
+                for (ptrdiff_t k = 0; k < got.len; k++)
+                    seven = seven && got.at[k] < 128;
+            }
+            CHECK(seven);
         } else if (line[0] == 'R') {
             for (unsigned char byte; conn_read(s->c, &byte, 1);)
                 wait_for(s->c, rest);
@@ -329,4 +340,23 @@ TEST(smtp_client_leaves_a_server_that_reads_a_byte_a_minute)
     played(&p);
     CHECK(!p.alive && p.verdicts[0].error != E_OK && !p.verdicts[0].after_dot);
     CHECK(p.took_ns <= minutes(5));
+}
+
+// As large as the arena of the whole conversation: what is converted does not have to fit into that.
+TEST(smtp_client_converts_letters_of_megabytes_and_refuses_larger_ones)
+{
+    static unsigned char many[2 << 20];
+    static const char *const taken[] = {"S: 220 x", "C: EHLO", "S: 500 what?", "C: HELO", "S: 250 x", "C: MAIL FROM:<alice@crepes.fr>\r\n",
+                                        "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go", "L", "S: 250 ok", "C: QUIT", "S: 221 bye", NULL};
+    static const char *const none[] = {"S: 220 x", "C: EHLO", "S: 500 what?", "C: HELO", "S: 250 x", "C: QUIT", "S: 221 bye", NULL};
+    static const char head[] = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nMIME-Version: 1.0\r\n\r\n";
+    for (size_t i = 0; i < sizeof many; i++)
+        many[i] = (unsigned char)(i < sizeof head - 1 ? head[i] : i % 70 == 68 ? '\r' : i % 70 == 69 ? '\n' : i % 2 ? 0xa9 : 0xc3);
+    play p = {.script = taken, .letters = 1, .recipients = 1, .body_8bit = true, .body = str_of(many, sizeof many)};
+    played(&p);
+    CHECK_INT(p.verdicts[0].code, 250);
+    play q = {.script = none, .letters = 1, .recipients = 1, .body_8bit = true, .body = str_of(many, 1000), .size_bytes = 9 << 20};
+    played(&q);
+    CHECK_INT(q.verdicts[0].code, 554);
+    CHECK_STR(q.verdicts[0].enhanced, S("5.6.3"));
 }

@@ -16,6 +16,7 @@ enum {
     DELIVER_ARENA_BYTES = 1 << 20,
     DELIVER_CHUNK_BYTES = 64 * 1024,         // of a blob, read at a time
     DELIVER_BACKOFF_STEPS_MAX = 16,
+    DELIVER_REACH_MINUTES_MAX = 15,          // after this no further host or address is tried: each may stall for START_MINUTES_MAX
 };
 #define DELIVER_DNS_NS     seconds(30)
 #define DELIVER_CONNECT_NS seconds(30)
@@ -30,6 +31,7 @@ typedef struct {
     str          host;                       // whom we talk to
     int          letters;                    // sent over this connection
     int          delivered, deferred, failed;        // recipients of these letters
+    bool         tired;                      // DELIVER_REACH_MINUTES_MAX are over
     int64_t      begun_ns;                   // of the connection, or of the attempt to have one
     smtp_verdict reach;                      // why nobody could be reached; code 5xx: never will be
     arena        memory, msg;                // conversation, message
@@ -73,6 +75,13 @@ static bool is_ours(const delivery *v, str host, const addr *addresses, int coun
     return false;
 }
 
+// Ten hosts with eight addresses each that never greet would hold this fiber, and a sender's place, for a working day.
+static bool is_tired(delivery *v)
+{
+    v->tired = v->tired || world_now_ns(v->m->w) - v->begun_ns > minutes(DELIVER_REACH_MINUTES_MAX);
+    return v->tired;
+}
+
 // Tries a host's addresses. *loops: the host is ourselves, so this domain's mail would come back to us for ever.
 static bool reach_host(delivery *v, str host, bool *loops)
 {
@@ -93,7 +102,7 @@ static bool reach_host(delivery *v, str host, bool *loops)
     if (*loops)
         return unreachable(v, 554, S("5.4.6"), str_format(&v->memory, "mail for this domain is routed to us (" STR_FMT
                            "), but it is not one of our domains", STR_ARG(host)));
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count && !is_tired(v); i++)
         if (begin(v, conn_open(v->m->w, addr_with_port(addresses[i], 25), DELIVER_CONNECT_NS), host, false))
             return true;
     return false;
@@ -117,7 +126,7 @@ static bool reach_domain(delivery *v)
     if (a.verdict == DNS_TROUBLE || count == 0)
         return unreachable(v, a.verdict == DNS_NO_DATA ? 550 : 0, a.verdict == DNS_NO_DATA ? S("5.1.2") : S("4.4.3"),
                            str_format(&v->memory, "cannot find the mail server of " STR_FMT ": " STR_FMT, STR_ARG(domain), STR_ARG(a.why)));
-    for (int i = 0; i < count && i < DELIVER_EXCHANGERS_MAX; i++) {
+    for (int i = 0; i < count && i < DELIVER_EXCHANGERS_MAX && !is_tired(v); i++) {
         if (reach_host(v, hosts[i].host, &loops))
             return true;
         if (loops)
@@ -135,6 +144,7 @@ static bool reach(delivery *v)
     v->host = (str){0};
     v->letters = v->delivered = v->deferred = v->failed = 0;
     v->begun_ns = world_now_ns(v->m->w);
+    v->tired = false;
     v->host = (str){0};
     return v->d->local ? begin(v, room_dial(v->m->room, "mailstore.lmtp"), S("mailstore"), true) : reach_domain(v);
 }
