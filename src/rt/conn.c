@@ -558,3 +558,9 @@ void conn_shutdown(conn *seen)
 }
 
 size_t conn_unsent(conn *seen) { return inside(seen)->out.len; }
+
+void conn_unsent_max(conn *seen, int bytes)
+{
+    if (inside(seen)->sock)
+        sock_unsent_max(inside(seen)->sock, bytes);
+}

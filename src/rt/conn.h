@@ -62,6 +62,7 @@ bool conn_flush(conn *c);                              // everything sent (hande
 void conn_put_last(conn *c, str s);
 void conn_shutdown(conn *c);                           // flush, then no more writing from our side
 size_t conn_unsent(conn *c);
+void  conn_unsent_max(conn *c, int bytes);             // sock_unsent_max of its socket; nothing for a memory pair
 
 // ---- TLS ----------------------------------------------------------------------------------------------------------------
 

@@ -66,6 +66,7 @@ err linux_write(sock *, const struct iovec *, int, size_t *);
 err linux_shutdown(sock *);
 void linux_close(sock *);
 addr linux_local(sock *);
+void linux_unsent_max(sock *, int);
 bool linux_peer_closed(sock *);
 int  linux_socket(int family, int type);                    // -1 with errno
 err  linux_bind(world *w, int fd, addr at);

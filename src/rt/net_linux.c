@@ -1,5 +1,6 @@
 // Streams of the real world: TCP and Unix sockets, never blocking.
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -371,6 +372,12 @@ addr linux_local(sock *base)
     if (getsockname(linux_of(base)->fd, (struct sockaddr *)&at, &size) != 0)
         return (addr){0};
     return seen_from_above(base->world, &at);
+}
+
+void linux_unsent_max(sock *base, int bytes)
+{
+    if (linux_of(base)->family)
+        set_option(linux_of(base)->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes ? bytes : INT_MAX);
 }
 
 bool linux_peer_closed(sock *base)

@@ -49,7 +49,8 @@ typedef struct stream_end {
     stream_sock  *sock;                 // while OPEN
     addr          local;
     list          waiting, out, arrived;    // segments that wait for the line, are on the way to the other end, arrived here
-    size_t        out_bytes, arrived_bytes;
+    size_t        out_bytes, arrived_bytes;     // out: waiting, too
+    size_t        waiting_bytes, waiting_max;   // max 0: only the window
     int           resends;
     bool          established, shut, peer_shut;
     err           broken;               // E_RESET, E_TIMEOUT, E_REFUSED, E_UNREACHABLE
@@ -92,6 +93,7 @@ static void unsent_free(stream_end *e)
     if (e->host)
         sim_line_leave(e->host, &e->sender);
     segments_free(&e->waiting, &e->out_bytes);
+    e->waiting_bytes = 0;
     segments_free(&e->out, &e->out_bytes);
 }
 
@@ -164,12 +166,32 @@ static void segment_leave(stream_end *from, segment *g)
         sim_at(from->stream->sim, &from->event, g->arrives_ns);
 }
 
+static size_t writer_room(const stream_end *e, const stream_end *to)
+{
+    size_t taken = e->out_bytes + to->arrived_bytes;
+    size_t room = e->established && taken < SIM_STREAM_WINDOW_BYTES ? SIM_STREAM_WINDOW_BYTES - taken : 0;
+    if (!e->waiting_max || !e->host || !sim_line_limited(e->host))
+        return room;
+    size_t unsent = e->waiting_bytes < e->waiting_max ? e->waiting_max - e->waiting_bytes : 0;
+    return unsent < room ? unsent : room;
+}
+
+static void writer_again(stream_end *e)
+{
+    if (e->sock && e->established && writer_room(e, other(e)))
+        sim_sock_ready(&e->sock->socket, false, true);
+}
+
 static bool sender_leaves(sim_sender *k)
 {
     stream_end *from = sender_end(k);
     list_link *first = list_take(&from->waiting);
     must(first);
-    segment_leave(from, LIST_OF(first, segment, link));
+    segment *g = LIST_OF(first, segment, link);
+    from->waiting_bytes -= g->len;
+    segment_leave(from, g);
+    if (from->waiting_max && !from->shut)
+        writer_again(from);
     return !list_empty(&from->waiting);
 }
 
@@ -192,6 +214,7 @@ static void segment_send(stream_end *from, unsigned flags, const void *bytes, si
         return;
     }
     list_append(&from->waiting, &g->link);
+    from->waiting_bytes += len;
     sim_line_join(from->host, &from->sender);
 }
 
@@ -506,12 +529,6 @@ err sim_connected(sock *base)
     return E_AGAIN;
 }
 
-static void writer_again(stream_end *e)
-{
-    if (e->sock && e->established && e->out_bytes + other(e)->arrived_bytes < SIM_STREAM_WINDOW_BYTES)
-        sim_sock_ready(&e->sock->socket, false, true);
-}
-
 err sim_read(sock *base, void *into, size_t size, size_t *got)
 {
     stream_sock *k = stream_sock_of(base);
@@ -564,9 +581,7 @@ err sim_write(sock *base, const struct iovec *from, int count, size_t *put)
     if (e->broken)
         return e->broken;
     must(!e->shut);
-    size_t taken = e->out_bytes + other(e)->arrived_bytes;
-    size_t room = e->established && taken < SIM_STREAM_WINDOW_BYTES ? SIM_STREAM_WINDOW_BYTES - taken : 0;
-    size_t asked = 0;
+    size_t room = writer_room(e, other(e)), asked = 0;
     for (int i = 0; i < count; i++) {
         size_t part = from[i].iov_len < room ? from[i].iov_len : room;
         asked += from[i].iov_len;
@@ -590,6 +605,13 @@ err sim_shutdown(sock *base)
         segment_send(k->end, SEGMENT_FIN, NULL, 0);
     k->end->shut = true;
     return E_OK;
+}
+
+void sim_unsent_max(sock *base, int bytes)
+{
+    stream_sock *k = stream_sock_of(base);
+    if (k->end)
+        k->end->waiting_max = (size_t)bytes;
 }
 
 bool sim_peer_closed(sock *base)
@@ -666,6 +688,7 @@ static void end_crash(stream_end *e)
         sim_line_leave(h, &e->sender);
         size_t none = 0;
         segments_free(&e->waiting, &none);
+        e->waiting_bytes = 0;
     }
 }
 

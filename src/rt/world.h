@@ -61,6 +61,9 @@ err  sock_shutdown(sock *s);                                 // no more writing:
 void sock_close(sock *s);                                    // frees it; fibers that wait on it wake with E_RESET
 void sock_abort(sock *s);                                    // the same, and the peer of a stream reads E_RESET
 addr sock_local(sock *s);                                    // as the world outside sees it (mapped port)
+// Of a stream: so many bytes may wait in the system unsent (TCP_NOTSENT_LOWAT); above it writers wait, so that who is to be
+// sent to can be decided late. 0: as the system has it.
+void sock_unsent_max(sock *s, int bytes);
 bool sock_peer_closed(sock *s);                              // a read would answer E_EOF or E_RESET now (peeks)
 
 typedef struct {
@@ -158,6 +161,7 @@ typedef struct world_operations {
     err     (*shutdown)(sock *);
     void    (*close)(sock *);
     addr    (*local)(sock *);
+    void    (*unsent_max)(sock *, int);
     bool    (*peer_closed)(sock *);
     err     (*datagram)(world *, addr, bool, sock **);
     err     (*datagram_connect)(sock *, addr);
