@@ -21,6 +21,7 @@ done
 
 # Which defects can be seen depends on the scenarios that are there: letters are needed for two of them.
 defects='no-sync skip-torn-tail'
+case $scenarios in *swarm*) defects="$defects no-ban early-complete" ;; esac
 case $scenarios in *letter*) defects="$defects early-250 no-dedupe" ;; esac
 for defect in $defects; do
     if said=$("$sim" --seeds 40 --first-seed "$first" --break "$defect" 2>&1); then

@@ -20,6 +20,7 @@ static const scenario scenarios[] = {
     {"echo", "clients of an echo over TCP and UDP, over links that lose, delay, cut and part", echo_play},
     {"journal", "many fibers append to a journal while its host crashes at random", journal_play},
     {"letter", "two mail domains in a small Internet, a hundred senders, everything goes wrong", letter_play},
+    {"swarm", "honest peers, crashes, partitions and liars: every piece arrives, nothing is promised that is not on disk", swarm_play},
     {"tracker", "clients of a BitTorrent tracker whose host crashes again and again", tracker_play},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0], SAME_TWICE_EVERY = 50 };
@@ -190,7 +191,7 @@ static int sums_print(const sum sums[SCENARIOS])
 static int usage(FILE *out)
 {
     fprintf(out, "naru-sim [--seeds N] [--first-seed S] [--scenario NAME] [--break NAME] [--story] [--list]\n"
-                 "plays scenarios in the simulated world; --break early-250, no-dedupe, skip-torn-tail or no-sync\n"
+                 "plays scenarios in the simulated world; --break early-250, no-dedupe, skip-torn-tail, no-sync, no-ban or early-complete\n"
                  "builds in a defect: then it must fail\n");
     return out == stdout ? 0 : 2;
 }
@@ -206,7 +207,7 @@ static bool scenario_known(const char *name)
 
 static bool break_known(const char *name)
 {
-    static const char *const defects[] = {"early-250", "no-dedupe", "skip-torn-tail", "no-sync"};
+    static const char *const defects[] = {"early-250", "no-dedupe", "skip-torn-tail", "no-sync", "no-ban", "early-complete"};
     for (size_t i = 0; i < sizeof defects / sizeof *defects; i++)
         if (!strcmp(defects[i], name))
             return true;

@@ -33,6 +33,7 @@ void disk_play(trial *t);                // scenario_disk.c
 void echo_play(trial *t);                // scenario_echo.c
 void journal_play(trial *t);             // scenario_journal.c
 
+void swarm_play(trial *t);               // scenario_swarm.c
 void letter_play(trial *t);              // scenario_letter.c
 void tracker_play(trial *t);             // scenario_tracker.c
 

@@ -9,6 +9,7 @@
 #include "rt/digest.h"
 #include "rt/log.h"
 #include "rt/loop.h"
+#include "rt/sim.h"
 #include "rt/worker.h"
 
 enum { SPARE_BYTES_MAX = 16 << 20, BLOCKS_OF_PIECE_MAX = METAINFO_PIECE_BYTES_MAX / PICKER_BLOCK_BYTES };
@@ -175,6 +176,8 @@ static poison_digest *digests_new(const coming_piece *o)
 
 static void ban(torrent *t, addr who)
 {
+    if (world_broken(t->swarm->w, "no-ban"))
+        return;
     log_line("swarm", LOG_NOTICE, "banned", F_ADDR("peer", &who), F_STR("why", S("it sent false data")));
     meter_add(&swarm_meter_banned, 1);
     swarm_ban(t->swarm, who);

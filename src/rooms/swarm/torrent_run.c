@@ -541,9 +541,13 @@ torrent *torrent_wait_started(swarm *s, const uint8_t *hash)
 void torrent_stop(torrent *t)
 {
     while (t->awake || t->store || t->announcer) {
-        if (!torrent_wake(t))
-            return;
-        gate_wait_uncanceled(&t->ready, "a torrent to stop");
+        if (torrent_wake(t)) {
+            gate_wait_uncanceled(&t->ready, "a torrent to stop");
+            continue;
+        }
+        t->memory = arena_make(MEMORY_BYTES_MAX);            // no fiber can be had any more: we are told to end, too
+        torrent_shut(t);
+        arena_free(&t->memory);
     }
 }
 

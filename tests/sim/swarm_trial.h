@@ -1,0 +1,29 @@
+// The swarm scenario's parts: honest hosts with the real service, and hosts that behave badly.
+#pragma once
+#include "rooms/swarm/swarm.h"
+#include "trial.h"
+
+enum { SWARM_PIECES = 48, SWARM_PIECE_BYTES = 32 * 1024, SWARM_LENGTH = SWARM_PIECES * SWARM_PIECE_BYTES - 12345 };
+
+typedef enum {
+    LIAR_CORRUPTS_ALL, LIAR_CORRUPTS_SOME, LIAR_NEVER_ANSWERS, LIAR_ASKS_WITHOUT_END, LIAR_TALKS_NONSENSE, LIAR_KINDS
+} liar_kind;
+
+typedef struct {
+    trial        *t;
+    unsigned char payload[SWARM_LENGTH];
+    unsigned char digests[SWARM_PIECES * INFO_HASH_BYTES];
+    uint8_t       hash[INFO_HASH_BYTES];
+    str           metainfo;
+    arena         memory;
+} swarm_payload;
+
+typedef struct {
+    swarm_payload *p;
+    liar_kind      kind;
+    world         *world;
+    addr           at;
+    int64_t        requests_taken;       // of the one that asks without end: how many it could send before it was left
+} swarm_liar;
+
+void swarm_liar_boot(void *liar);        // a host's first fiber
