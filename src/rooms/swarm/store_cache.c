@@ -24,10 +24,22 @@ static chunk *chunk_find(store *s, int32_t piece, int32_t number)
     return map_get(&s->pool->chunk_map, str_of(key, sizeof key));
 }
 
-static void chunk_free(chunk *c)
+// The last one's memory goes to the next of its size: fresh pages cost more than reading into them.
+static void chunk_free(store_pool *p, chunk *c)
 {
-    memory_free(c->bytes);
+    memory_free(p->spare);
+    p->spare = c->bytes;
+    p->spare_bytes = c->length;
     memory_free(c);
+}
+
+static unsigned char *bytes_new(store_pool *p, int32_t length)
+{
+    unsigned char *bytes = p->spare;
+    if (!bytes || p->spare_bytes != length)
+        return memory_new((size_t)length);
+    p->spare = NULL;
+    return bytes;
 }
 
 // It cannot be found any more; its memory stays while somebody sends from it.
@@ -39,7 +51,7 @@ static void chunk_unlist(store_pool *p, chunk *c)
     map_remove(&p->chunk_map, key_of(c));
     p->figures.cache_bytes -= c->length;
     if (!c->pins)
-        chunk_free(c);
+        chunk_free(p, c);
 }
 
 static bool room_make(store_pool *p, int32_t length)
@@ -94,12 +106,12 @@ static chunk *chunk_begin(store *s, int32_t piece, int32_t number)
         return NULL;
     chunk *c = memory_zeroed(1, sizeof *c);
     key_write(c->key, s, piece, number);
-    c->bytes = memory_new((size_t)length);
+    c->bytes = bytes_new(p, length);
     c->length = length;
     c->loading = true;
     c->pins = 1;
     if (!map_put(&p->chunk_map, key_of(c), c)) {
-        chunk_free(c);
+        chunk_free(p, c);
         return NULL;
     }
     list_append(&p->chunks, &c->of_pool);
@@ -114,7 +126,7 @@ static void chunk_unpin(store_pool *p, chunk *c)
     if (c->loose)
         p->loose_count--;
     if (!list_linked(&c->of_pool))
-        chunk_free(c);
+        chunk_free(p, c);
 }
 
 static void chunk_load(store *s, chunk *c, int32_t piece, int32_t number)

@@ -57,6 +57,8 @@ struct store_pool {
     list      handles, chunks;
     map       chunk_map;
     int       handle_count, loose_count, ahead_count;
+    unsigned char *spare;                        // memory of the chunk that was forgotten last
+    int32_t   spare_bytes;
     int64_t   layout_bytes_idle;
     list      layouts;                           // stores whose layout nobody uses, the longest first
     gate      wake, ended;

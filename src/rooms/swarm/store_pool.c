@@ -8,10 +8,7 @@ enum { CHUNKS_MAX = 1 << 20 };
 
 // ---- the fiber -------------------------------------------------------------------------------------------------------------------------
 
-static bool store_rests(const store *s, int64_t now_ns)
-{
-    return !s->session && !s->layout && list_empty(&s->handles) && now_ns >= 0;
-}
+static bool store_rests(const store *s) { return !s->session && !s->layout && list_empty(&s->handles); }
 
 static int64_t tidy_ns(const store *s)
 {
@@ -28,7 +25,7 @@ static store *due_find(store_pool *p, int64_t now_ns, int64_t *next_ns)
         store *s = LIST_OF(k, store, of_active);
         int64_t due = store_due_ns(s), tidy = tidy_ns(s);
         due = tidy < due ? tidy : due;
-        if (store_rests(s, now_ns))
+        if (store_rests(s))
             list_remove(&s->of_active);
         else if (s->alone)
             continue;                            // it wakes us
@@ -108,8 +105,6 @@ err store_pool_open(scope *s, store_limits limits, store_pool **out)
     return E_OK;
 }
 
-static bool is_any(void *value, void *context) { return value != context; }
-
 void store_pool_close(store_pool *p)
 {
     if (!p)
@@ -119,7 +114,7 @@ void store_pool_close(store_pool *p)
     gate_wake_all(&p->wake);
     while (p->running || p->ahead_count)
         gate_wait_uncanceled(&p->ended, "torrents' disk");
-    map_remove_all_if(&p->chunk_map, is_any, NULL);
+    memory_free(p->spare);
     map_free(&p->chunk_map);
     memory_free(p);
 }
