@@ -3,6 +3,7 @@
 
 #include "rt/listener.h"
 #include "rt/sim.h"
+#include "rt/tls.h"
 #include "test.h"
 #include "wire/bt/tracker_udp.h"
 #include "wire/dns/message.h"
@@ -28,11 +29,12 @@ typedef struct {
     int      asked;
     char     request[512];                   // the last head
     const char *txt;                         // the host's record; NULL: none
-    const char *address;                     // of every name
+    const char *address, *address6;          // of every name; NULL: none
+    tls_config *tls;                         // the server's, for t.example
     int      names_asked;
     tracker_ways ways;
     tracker_asker asker;
-    arena    memory;
+    arena    memory, tls_memory;
     void   (*body)(void *stage);
 } stage;
 
@@ -116,8 +118,8 @@ static size_t names_serve(void *arg, datagram_door *d, const datagram *in, unsig
     dns_header head = {.id = m.header.id, .response = true, .recursion_available = true};
     dns_build_start(&b, out, out_max < 1400 ? out_max : 1400, head, NULL);
     dns_build_question(&b, m.question);
-    if (m.question.type == DNS_A)
-        text = t->address;
+    if (m.question.type == DNS_A || m.question.type == DNS_AAAA)
+        text = m.question.type == DNS_A ? t->address : t->address6;
     if (m.question.type == DNS_TXT && t->txt) {
         snprintf(quoted, sizeof quoted, "\"%s\"", t->txt);
         text = quoted;
@@ -140,8 +142,9 @@ static void tracker_boot(void *arg)
     SCOPE(s, 0, SERVERS_FIBERS);
     fiber_world(t->tracker);
     CHECK_INT(datagram_open(&s, t->tracker, "tracker", addr_with_port(own, UDP_PORT), false, udp_serve, t, &udp), E_OK);
-    for (int i = 0; i < 2; i++) {
-        door_options options = {.service = "tracker", .at = addr_with_port(own, i ? 8080 : 80)};
+    const addr at[] = {addr_with_port(own, 80), addr_with_port(own, 8080), {.family = 6, .port = 80}, addr_with_port(own, 443)};
+    for (int i = 0; i < 4; i++) {
+        door_options options = {.service = "tracker", .at = at[i], .tls = i == 3 ? t->tls : NULL};
         CHECK_INT(door_open(&s, t->tracker, options, http_serve_one, t, &http), E_OK);
     }
     while (fiber_sleep(seconds(3600)) == E_OK)
@@ -175,23 +178,41 @@ static void play_first(void *arg)
     scope_close(&t->life);
 }
 
+static void tls_make(stage *t)
+{
+    str name = S("t.example"), why;
+    certificate ca, own;
+    CHECK(certificate_authority_make(t->tracker, S("test authority"), 30, &t->tls_memory, &ca));
+    CHECK(certificate_make(t->tracker, &ca, &name, 1, 20, &t->tls_memory, &own));
+    t->tls = tls_server_new(t->tracker, "tracker", own.cert_pem, own.key_pem, NULL, &t->tls_memory, &why);
+    t->asker.tls = tls_client_new(t->client, ca.cert_pem, NULL, &t->tls_memory, &why);
+    CHECK(t->tls && t->asker.tls);
+}
+
+static addr six(int number) { return (addr){.family = 6, .ip = {0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t)number}}; }
+
 static void play(void (*body)(void *), const char *tracker_ip)
 {
     static stage t;
-    addr client, tracker, names = addr_v4(0xcb007135, 0);
+    addr client[2] = {{0}, six(1)}, tracker[2] = {{0}, six(5)}, names = addr_v4(0xcb007135, 0);
     memset(&t, 0, sizeof t);
     t.sim = sim_new(7);
     t.memory = arena_make(TRACKER_ASK_ARENA_BYTES * 4);
     t.body = body;
     t.address = "203.0.113.5";
-    CHECK(addr_parse_ip(S("198.51.100.1"), 0, &client) && addr_parse_ip(str_z(tracker_ip), 0, &tracker));
-    t.client = sim_host(t.sim, S("client"), &client, 1, (sim_disk){0});
-    t.tracker = sim_host(t.sim, S("tracker"), &tracker, 1, (sim_disk){0});
+    CHECK(addr_parse_ip(S("198.51.100.1"), 0, &client[0]) && addr_parse_ip(str_z(tracker_ip), 0, &tracker[0]));
+    t.client = sim_host(t.sim, S("client"), client, 2, (sim_disk){0});
+    t.tracker = sim_host(t.sim, S("tracker"), tracker, 2, (sim_disk){0});
     t.names = sim_host(t.sim, S("names"), &names, 1, (sim_disk){0});
     t.asker = (tracker_asker){.world = t.client, .dns = {addr_with_port(names, 53)}, .dns_count = 1, .ways = &t.ways};
+    t.tls_memory = arena_make(1 << 20);
+    tls_make(&t);
     sim_link_default(t.sim, (sim_link){.delay_min_ns = millis(5), .delay_max_ns = millis(5)});
     CHECK_INT(sim_run(t.sim, play_first, &t), E_OK);
     sim_free(t.sim);
+    tls_free(t.tls);
+    tls_free(t.asker.tls);
+    arena_free(&t.tls_memory);
     arena_free(&t.memory);
 }
 
@@ -316,7 +337,6 @@ static void http_body(void *arg)
     t->http[0] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 40\r\n\r\nd14:failure reason6:closed8:retry ini5ee";
     CHECK_INT(ask(t, "http://203.0.113.5/announce", &x), E_OK);
     CHECK(str_eq(x.reply.failure, S("closed")) && x.reply.retry_min == 5);
-    CHECK_INT(ask(t, "https://203.0.113.5/announce", &x), E_UNSUPPORTED);
     CHECK_INT(ask(t, "http://203.0.113.5:81/announce", &x), E_REFUSED);
 }
 
@@ -408,3 +428,60 @@ static void record_body(void *arg)
 }
 
 TEST(what_the_host_says_in_the_dns_is_obeyed) { play(record_body, "203.0.113.5"); }
+
+static void https_body(void *arg)
+{
+    static char whole[1024];
+    stage *t = arg;
+    tracker_answer x;
+    snprintf(whole, sizeof whole, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", sizeof reply_text - 1, reply_text);
+    t->http[0] = whole;
+    CHECK_INT(ask(t, "https://t.example/announce?key=1", &x), E_OK);
+    check_reply(&x);
+    CHECK_INT(ask(t, "https://other.example/announce?key=1", &x), E_TLS);     // not its certificate
+    CHECK(ask(t, "https://t.example:80/announce?key=1", &x) != E_OK);        // no TLS there
+    t->txt = "BITTORRENT UDP:6969 TCP:443";
+    memset(&t->ways, 0, sizeof t->ways);
+    CHECK_INT(ask(t, "https://t.example/announce?key=1", &x), E_OK);          // a pass key does not go in the clear
+    CHECK_STR(x.url, S("https://t.example:443/announce?key=1"));
+    t->txt = "BITTORRENT UDP:6969";
+    memset(&t->ways, 0, sizeof t->ways);
+    CHECK_INT(ask(t, "https://t.example/announce?key=1", &x), E_ACCESS);
+    CHECK_INT(t->logged, 0);
+    t->txt = NULL;
+    memset(&t->ways, 0, sizeof t->ways);
+    t->asked = 0;
+    t->http[0] = "HTTP/1.1 302 Moved\r\nLocation: http://t.example/announce\r\nContent-Length: 0\r\n\r\n";
+    CHECK_INT(ask(t, "https://t.example/announce?key=1", &x), E_ACCESS);
+    CHECK_INT(t->asked, 1);
+    tls_config *kept = t->asker.tls;
+    t->asker.tls = NULL;
+    CHECK_INT(ask(t, "https://t.example/announce?key=1", &x), E_UNSUPPORTED);
+    t->asker.tls = kept;
+}
+
+TEST(https_stays_https_and_names_are_verified) { play(https_body, "203.0.113.5"); }
+
+static void families_body(void *arg)
+{
+    stage *t = arg;
+    tracker_answer x;
+    t->http[0] = "HTTP/1.1 200 OK\r\n\r\nd8:intervali60e6:peers618:\x20\x01\x0d\xb8zzzzzzzzzzzz\x1a\xe1" "e";
+    t->address6 = "2001:db8::5";
+    CHECK_INT(ask(t, "http://t.example/announce", &x), E_OK);
+    CHECK(x.has_v4 && x.has_v6 && x.reply.peer_count == 1 && x.reply.peers[0].family == 6);
+    for (int family = 4; family <= 6; family += 2) {
+        CHECK_INT(ask_for(t, (tracker_question){.url = S("http://t.example/announce"), .family = family}, &x), E_OK);
+        CHECK_INT(x.from.family, family);
+    }
+    CHECK_INT(ask_for(t, (tracker_question){.url = S("http://203.0.113.5/announce"), .family = 6}, &x), E_UNSUPPORTED);
+    t->address = NULL;
+    CHECK_INT(ask(t, "http://t.example/announce", &x), E_OK);
+    CHECK(!x.has_v4 && x.has_v6 && x.from.family == 6);
+    CHECK_INT(ask(t, "http://[2001:db8::5]/announce", &x), E_OK);
+    CHECK(str_find_str(str_z(t->request), S("\r\nHost: [2001:db8::5]\r\n")) > 0);
+    t->address6 = NULL;
+    CHECK_INT(ask(t, "http://t.example/announce", &x), E_NO_ENTRY);
+}
+
+TEST(both_families_of_a_tracker_can_be_asked) { play(families_body, "203.0.113.5"); }
