@@ -22,7 +22,8 @@ enum {
     STORE_CACHE_BYTES = 64 << 20,                // of a pool: what was read for sending
     STORE_CHUNK_BYTES = 1 << 20,                 // read at once, within a piece
     STORE_FILES_OPEN = 256,                      // of a pool
-    STORE_LAYOUT_BYTES = 32 << 20,               // of a pool: torrent files in memory that nobody uses right now
+    STORE_LAYOUT_BYTES = 32 << 20,               // of a pool: torrent files in memory that nobody uses right now,
+    STORE_LAYOUTS = 64,                          // and how many (each holds its directory open)
     STORE_LOOSE_VIEWS_MAX = 1024,                // views of their own memory while all of the cache is in use
     STORE_BLOCK_BYTES = 16 * 1024,               // of partly filled pieces
     STORE_PARTIAL_BYTES_MAX = 64 << 20,          // kept of one torrent over a stop

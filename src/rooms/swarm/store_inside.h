@@ -60,6 +60,7 @@ struct store_pool {
     unsigned char *spare;                        // memory of the chunk that was forgotten last
     int32_t   spare_bytes;
     int64_t   layout_bytes_idle;
+    int       layouts_idle;
     list      layouts;                           // stores whose layout nobody uses, the longest first
     gate      wake, ended;
     bool      closing, running;
@@ -153,6 +154,7 @@ void store_activate(store *s);                   // the pool's fiber looks at it
 // ---- store_layout.c ------------------------------------------------------------------------------------------------------------------
 err  store_layout_hold(store *s, store_layout_data **out);
 void store_layout_drop(store *s);
+void store_layout_unlist(store *s);              // of those that nobody uses
 void store_layouts_trim(store_pool *p, int64_t now_ns, bool all);        // those that were not used for long, or too many. Parks
 void store_layout_directory(store *s, store_layout_data *l);     // makes the directory, when it is not there. Parks
 err  store_layout_read(world *w, const char *state_directory, const char *directory, const uint8_t *hash, store_layout_data **out);

@@ -95,6 +95,17 @@ static void load_run(void *arg)
         l->layout->suffix = false;
 }
 
+static bool too_many(const store_pool *p) { return p->layout_bytes_idle > STORE_LAYOUT_BYTES || p->layouts_idle > STORE_LAYOUTS; }
+
+void store_layout_unlist(store *s)
+{
+    if (!list_linked(&s->of_layouts))
+        return;
+    list_remove(&s->of_layouts);
+    s->pool->layout_bytes_idle -= s->layout->bytes;
+    s->pool->layouts_idle--;
+}
+
 err store_layout_hold(store *s, store_layout_data **out)
 {
     while (s->layout_loading)
@@ -111,9 +122,8 @@ err store_layout_hold(store *s, store_layout_data **out)
         s->layout = l.layout;
         s->pool->figures.layout_bytes += s->layout->bytes;
         store_activate(s);
-    } else if (list_linked(&s->of_layouts)) {
-        list_remove(&s->of_layouts);
-        s->pool->layout_bytes_idle -= s->layout->bytes;
+    } else {
+        store_layout_unlist(s);
     }
     s->layout_pins++;
     *out = s->layout;
@@ -128,7 +138,8 @@ void store_layout_drop(store *s)
     s->used_ns = world_now_ns(s->pool->world);
     list_append(&s->pool->layouts, &s->of_layouts);
     s->pool->layout_bytes_idle += s->layout->bytes;
-    if (s->pool->layout_bytes_idle > STORE_LAYOUT_BYTES)
+    s->pool->layouts_idle++;
+    if (too_many(s->pool))
         gate_wake_all(&s->pool->wake);
 }
 
@@ -152,8 +163,7 @@ void store_layout_directory(store *s, store_layout_data *l)
 static void layout_forget(store *s)
 {
     store_layout_data *l = s->layout;
-    list_remove(&s->of_layouts);
-    s->pool->layout_bytes_idle -= l->bytes;
+    store_layout_unlist(s);
     s->pool->figures.layout_bytes -= l->bytes;
     s->layout = NULL;
     work(store_layout_free, l);
@@ -163,7 +173,7 @@ void store_layouts_trim(store_pool *p, int64_t now_ns, bool all)
 {
     for (list_link *k; (k = list_first(&p->layouts)); ) {
         store *s = LIST_OF(k, store, of_layouts);
-        if (!all && p->layout_bytes_idle <= STORE_LAYOUT_BYTES && now_ns - s->used_ns < p->limits.idle_ns)
+        if (!all && !too_many(p) && now_ns - s->used_ns < p->limits.idle_ns)
             return;
         layout_forget(s);
     }

@@ -395,8 +395,7 @@ void store_close(store *s)
         store_cache_forget(s, -1);
         must(s->layout_pins == 0);
         if (s->layout) {
-            list_remove(&s->of_layouts);
-            s->pool->layout_bytes_idle -= s->layout->bytes;
+            store_layout_unlist(s);
             s->pool->figures.layout_bytes -= s->layout->bytes;
             work(store_layout_free, s->layout);
         }

@@ -1,5 +1,7 @@
 #include "rooms/swarm/store.h"
 
+#include <malloc.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -460,6 +462,76 @@ static void move_taken_body(stage *t)
 }
 
 TEST(store_does_not_move_over_a_file_that_is_not_its_own) { stage_simulated(13, quick_disk, move_taken_body, NULL); }
+
+static void other_disk_body(stage *t)
+{
+    play p;
+    str why = {0};
+    char away[] = "/dev/shm/naru-store-XXXXXX";
+    struct stat here, there;
+    if (!mkdtemp(away) || stat(away, &there) != 0 || stat(t->directory, &here) != 0 || here.st_dev == there.st_dev) {
+        test_skip("no second file system at /dev/shm");
+        return;
+    }
+    static const play_file large[] = {{"one", 20 << 20}, {"two", 100}};
+    play_make(&p, t, large, 2, 1 << 20);
+    all_put(&p);
+    CHECK_INT(play_open(&p), E_OK);
+    CHECK_INT(store_move(p.store, str_z(away), &p.memory, &why), E_OK);
+    CHECK_INT(why.len, 0);
+    CHECK(!play_exists(&p, "show"));
+    p.home = str_z(away);
+    files_compare(&p);
+    play_close(&p);
+    CHECK_INT(play_open(&p), E_OK);
+    CHECK(store_all_complete(p.store) && !store_unchecked(p.store));
+    CHECK_INT(store_remove_data(p.store, &p.memory, &why), E_OK);
+    play_close(&p);
+    CHECK(rmdir(away) == 0);
+    play_free(&p);
+}
+
+TEST(store_moves_to_another_disk) { stage_real(other_disk_body, NULL); }
+
+// ---- many, idle -------------------------------------------------------------------------------------------------------------------
+
+enum { IDLE = 300 };
+
+// The same torrent under many pools' numbers would not do: each has a hash, a torrent file and a journal of its own.
+static void idle_body(stage *t)
+{
+    static store *stores[IDLE];
+    static play p[IDLE];
+    static char paths[IDLE][24];
+    SCOPE(s, 0, 8);
+    store_pool *pool;
+    CHECK_INT(store_pool_open(&s, (store_limits){.idle_ns = 1}, &pool), E_OK);
+    for (int i = 0; i < IDLE; i++) {
+        snprintf(paths[i], sizeof paths[i], "file-%d", i);
+        const play_file file_of[] = {{paths[i], 2000 * 64ll}};
+        play_make(&p[i], t, file_of, 1, 64);
+        CHECK_INT(play_open(&p[i]), E_OK);
+        play_close(&p[i]);
+    }
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < IDLE; i++) {
+        store_options options = {.state_directory = p[i].state, .directory = p[i].home};
+        memcpy(options.hash, p[i].hash, sizeof options.hash);
+        CHECK_INT(store_open(pool, &options, &p[i].memory, &stores[i], &p[i].why), E_OK);
+    }
+    fiber_sleep(millis(50));
+    size_t used = mallinfo2().uordblks - before;
+    CHECK_INT(store_figures_now(pool).files_open, 0);
+    CHECK_INT(store_figures_now(pool).layout_bytes, 0);
+    CHECK(used / IDLE <= 4096);
+    for (int i = 0; i < IDLE; i++) {
+        store_close(stores[i]);
+        play_free(&p[i]);
+    }
+    store_pool_close(pool);
+}
+
+TEST(store_idle_torrents_cost_little) { stage_real(idle_body, NULL); }
 
 // ---- partly filled pieces ---------------------------------------------------------------------------------------------------------
 
