@@ -1,9 +1,9 @@
 // naru completion: what makes bash, zsh and fish complete naru's words and options, from the commands' own tables.
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/heap_memory.h"
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/options.h"
@@ -237,21 +237,20 @@ static void fish(void)
 // The shells' printers write to standard output: it is collected meanwhile.
 static void print_json(const char *shell, void (*print)(void))
 {
-    char *script = NULL;
-    size_t size = 0;
-    FILE *out = stdout, *collected = open_memstream(&script, &size);
-    buf text = buf_make(SCRIPT_BYTES_MAX);
-    stdout = collected ? collected : out;
-    print();
-    stdout = out;
-    if (!collected)
-        return;
-    fclose(collected);
+    char *script = memory_zeroed(1, SCRIPT_BYTES_MAX);
+    FILE *out = stdout, *collected = fmemopen(script, SCRIPT_BYTES_MAX, "w");
+    buf text = buf_make(2 * SCRIPT_BYTES_MAX);
+    if (collected) {
+        stdout = collected;
+        print();
+        stdout = out;
+        fclose(collected);
+    }
     buf_format(&text, "{\"shell\": \"%s\", \"script\": ", shell);
-    json_put(&text, str_of(script, size));
+    json_put(&text, str_z(script));
     printf(STR_FMT "}\n", STR_ARG(buf_str(&text)));
     buf_free(&text);
-    free(script);
+    memory_free(script);
 }
 
 int cmd_completion(int argc, char **argv)

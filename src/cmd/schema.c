@@ -5,6 +5,7 @@
 #include "rooms/mailstore/mailstore.h"
 #include "rooms/mta/mta.h"
 #include "rooms/resolver/resolver.h"
+#include "rooms/swarm/swarm.h"
 #include "rooms/tracker/tracker.h"
 #include "rooms/upper/upper.h"
 
@@ -22,6 +23,8 @@ static const setting port_settings[] = {
     {"submissions", SETTING_INT, "465", 1, 65535, .help_en = "the same under TLS", .help_ko = "사용자가 보내는 메일 (TLS)"},
     {"pop3", SETTING_INT, "110", 1, 65535, .help_en = "reading mail", .help_ko = "메일 읽기"},
     {"pop3s", SETTING_INT, "995", 1, 65535, .help_en = "reading mail under TLS", .help_ko = "메일 읽기 (TLS)"},
+    {"peers", SETTING_INT, "6881", 1, 65535, .help_en = "BitTorrent peers and the DHT", .help_ko = "비트토렌트 피어와 DHT"},
+    {"rpc", SETTING_INT, "9091", 1, 65535, .help_en = "the swarm's remote control", .help_ko = "스웜의 원격 제어"},
     {"tracker", SETTING_INT, "6969", 1, 65535, .help_en = "the BitTorrent tracker over HTTP and UDP", .help_ko = "비트토렌트 트래커 (HTTP, UDP)"},
     {"upper", SETTING_INT, "12000", 1, 65535, .help_en = "upper case", .help_ko = "대문자"},
     {0},
@@ -38,6 +41,7 @@ static const setting user_settings[] = {
     {"upper", SETTING_TEXT, "60815", .help_en = USER_EN, .help_ko = USER_KO},
     {"control", SETTING_TEXT, "60816", .help_en = USER_EN, .help_ko = USER_KO},
     {"tracker", SETTING_TEXT, "60817", .help_en = USER_EN, .help_ko = USER_KO},
+    {"swarm", SETTING_TEXT, "60818", .help_en = USER_EN, .help_ko = USER_KO},
     {0},
 };
 
@@ -68,6 +72,7 @@ static const struct { const room_kind *kind; const char *en, *ko; } services[] =
     {&mailstore_kind, "mail at rest: LMTP, POP3", "보관된 메일: LMTP, POP3"},
     {&accounts_kind, "people and passwords", "사람과 비밀번호"},
     {&tracker_kind, "files: who is in which swarm (BitTorrent tracker)", "파일: 누가 어느 스웜에 있는지 (비트토렌트 트래커)"},
+    {&swarm_kind, "files: torrents that are fetched and given (BitTorrent)", "파일: 받고 나누는 토렌트 (비트토렌트)"},
     {&upper_kind, "answers in upper case", "대문자로 답함"},
 };
 enum { SERVICES = sizeof services / sizeof services[0] };

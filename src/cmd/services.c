@@ -40,10 +40,14 @@ static void put_ports(buf *out, const up_policy *row)
 static void put_proofs(listing *l, const guard_policy *p, buf *out)
 {
     buf_put(out, S(", \"proof\": {"));
+    const char *comma = "";
     for (int t = 0; t < GUARD_TRIES; t++) {
+        if (t == GUARD_TRY_CONNECT && p->connects_anywhere)
+            continue;                                    // its trade
         guard_verdict v = guard_prove(p, (guard_try)t);
         l->allowed += v == GUARD_ALLOWED || v == GUARD_UNTRIED;
-        buf_format(out, "%s\"%s\": \"%s\"", t ? ", " : "", guard_try_name((guard_try)t), verdicts[v]);
+        buf_format(out, "%s\"%s\": \"%s\"", comma, guard_try_name((guard_try)t), verdicts[v]);
+        comma = ", ";
     }
     buf_put(out, S("}"));
 }
@@ -59,6 +63,7 @@ static void put_service(listing *l, int number, buf *out)
     put_texts(out, "peers", row->peers, UP_INSIDE_MAX);
     put_texts(out, "reads", p.reads, p.read_count);
     put_texts(out, "writes", p.writes, p.write_count);
+    buf_format(out, ", \"connects_anywhere\": %s", p.connects_anywhere ? "true" : "false");
     buf_format(out, ", \"internet_sockets\": %s, \"changes_files\": %s", p.calls & GUARD_CALLS_INET ? "true" : "false",
                p.calls & GUARD_CALLS_FILES_CHANGE ? "true" : "false");
     if (l->prove)
@@ -113,7 +118,11 @@ static void print_row(listing *l, int number)
         printf("  reads     %s\n", p.reads[i]);
     for (int i = 0; i < p.write_count; i++)
         printf("  writes    %s\n", p.writes[i]);
+    if (p.connects_anywhere)
+        printf("  connects  any tcp port: peers have the ports that they like\n");
     for (int t = 0; t < GUARD_TRIES && l->prove; t++) {
+        if (t == GUARD_TRY_CONNECT && p.connects_anywhere)
+            continue;                                    // its trade
         guard_verdict v = guard_prove(&p, (guard_try)t);
         l->allowed += v == GUARD_ALLOWED || v == GUARD_UNTRIED;
         printf("  proof     a forbidden %-8s %s\n", guard_try_name((guard_try)t), verdicts[v]);

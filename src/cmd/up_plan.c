@@ -13,6 +13,7 @@
 #include "rooms/mailstore/mailstore.h"
 #include "rooms/mta/mta.h"
 #include "rooms/resolver/resolver.h"
+#include "rooms/swarm/swarm.h"
 #include "rooms/tracker/tracker.h"
 #include "rooms/upper/upper.h"
 #include "rt/loop.h"
@@ -35,10 +36,13 @@ const up_policy up_policies[UP_POLICIES] = {
      .reads = {"/etc/ssl/certs", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}, .what = "the queue"},
     {.name = "authoritative", .kind = &authoritative_kind, .doors = {{53, UP_TCP | UP_UDP, false}}, .connects = {53},
      .calls = GUARD_CALLS_INET, .reads_again = true, .what = "zones"},
-    {.name = "upper", .kind = &upper_kind, .doors = {{UPPER_PORT, UP_TCP | UP_UDP, false}}, .what = "nothing"},
+    {.name = "upper", .kind = &upper_kind, .doors = {{UPPER_PORT, UP_TCP | UP_UDP, .port_key = "port"}}, .what = "nothing"},
     {.name = "control", .what = "naru status, reload, story: knocks on every control socket"},
     {.name = "tracker", .kind = &tracker_kind, .doors = {{TRACKER_PORT, UP_TCP | UP_UDP, false}}, .writes = true, .reads_again = true,
      .calls = GUARD_CALLS_FILES_CHANGE, .what = "swarms' peers"},
+    {.name = "swarm", .kind = &swarm_kind, .doors = {{SWARM_PORT, UP_TCP | UP_UDP, .port_key = "port"},
+     {SWARM_RPC_PORT, UP_TCP, .port_key = "rpc-port", .listen_key = "rpc-listen", .here_only = true}},
+     .connects_anywhere = true, .writes = true, .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET, .what = "torrents and their files"},
 };
 
 char *up_path(const up_plan *plan, arena *a, const char *format, ...)
@@ -128,6 +132,7 @@ static bool ports_take(up_plan *plan, const statement *root, config_error *error
 {
     static const struct { const char *name; uint16_t port; } known[] = {
         {"dns", 53}, {"resolver", UP_ASIDE_PORT}, {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"pop3", 110}, {"pop3s", 995}, {"upper", UPPER_PORT}, {"tracker", TRACKER_PORT},
+        {"peers", SWARM_PORT}, {"rpc", SWARM_RPC_PORT},
     };
     const statement *ports = config_find(root, "ports");
     for (const statement *s = ports ? ports->children : NULL; s; s = s->next)
@@ -161,7 +166,9 @@ static bool is_wanted(const statement *root, int number)
     case UP_AUTHORITATIVE: return zones;
     case UP_UPPER: return block_of(root, UP_UPPER) != NULL;
     case UP_TRACKER: return block_of(root, UP_TRACKER) != NULL;
-    case UP_RESOLVER: return block_of(root, UP_RESOLVER) || !(zones || block_of(root, UP_UPPER) || block_of(root, UP_TRACKER)) || mail;
+    case UP_SWARM: return block_of(root, UP_SWARM) != NULL;
+    case UP_RESOLVER: return block_of(root, UP_RESOLVER) || mail ||
+                             !(zones || block_of(root, UP_UPPER) || block_of(root, UP_TRACKER) || block_of(root, UP_SWARM));
     }
     return true;
 }
@@ -336,25 +343,34 @@ world *up_world(const up_plan *plan, str name)
     return w;
 }
 
+static uint16_t door_port(const up_service *s, const up_door *d, const statement *block)
+{
+    return d->port_key ? (uint16_t)config_int(block, s->policy->kind->settings, d->port_key) : d->port;
+}
+
 bool up_door_open(const up_service *s, const up_door *d, arena *a)
 {
-    return !d->under_tls || (s->policy->kind && config_find(up_settings(s, a), "certificate"));
+    const statement *block = s->policy->kind ? up_settings(s, a) : NULL;
+    return block && door_port(s, d, block) && (!d->under_tls || config_find(block, "certificate"));
 }
 
 int up_door_addresses(const up_plan *plan, const up_service *s, const up_door *d, addr out[UP_ADDRESSES_MAX], arena *a)
 {
-    const statement *block = up_settings(s, a), *listen = config_first(block, "listen");
-    uint16_t port = s->policy->kind == &upper_kind ? (uint16_t)config_int(block, upper_kind.settings, "port") : d->port;
+    const char *key = d->listen_key ? d->listen_key : "listen";
+    const statement *block = up_settings(s, a), *listen = config_first(block, key);
+    uint16_t port = door_port(s, d, block);
     int count = 0;
-    for (const statement *l = listen; l; l = config_next(l, "listen"))
+    for (const statement *l = listen; l; l = config_next(l, key))
         for (int i = 1; i < l->word_count && count < UP_ADDRESSES_MAX; i++)
             count += addr_parse(l->words[i], port, &out[count]);
     for (int i = 0; i < plan->address_count && !listen; i++)
-        out[count++] = addr_with_port(plan->addresses[i], port);
+        if (!d->here_only || addr_is_loopback(plan->addresses[i]))
+            out[count++] = addr_with_port(plan->addresses[i], port);
     if (count)
         return count;
-    out[count++] = addr_v4(s->policy->here_only ? 0x7f000001 : 0, port);
-    if (!s->policy->here_only)
+    bool here_only = s->policy->here_only || d->here_only;
+    out[count++] = addr_v4(here_only ? 0x7f000001 : 0, port);
+    if (!here_only)
         out[count++] = (addr){.family = 6, .port = port};
     return count;
 }
@@ -401,6 +417,17 @@ static void zones_add(guard_policy *p, const up_service *s, arena *a)
     }
 }
 
+// Where a user wants the files, and where new torrent files are put.
+static void directories_add(guard_policy *p, const statement *block, arena *a)
+{
+    static const char *const keys[] = {"directory", "watch"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const statement *s = config_find(block, keys[i]);
+        if (s && p->write_count < GUARD_PATHS_MAX - 1)
+            p->writes[p->write_count++] = str_to_z(a, s->words[1]);
+    }
+}
+
 // Another resolver than ours, or on another port: its answers may come over TCP.
 static void resolvers_add(guard_policy *p, const up_service *s, world *w, arena *a)
 {
@@ -428,6 +455,9 @@ guard_policy up_guard(const up_plan *plan, int number, arena *a)
         zones_add(&p, s, a);
     if (row->kind == &tracker_kind && config_find(up_settings(s, a), "allow-file"))
         read_add(&p, str_to_z(a, config_find(up_settings(s, a), "allow-file")->words[1]));
+    p.connects_anywhere = row->connects_anywhere;
+    if (row->kind == &swarm_kind)
+        directories_add(&p, up_settings(s, a), a);
     if (row->writes)
         p.writes[p.write_count++] = up_path(plan, a, "%s", row->name);
     for (int i = 0; i < UP_INSIDE_MAX && row->connects[i]; i++)

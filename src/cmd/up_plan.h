@@ -15,7 +15,13 @@ enum {
 #define UP_USUAL_FILE "/etc/naru/naru.conf"
 
 typedef enum { UP_TCP = 1, UP_UDP = 2 } up_protocol;
-typedef struct { uint16_t port; unsigned protocols; bool under_tls; } up_door;       // under_tls: only with a certificate
+typedef struct {
+    uint16_t    port;
+    unsigned    protocols;
+    bool        under_tls;                           // only with a certificate
+    const char *port_key, *listen_key;               // settings that name another port (0: none) and other addresses than `listen`
+    bool        here_only;                           // without addresses of its own: 127.0.0.1, or those of the host that are loopback
+} up_door;
 
 // A row of the table. kind NULL: the supervisor's voice (DIR/control.sock).
 typedef struct {
@@ -26,6 +32,7 @@ typedef struct {
     const char      *inside[UP_INSIDE_MAX];          // inside doors that it offers
     const char      *peers[UP_INSIDE_MAX];           // services that it dials inside
     uint16_t         connects[UP_INSIDE_MAX];        // TCP ports of strangers that it dials
+    bool             connects_anywhere;              // ... or all
     unsigned         calls;                          // guard_calls
     bool             writes;                         // its own directory
     bool             reads_again;                    // a reload concerns it also when its settings stay: it reads files (zones)
@@ -35,7 +42,7 @@ typedef struct {
 
 // A service's number is for ever: it is its user's, and over an upgrade it says whose a socket is. New rows go to the end.
 extern const up_policy up_policies[];
-enum { UP_ACCOUNTS, UP_RESOLVER, UP_MAILSTORE, UP_MTA, UP_AUTHORITATIVE, UP_UPPER, UP_CONTROL, UP_TRACKER, UP_POLICIES };
+enum { UP_ACCOUNTS, UP_RESOLVER, UP_MAILSTORE, UP_MTA, UP_AUTHORITATIVE, UP_UPPER, UP_CONTROL, UP_TRACKER, UP_SWARM, UP_POLICIES };
 
 typedef struct {
     const up_policy *policy;

@@ -82,10 +82,10 @@ static bool rules_add(int ruleset, const guard_policy *p, uint64_t handled, bool
         good = path_allow(ruleset, "/proc/self", FS_READ_FILE | FS_READ_DIR);
     for (int i = 0; i < p->write_count && good; i++)
         good = path_allow(ruleset, p->writes[i], files_writable(handled));
-    for (int i = 0; i < p->connect_port_count && good && tcp; i++)
+    for (int i = 0; i < p->connect_port_count && good && tcp && !p->connects_anywhere; i++)
         good = port_allow(ruleset, TCP_CONNECT, p->connect_ports[i]);
     // Who may connect binds the node's own address first, and the port that the kernel chooses.
-    if (good && tcp && p->connect_port_count)
+    if (good && tcp && (p->connect_port_count || p->connects_anywhere))
         good = port_allow(ruleset, TCP_BIND, 0);
     return good;
 }
@@ -95,7 +95,7 @@ static bool landlock_enter(const guard_policy *p, guard_report *report)
     int abi = report->landlock_abi;
     if (abi == 0)
         return true;
-    ruleset_attributes all = {files_handled(abi), abi >= ABI_TCP ? TCP_BIND | TCP_CONNECT : 0,
+    ruleset_attributes all = {files_handled(abi), abi < ABI_TCP ? 0 : p->connects_anywhere ? TCP_BIND : TCP_BIND | TCP_CONNECT,
                               abi >= ABI_SCOPES ? SCOPE_ABSTRACT | SCOPE_SIGNAL : 0};
     size_t size = abi >= ABI_SCOPES ? sizeof all : abi >= ABI_TCP ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &all, size, 0);

@@ -18,6 +18,7 @@ typedef struct {
     int         read_count, write_count;
     uint16_t    connect_ports[GUARD_PORTS_MAX];      // TCP; real ports
     int         connect_port_count;
+    bool        connects_anywhere;           // to any TCP port: peers have the ports that they like
     unsigned    calls;                       // guard_calls
     unsigned    user, group;                 // 0: stay who we are
     uint64_t    descriptors_max;             // 0: as it is

@@ -225,6 +225,44 @@ def guard_holds():
     check("naru services --prove: exit code 0", proved.returncode == 0, str(proved.returncode))
 
 
+def every_service_runs():
+    """All of them at once: what they hold together, that they answer, and that each comes back."""
+    up = Up("", start=False)
+    try:
+        zone = os.path.join(up.dir, "club.zone")
+        with open(zone, "w") as f:
+            f.write(loops.ZONE)
+        up.write("tracker { open }\nswarm { dht off }\n", zone=zone)
+        up.start()
+        if not check("all services run", up.said("READY=1"), up.log_text()[-1500:]):
+            return
+        names = set(up.processes())
+        check("... every one of the table", names == set(table_of_services()), str(names))
+        is_locked(up)
+        memory_when_idle(up)
+        doors = {"tracker": "tracker", "swarm": "rpc", "authoritative": "dns"}
+        for name, port in doors.items():
+            pid = up.processes()[name]["pid"]
+            os.kill(pid, signal.SIGKILL)
+            with socket.create_connection(("127.0.0.1", up.port[port]), timeout=PATIENCE_S) as s:
+                begun = time.monotonic()
+                s.sendall(len(upgrade.QUERY).to_bytes(2, "big") + upgrade.QUERY if name == "authoritative" else b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+                answered = s.recv(100)
+            check(f"{name}, killed with -9, answers again at once", answered and time.monotonic() - begun < 3 and
+                  up.processes()[name]["pid"] != pid, repr(answered))
+        done = up.command("upgrade")
+        check("all services together are upgraded", done.returncode == 0, done.stderr)
+    finally:
+        up.end()
+
+
+def table_of_services():
+    directory = tempfile.mkdtemp(prefix="naru-table-")
+    answer = subprocess.run([NARU, "services", "--json", "--dir", directory], capture_output=True, text=True, timeout=PATIENCE_S)
+    shutil.rmtree(directory, ignore_errors=True)
+    return [s["service"] for s in json.loads(answer.stdout)["services"]]
+
+
 def runs_without_root():
     up = Up(user=65534 if os.geteuid() == 0 else None)
     try:
@@ -267,11 +305,11 @@ def main():
     empty_file_is_valid()
     guard_holds()
     zones_and_mail_stand_side_by_side()
+    every_service_runs()
     up = Up("mta { retry 1s }\n")                # a letter may meet a connection to a mailstore that was killed
     try:
         if starts_and_carries(up):
             is_locked(up)
-            memory_when_idle(up)
             second_is_refused(up)
             killed_services_come_back(up)
             reloads(up)
