@@ -81,8 +81,9 @@ static err addresses_find(tracker_asking *x, const tracker_url *u, addresses *ou
         if (!x->who->dns_count)
             return tracker_ask_fail(x, E_NO_ENTRY, S("there is no name server to ask for its address"));
         int64_t left = x->until_ns - world_now_ns(x->who->world);
-        dns_answer d = dns_ask_addresses(x->who->world, x->who->dns, x->who->dns_count, u->host, all, DNS_ASK_ADDRESSES_MAX, &count,
-                                         left < seconds(DNS_TIMEOUT_S) ? left : seconds(DNS_TIMEOUT_S), x->a);
+        int64_t timeout = left < seconds(DNS_TIMEOUT_S) ? left : seconds(DNS_TIMEOUT_S);
+        dns_answer d = dns_ask_addresses(x->who->world, x->who->dns, x->who->dns_count, u->host, all, DNS_ASK_ADDRESSES_MAX,
+                                         &count, timeout, x->a);
         if (d.error == E_CANCELED || d.error == E_CRASHED)
             return d.error;
         if (d.verdict == DNS_TROUBLE)
@@ -230,7 +231,9 @@ err tracker_ask(const tracker_asker *who, const tracker_question *q, arena *a, t
     tracker_host said = host_ask(&x, &u);
     err e = said.said ? ways_follow(&x, &u, &said) : way_follow(&x, u, x.until_ns);
     out->took_ns = world_now_ns(who->world) - began;
+    if (e == E_TIMEOUT && !why->len)
+        *why = str_format(a, "no answer within %lld s", (long long)(out->took_ns / NS_PER_S));
     if (e && !why->len)
-        *why = e == E_TIMEOUT ? str_format(a, "no answer within %lld s", (long long)(out->took_ns / NS_PER_S)) : str_z(err_text(e));
+        *why = str_z(err_text(e));
     return e;
 }

@@ -50,7 +50,7 @@ typedef struct {
     int   swarm_count;
     addr  from;                                  // who answered; or the last one that was tried
     str   url;                                   // what was asked in the end (BEP 34, redirects); for people: no info hash
-    bool  has_v4, has_v6;                        // the host has (and we have) addresses of this family: announce over both (BEP 7)
+    bool  has_v4, has_v6;                        // the host and we have addresses of this family: announce over both (BEP 7)
     int64_t took_ns;
 } tracker_answer;
 

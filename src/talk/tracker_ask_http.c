@@ -22,7 +22,8 @@ static str target_of(const tracker_asking *x, const tracker_url *u)
     str own = tracker_ask_own_query(x->q, x->a);
     if (!own.len)
         return own;
-    return str_format(x->a, STR_FMT "?" STR_FMT "%s" STR_FMT, STR_ARG(u->path), STR_ARG(u->query), u->query.len ? "&" : "", STR_ARG(own));
+    return str_format(x->a, STR_FMT "?" STR_FMT "%s" STR_FMT, STR_ARG(u->path), STR_ARG(u->query), u->query.len ? "&" : "",
+                      STR_ARG(own));
 }
 
 static str host_of(arena *a, const tracker_url *u)

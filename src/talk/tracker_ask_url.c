@@ -154,7 +154,9 @@ static bool is_nobody(addr at)
 
 static bool path_is_a_trackers(const tracker_url *u)
 {
-    return str_eq(u->path, S("/announce")) || str_eq(u->path, S("/scrape")) || (u->scheme == TRACKER_UDP && str_eq(u->path, S("/")));
+    if (u->scheme == TRACKER_UDP && str_eq(u->path, S("/")))
+        return true;
+    return str_eq(u->path, S("/announce")) || str_eq(u->path, S("/scrape"));
 }
 
 const char *tracker_url_guard(const tracker_url *u, addr at, addr before, bool private_allowed)

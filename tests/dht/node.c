@@ -92,8 +92,8 @@ static bool arguments_read(int count, char **words, node_run *r)
             r->routers[r->router_count++] = words[++i];
         else if (strcmp(words[i], "find") == 0 && i + 1 < count && hash_take(words[i + 1], r))
             i++;
-        else if (strcmp(words[i], "announce") == 0 && i + 2 < count && hash_take(words[i + 1], r) && str_to_u64(str_z(words[i + 2]), &n) &&
-                 n > 0 && n <= UINT16_MAX)
+        else if (strcmp(words[i], "announce") == 0 && i + 2 < count && hash_take(words[i + 1], r) &&
+                 str_to_u64(str_z(words[i + 2]), &n) && n > 0 && n <= UINT16_MAX)
             r->port = (uint16_t)n, i += 2;
         else
             return false;

@@ -367,7 +367,8 @@ static str host_text(arena *memory, str url)
     tracker_url u;
     const char *why;
     bool read = tracker_url_read(url, &scratch, &u, &why);
-    str text = read ? str_format(memory, u.numeric.family == 6 ? "[" STR_FMT "]:%u" : STR_FMT ":%u", STR_ARG(u.host), u.port) : (str){0};
+    const char *form = read && u.numeric.family == 6 ? "[" STR_FMT "]:%u" : STR_FMT ":%u";
+    str text = read ? str_format(memory, form, STR_ARG(u.host), u.port) : (str){0};
     arena_free(&scratch);
     return text;
 }
@@ -446,8 +447,8 @@ announcer *announcer_start(announcers *all, const announcer_torrent *t, const an
     if (all->count >= ANNOUNCER_TORRENTS_MAX)
         return NULL;
     announcer *a = memory_zeroed(1, sizeof *a);
-    *a = (announcer){.all = all, .memory = arena_make(MEMORY_BYTES_MAX), .key = t->key, .port = t->port, .was_complete = t->complete,
-                     .complete = t->complete, .hungry = !t->complete, .calls = *calls};
+    *a = (announcer){.all = all, .memory = arena_make(MEMORY_BYTES_MAX), .key = t->key, .port = t->port, .calls = *calls,
+                     .was_complete = t->complete, .complete = t->complete, .hungry = !t->complete};
     memcpy(a->hash, t->hash, sizeof a->hash);
     memcpy(a->peer_id, t->peer_id, sizeof a->peer_id);
     all->count++;
@@ -545,8 +546,8 @@ int announcer_view(const announcer *a, announcer_tracker_view *out, int max)
             bool planned = state == ANNOUNCER_WAITING || state == ANNOUNCER_QUEUED;
             if (n < max)
                 out[n] = (announcer_tracker_view){
-                    .url = r->url, .host = r->host, .tier = r->tier, .state = state, .answered = r->answered, .last_ns = r->last_ns,
-                    .next_ns = planned ? l->due_ns : 0, .seeders = r->seeders, .leechers = r->leechers, .peers = r->peers,
+                    .url = r->url, .host = r->host, .tier = r->tier, .state = state, .answered = r->answered,
+                    .last_ns = r->last_ns, .next_ns = planned ? l->due_ns : 0, .seeders = r->seeders, .leechers = r->leechers, .peers = r->peers,
                     .failures = r->failures, .trouble = str_of(r->trouble, r->trouble_len),
                 };
         }

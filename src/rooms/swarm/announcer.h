@@ -46,7 +46,8 @@ typedef struct {
     int      tracker_count;
 } announcer_torrent;
 
-typedef struct { int64_t uploaded, downloaded, left; int wanted; } announcer_figures;    // bytes; peers wanted, -1: default, 0: none
+// Bytes; how many peers are wanted, -1: as many as the tracker likes, 0: none.
+typedef struct { int64_t uploaded, downloaded, left; int wanted; } announcer_figures;
 
 typedef struct {
     // All run on the announcer's fibers and must not park.

@@ -126,7 +126,8 @@ static void router_find(dht *d, str router)
         if (addr_parse_ip(host, port, &found[0]))
             count = 1;
         else if (d->dns_count)
-            (void)dns_ask_addresses(d->world, d->dns, d->dns_count, host, found, ROUTER_ADDRESSES_MAX, &count, seconds(ROUTER_TIMEOUT_S), &a);
+            (void)dns_ask_addresses(d->world, d->dns, d->dns_count, host, found, ROUTER_ADDRESSES_MAX, &count,
+                                    seconds(ROUTER_TIMEOUT_S), &a);
     }
     for (int i = 0; i < count; i++)
         dht_core_seed(&d->core, NULL, addr_with_port(found[i], port));
@@ -221,8 +222,8 @@ err dht_start(scope *s, const dht_settings *settings, dht **out)
     d->other = settings->other;
     d->arg = settings->arg;
     d->places.free = DHT_SEARCHES_MAX - OWN_SEARCHES;
-    dht_core_settings core = {.send = core_send, .random = core_random, .arg = d, .on = {settings->at[0].family, settings->at[1].family},
-                              .read_only = settings->read_only, .private_allowed = settings->private_allowed,
+    dht_core_settings core = {.send = core_send, .random = core_random, .arg = d,
+                              .on = {settings->at[0].family, settings->at[1].family}, .read_only = settings->read_only, .private_allowed = settings->private_allowed,
                               .bytes_per_s = settings->bytes_per_s_max};
     d->saved_ns = world_now_ns(d->world);
     dht_core_init(&d->core, &core, d->saved_ns);
@@ -325,8 +326,9 @@ void dht_look(const dht *d, dht_view *out)
 {
     const dht_core *c = &d->core;
     *out = (dht_view){.torrents = (int)c->store.torrents.count, .peers = c->store.peer_count, .searches = c->job_count,
-                      .searches_waiting = d->waiting, .bytes_in = c->bytes_in, .bytes_out = c->bytes_out, .queries_in = c->queries_in,
-                      .queries_out = c->queries_out, .answers_out = c->answers_out, .dropped = c->dropped, .ready = !knows_nobody(d)};
+                      .searches_waiting = d->waiting, .bytes_in = c->bytes_in, .bytes_out = c->bytes_out,
+                      .queries_in = c->queries_in, .queries_out = c->queries_out, .answers_out = c->answers_out,
+                      .dropped = c->dropped, .ready = !knows_nobody(d)};
     for (int i = 0; i < 2; i++) {
         const dht_side *s = &c->side[i];
         out->side[i].is_on = s->on;

@@ -176,7 +176,8 @@ static void job_tell(dht_core *c, dht_job *job)
         dht_message m = {.method = DHT_ANNOUNCE_PEER, .port = job->s.announce_port, .implied_port = job->s.implied_port,
                          .token = str_of(holders[i]->token, holders[i]->token_len)};
         memcpy(m.target, job->target, DHT_ID_BYTES);
-        job->untold += query_send(c, holders[i]->node.at, &m, (dht_pending){.purpose = DHT_FOR_TELLING, .job = job}, DHT_DATAGRAM_BYTES_MAX);
+        dht_pending what = {.purpose = DHT_FOR_TELLING, .job = job};
+        job->untold += query_send(c, holders[i]->node.at, &m, what, DHT_DATAGRAM_BYTES_MAX);
     }
 }
 
@@ -215,8 +216,10 @@ static void job_seed(dht_core *c, dht_job *job)
         dht_search_add(&job->search, near[i].id, near[i].at);
     if (count >= DHT_K && !job->is_boot)
         return;
-    for (int i = 0; i < side->seed_count; i++)
-        dht_search_add(&job->search, memcmp(side->seeds[i].id, unknown, DHT_ID_BYTES) ? side->seeds[i].id : NULL, side->seeds[i].at);
+    for (int i = 0; i < side->seed_count; i++) {
+        const uint8_t *id = side->seeds[i].id;
+        dht_search_add(&job->search, memcmp(id, unknown, DHT_ID_BYTES) ? id : NULL, side->seeds[i].at);
+    }
     for (int i = 0; i < side->candidate_count; i++)
         dht_search_add(&job->search, NULL, side->candidates[i]);
 }
@@ -362,7 +365,8 @@ static void peers_take(const dht_core *c, dht_job *job, const dht_message *m)
     int count = 0;
     peer_address_rules rules = {.private_allowed = c->settings.private_allowed};
     for (int i = 0; i < m->peer_count; i++)
-        if (m->peers[i].family == (job->side ? 6 : 4) && peer_address_acceptable(m->peers[i], PEER_FROM_DHT, &rules) == PEER_ACCEPTABLE)
+        if (dht_side_of(m->peers[i].family) == job->side &&
+            peer_address_acceptable(m->peers[i], PEER_FROM_DHT, &rules) == PEER_ACCEPTABLE)
             good[count++] = m->peers[i];
     job->outcome.peers += count;
     if (count && job->s.found)

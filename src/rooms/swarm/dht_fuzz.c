@@ -6,7 +6,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-typedef struct { dht_core core; uint64_t seed; size_t sent; int count; addr to; unsigned char last[DHT_DATAGRAM_BYTES_MAX]; size_t len; } bench;
+typedef struct {
+    dht_core core;
+    uint64_t seed;
+    size_t   sent, len;
+    int      count;
+    addr     to;
+    unsigned char last[DHT_DATAGRAM_BYTES_MAX];
+} bench;
 
 static void bench_send(void *arg, int family, addr to, str bytes)
 {
@@ -84,7 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t at = 0; at + 2 <= size; ) {
         uint8_t who = data[at];
         size_t len = (size_t)data[at + 1] * 2;
-        addr from = who & 1 ? (addr){.family = 6, .port = 6881, .ip = {0x20, 1, 0x0d, 0xb8, [7] = who}} : addr_v4(0x2d000000 + who * 257u, 6881);
+        addr six = {.family = 6, .port = 6881, .ip = {0x20, 1, 0x0d, 0xb8, [7] = who}};
+        addr from = who & 1 ? six : addr_v4(0x2d000000 + who * 257u, 6881);
         unsigned char answer[DHT_DATAGRAM_BYTES_MAX];
         at += 2;
         len = len < size - at ? len : size - at;

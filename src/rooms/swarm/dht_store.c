@@ -98,7 +98,8 @@ void dht_store_add(dht_store *s, const uint8_t hash[DHT_ID_BYTES], addr peer, in
     s->peer_count++;
 }
 
-int dht_store_find(const dht_store *s, const uint8_t hash[DHT_ID_BYTES], int family, int64_t now_ns, uint64_t random, addr *out, int max)
+int dht_store_find(const dht_store *s, const uint8_t hash[DHT_ID_BYTES], int family, int64_t now_ns, uint64_t random,
+                   addr *out, int max)
 {
     const dht_torrent *t = map_get(&s->torrents, str_of(hash, DHT_ID_BYTES));
     int found = 0;

@@ -31,5 +31,6 @@ void dht_store_init(dht_store *s, uint64_t secret);
 void dht_store_free(dht_store *s);
 void dht_store_add(dht_store *s, const uint8_t hash[DHT_ID_BYTES], addr peer, int64_t now_ns);
 // At most max living peers of the family, beginning at a random one. Returns how many.
-int  dht_store_find(const dht_store *s, const uint8_t hash[DHT_ID_BYTES], int family, int64_t now_ns, uint64_t random, addr *out, int max);
+int  dht_store_find(const dht_store *s, const uint8_t hash[DHT_ID_BYTES], int family, int64_t now_ns, uint64_t random,
+                    addr *out, int max);
 void dht_store_expire(dht_store *s, int64_t now_ns);         // looks at all: once a minute

@@ -43,7 +43,8 @@ void dht_table_failed(dht_table *t, addr at);
 bool dht_table_has_room(const dht_table *t, const uint8_t id[DHT_ID_BYTES], addr at);
 // The nearest to target, nearest first; those that fail now are left out. Returns how many.
 int  dht_table_nearest(const dht_table *t, const uint8_t target[DHT_ID_BYTES], dht_node *out, int max);
-// Whom to ping: the one that was silent longest, when that is longer than DHT_GOOD_NS (a failing one: than retry_ns). NULL: nobody.
+// Whom to ping: the one that was silent longest, when that is longer than DHT_GOOD_NS (a failing one: than retry_ns).
+// NULL: nobody.
 dht_entry *dht_table_stale(dht_table *t, int64_t now_ns, int64_t retry_ns);
 // A bucket that nobody was looked for in for DHT_GOOD_NS: an id in it, made of 20 random bytes. Marks it as refreshed.
 bool dht_table_refresh(dht_table *t, int64_t now_ns, const uint8_t random[DHT_ID_BYTES], uint8_t target[DHT_ID_BYTES]);

@@ -42,6 +42,14 @@ static str line_take(str *in)
     return str_ends(line, S("\r")) ? str_first(line, line.len - 1) : line;
 }
 
+static bool printable(str s)
+{
+    for (ptrdiff_t i = 0; i < s.len; i++)
+        if (s.at[i] < ' ' || s.at[i] > '~')
+            return false;
+    return true;
+}
+
 bool local_message_read(str in, local_message *out)
 {
     *out = (local_message){0};
@@ -57,7 +65,7 @@ bool local_message_read(str in, local_message *out)
             return false;
         if (str_eq_nocase(name, S("Infohash")) && !hash_take(value, out))
             return false;
-        if (str_eq_nocase(name, S("cookie")) && value.len <= LOCAL_COOKIE_BYTES_MAX)
+        if (str_eq_nocase(name, S("cookie")) && value.len <= LOCAL_COOKIE_BYTES_MAX && printable(value))
             out->cookie = value;
     }
     return out->port && out->hash_count;
@@ -65,8 +73,10 @@ bool local_message_read(str in, local_message *out)
 
 bool local_message_write(buf *out, int family, const local_message *m)
 {
-    buf_format(out, "BT-SEARCH * HTTP/1.1\r\nHost: %s%s%s:%d\r\nPort: %u\r\n", family == 6 ? "[" : "", family == 6 ? group_6 : group_4,
-               family == 6 ? "]" : "", LOCAL_PORT, m->port);
+    if (family == 6)
+        buf_format(out, "BT-SEARCH * HTTP/1.1\r\nHost: [%s]:%d\r\nPort: %u\r\n", group_6, LOCAL_PORT, m->port);
+    else
+        buf_format(out, "BT-SEARCH * HTTP/1.1\r\nHost: %s:%d\r\nPort: %u\r\n", group_4, LOCAL_PORT, m->port);
     for (int i = 0; i < m->hash_count; i++) {
         unsigned char digits[HASH_DIGITS];
         buf_put(out, S("Infohash: "));
