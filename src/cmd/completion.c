@@ -111,7 +111,7 @@ static void bash(void)
     print_commands();
     printf("' ;;\n    'config describe') words='--json --lang");
     print_settings();
-    printf("' ;;\n    'config check' | 'config fmt' | 'up up' | 'services services') kind=-f ;;\n"
+    printf("' ;;\n    'config check' | 'config fmt' | 'config show' | 'up up' | 'services services') kind=-f ;;\n"
            "    esac\n"
            "    if [ -z \"$words$kind\" ] || [ \"${cur#-}\" != \"$cur\" ]; then\n        kind=\n        case \"$command\" in\n");
     for (const command_entry *c = command_table; c->name; c++)

@@ -185,6 +185,51 @@ static void drains(world *w)
 
 TEST(door_that_drains_lets_conversations_finish) { play_both(drains); }
 
+// A process that another replaces: nobody new, and who is there may finish, whatever the door is like.
+static void drains_all(world *w)
+{
+    arena msg = arena_make(1 << 16);
+    SCOPE(doors, 0, 10);
+    door *d;
+    door_options options = {.service = "test", .at = addr_v4(0x7f000001, 0)};
+    CHECK_INT(door_open(&doors, w, options, finish_slowly, NULL, &d), E_OK);
+    addr at = door_address(d);
+    conn *c = visit_door(w, d, &msg, "working\r\n");
+    int64_t begun_ns = loop_now_ns();
+    doors_drain(begun_ns + seconds(20), true);
+    CHECK(loop_now_ns() - begun_ns < seconds(10));       // it has ended by itself
+    CHECK_INT(door_conns(d), 0);
+    CHECK_STR(conn_line(c, &msg, 100), S("done\r\n"));
+    conn *late = conn_open(w, at, seconds(5));
+    CHECK_INT(late->error, E_REFUSED);
+    conn_close(late);
+    conn_close(c);
+    scope_close(&doors);
+    arena_free(&msg);
+}
+
+TEST(doors_of_a_replaced_process_let_everybody_finish) { play_both(drains_all); }
+
+static void does_not_drain(world *w)
+{
+    arena msg = arena_make(1 << 16);
+    SCOPE(doors, 0, 10);
+    door *d;
+    int served = 0;
+    door_options options = {.service = "test", .at = addr_v4(0x7f000001, 0)};
+    CHECK_INT(door_open(&doors, w, options, say_and_wait, &served, &d), E_OK);
+    conn *c = visit_door(w, d, &msg, "hello\r\n");
+    int64_t begun_ns = loop_now_ns();
+    doors_drain(begun_ns + seconds(20), false);          // not asked to wait for such doors
+    CHECK(loop_now_ns() - begun_ns < seconds(10));
+    CHECK(conn_line(c, &msg, 100).len == 0);
+    conn_close(c);
+    scope_close(&doors);
+    arena_free(&msg);
+}
+
+TEST(doors_that_do_not_drain_are_not_waited_for) { play_both(does_not_drain); }
+
 static void in_use(world *w)
 {
     SCOPE(doors, 0, 10);
@@ -321,6 +366,63 @@ static void datagrams(world *w)
 }
 
 TEST(datagram_door_answers) { play_both(datagrams); }
+
+// Answers that come later: the door's end waits for them, and receives nothing more.
+typedef struct { scope *fibers; datagram_door *door; addr peer, local; int asked; bool sent; } later;
+
+static void answer_later(void *arg)
+{
+    later *l = arg;
+    fiber_sleep(millis(100));
+    l->sent = datagram_send(l->door, l->peer, l->local, S("cba"));
+    datagram_release(l->door);
+}
+
+static size_t take_for_later(void *arg, datagram_door *d, const datagram *in, unsigned char *out, size_t out_max)
+{
+    later *l = arg;
+    (void)out, (void)out_max;
+    l->asked++;
+    l->door = d;
+    l->peer = in->peer;
+    l->local = in->local;
+    datagram_hold(d);
+    must(scope_go(l->fibers, "later", answer_later, l) == E_OK);
+    return 0;
+}
+
+typedef struct { world *w; addr to; bool answered; } asking;
+
+static void ask_once(void *arg)
+{
+    asking *a = arg;
+    addr by;
+    a->answered = ask(a->w, a->to, S("abc"), &by);
+}
+
+static void datagrams_drained(world *w)
+{
+    SCOPE(all, 0, 10);
+    datagram_door *d;
+    later l = {.fibers = &all};
+    CHECK_INT(datagram_open(&all, w, "test", addr_v4(0x7f000001, 0), false, take_for_later, &l, &d), E_OK);
+    asking first = {w, datagram_address(d), false}, second = first;
+    scope clients;
+    scope_open(&clients, 0, 2);
+    must(scope_go(&clients, "client", ask_once, &first) == E_OK);
+    for (int i = 0; i < 1000 && !l.asked; i++)
+        fiber_sleep(millis(1));
+    doors_drain(loop_now_ns() + seconds(20), true);
+    CHECK(l.sent);
+    must(scope_go(&clients, "client", ask_once, &second) == E_OK);       // nobody receives: another process would
+    scope_wait(&clients);
+    CHECK(first.answered && !second.answered);
+    CHECK_INT(l.asked, 1);
+    scope_close(&clients);
+    scope_close(&all);
+}
+
+TEST(datagram_door_of_a_replaced_process_sends_what_it_owes) { play_both(datagrams_drained); }
 
 static void from_the_address_asked(world *w)
 {
