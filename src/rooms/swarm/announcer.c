@@ -50,12 +50,18 @@ struct announcer {
     gate        idle;
 };
 
+// Lanes of one kind, so that look-ups in the DHT, which take long, never keep trackers waiting.
+typedef struct {
+    heap timers;
+    int  at_work, at_once_max;
+} lane_pool;
+
 struct announcers {
     announcers_settings settings;
     world    *world;
-    heap      timers;
+    lane_pool pool[2];                       // trackers, DHT
     list      torrents;
-    int       count, at_work, at_once_max;
+    int       count;
     gate      wake;
     scope     jobs;
     scope_end end;
@@ -65,12 +71,14 @@ struct announcers {
 
 static int64_t now_of(const announcer *a) { return world_now_ns(a->all->world); }
 
+static lane_pool *pool_of(const lane *l) { return &l->announcer->all->pool[l->is_dht]; }
+
 static void lane_plan(lane *l, int64_t due_ns)
 {
     announcers *all = l->announcer->all;
-    heap_remove(&all->timers, &l->timer);
+    heap_remove(&pool_of(l)->timers, &l->timer);
     l->due_ns = due_ns;
-    if (due_ns && heap_add(&all->timers, &l->timer, due_ns))
+    if (due_ns && heap_add(&pool_of(l)->timers, &l->timer, due_ns))
         gate_wake_all(&all->wake);
 }
 
@@ -279,7 +287,7 @@ static void lane_body(void *arg)
     l->running = NULL;
     l->busy = false;
     a->busy--;
-    all->at_work--;
+    pool_of(l)->at_work--;
     if (!a->stopping)
         lane_plan(l, l->again && l->due_ns ? now_of(a) : l->due_ns);
     l->again = false;
@@ -293,29 +301,32 @@ static void lane_begin(announcers *all, lane *l)
 {
     l->busy = true;
     l->announcer->busy++;
-    all->at_work++;
+    pool_of(l)->at_work++;
     if (scope_try_go(&all->jobs, "announcer", lane_body, l) == E_OK)
         return;
     l->busy = false;
     l->announcer->busy--;
-    all->at_work--;
+    pool_of(l)->at_work--;
     lane_plan(l, now_of(l->announcer) + seconds(1));                         // no stack is free now
+}
+
+// Begins what is due as far as there is room; when to look again.
+static int64_t begin_due(announcers *all, lane_pool *pool)
+{
+    while (pool->at_work < pool->at_once_max && heap_first_key(&pool->timers) <= world_now_ns(all->world))
+        lane_begin(all, LIST_OF(heap_take(&pool->timers), lane, timer));
+    return pool->at_work < pool->at_once_max ? heap_first_key(&pool->timers) : INT64_MAX;
 }
 
 static void clock_body(void *arg)
 {
     announcers *all = arg;
     fiber_world(all->world);
-    scope_open(&all->jobs, 0, all->at_once_max);
+    scope_open(&all->jobs, 0, all->pool[0].at_once_max + all->pool[1].at_once_max);
     for (err e = E_OK; e == E_OK || e == E_TIMEOUT; ) {
-        int64_t now = world_now_ns(all->world), until = heap_first_key(&all->timers);
-        bool room = all->at_work < all->at_once_max;
-        if (room && until <= now) {
-            heap_node *n = heap_take(&all->timers);
-            lane_begin(all, LIST_OF(n, lane, timer));
-            continue;
-        }
-        e = gate_wait(&all->wake, room && until != INT64_MAX ? until : NEVER_NS, "the next announce");
+        int64_t until = begin_due(all, &all->pool[0]), other = begin_due(all, &all->pool[1]);
+        until = other < until ? other : until;
+        e = gate_wait(&all->wake, until != INT64_MAX ? until : NEVER_NS, "the next announce");
         if (e == E_TIMEOUT && fiber_canceled())
             break;
     }
@@ -325,7 +336,7 @@ static void clock_body(void *arg)
 static void announcer_free(announcer *a)
 {
     for (int i = 0; i < a->lane_count; i++)
-        heap_remove(&a->all->timers, &a->lanes[i].timer);
+        heap_remove(&pool_of(&a->lanes[i])->timers, &a->lanes[i].timer);
     list_remove(&a->link);
     a->all->count--;
     arena_free(&a->memory);
@@ -337,7 +348,8 @@ static void announcers_free(void *arg)
     announcers *all = arg;
     for (list_link *k; (k = list_first(&all->torrents)); )
         announcer_free(LIST_OF(k, announcer, link));
-    heap_free(&all->timers);
+    heap_free(&all->pool[0].timers);
+    heap_free(&all->pool[1].timers);
     memory_free(all);
 }
 
@@ -346,8 +358,10 @@ err announcers_start(scope *s, const announcers_settings *settings, announcers *
     announcers *all = memory_zeroed(1, sizeof *all);
     all->settings = *settings;
     all->world = settings->asker->world;
-    all->at_once_max = settings->at_once_max ? settings->at_once_max : ANNOUNCER_AT_ONCE_MAX;
-    all->timers = heap_make(TIMERS_MAX);
+    all->pool[0].at_once_max = settings->at_once_max ? settings->at_once_max : ANNOUNCER_AT_ONCE_MAX;
+    all->pool[1].at_once_max = ANNOUNCER_DHT_AT_ONCE_MAX;
+    all->pool[0].timers = heap_make(TIMERS_MAX);
+    all->pool[1].timers = heap_make(ANNOUNCER_TORRENTS_MAX);
     list_init(&all->torrents);
     err e = scope_go(s, "announcers", clock_body, all);
     if (e) {
@@ -510,7 +524,7 @@ void announcer_stop(announcer *a, int64_t timeout_ns)
 {
     a->stopping = true;
     for (int i = 0; i < a->lane_count; i++) {
-        heap_remove(&a->all->timers, &a->lanes[i].timer);
+        heap_remove(&pool_of(&a->lanes[i])->timers, &a->lanes[i].timer);
         if (a->lanes[i].running)
             scope_cancel(a->lanes[i].running);
     }

@@ -13,7 +13,8 @@
 enum {
     ANNOUNCER_TRACKERS_MAX = 128,            // of a torrent; further ones are passed over
     ANNOUNCER_TORRENTS_MAX = 20000,
-    ANNOUNCER_AT_ONCE_MAX = 50,              // announces that run at the same time
+    ANNOUNCER_AT_ONCE_MAX = 50,              // announces to trackers that run at the same time
+    ANNOUNCER_DHT_AT_ONCE_MAX = 10,          // look-ups in the DHT
     ANNOUNCER_ERROR_BYTES_MAX = 120,
     ANNOUNCER_INTERVAL_S = 1800,             // when the tracker says nothing
     ANNOUNCER_INTERVAL_S_MIN = 60,           // what a tracker can make us do

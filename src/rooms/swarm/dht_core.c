@@ -411,8 +411,11 @@ static void response_heard(dht_core *c, addr from, const dht_message *m)
     p = *waiting;
     waiting->used = false;
     dht_guard_prove(&c->guard, from, c->now_ns);
-    if (m->kind == DHT_RESPONSE && usable(c, from))
+    if (m->kind == DHT_RESPONSE && usable(c, from)) {
+        if (side->table.live == 0)               // the first one of all: whom does it know?
+            side->boot_wait_s = DHT_BOOT_S;
         c->changed |= dht_table_answered(&side->table, m->id, from, c->now_ns);
+    }
     if (m->external.family)
         vote(c, from, m->external);
     switch (p.purpose) {

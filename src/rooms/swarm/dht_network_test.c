@@ -1,4 +1,5 @@
 // Many nodes in the simulated network: they find each other through one of them, with loss, crashes and a liar.
+#include "rooms/swarm/announcer.h"
 #include "rooms/swarm/dht.h"
 #include "rt/sim.h"
 #include "rt/worker.h"
@@ -335,4 +336,60 @@ static void lonely_body(network *net)
 TEST(a_node_alone_says_so_and_keeps_quiet)
 {
     play(4, (sim_link){.delay_min_ns = millis(10), .delay_max_ns = millis(10)}, 2, lonely_lay_out, lonely_body);
+}
+
+// ---- an announcer -----------------------------------------------------------------------------------------------------------
+
+static void torrent_figures(void *arg, announcer_figures *out)
+{
+    (void)arg;
+    *out = (announcer_figures){.left = 1, .wanted = -1};
+}
+
+static void torrent_peers(void *arg, const addr *list, int count, peer_source from)
+{
+    network *net = arg;
+    CHECK_INT(from, PEER_FROM_DHT);
+    found(net, NULL, list, count);
+}
+
+static announcer *torrent_start(network *net, announcers *all, int number, uint16_t port, bool is_private)
+{
+    announcer_torrent t = {.port = port, .private_torrent = is_private};
+    announcer_calls calls = {.figures = torrent_figures, .peers = torrent_peers, .arg = net};
+    torrent(t.hash, number);
+    return announcer_start(all, &t, &calls);
+}
+
+static void announcer_body(network *net)
+{
+    tracker_asker asker = {.world = net->director};
+    announcers *here, *there;
+    for (int h = 0; h < net->host_count; h++)
+        host_boot(net, h);
+    fiber_sleep(seconds(60));
+    announcers_settings a = {.asker = &asker, .dht = net->nodes[3].dht}, b = {.asker = &asker, .dht = net->nodes[8].dht};
+    CHECK(announcers_start(&net->life, &a, &here) == E_OK && announcers_start(&net->life, &b, &there) == E_OK);
+    net->heard_count = 0;
+    announcer *one = torrent_start(net, here, 1, 7001, false), *secret = torrent_start(net, here, 2, 7002, true);
+    fiber_sleep(seconds(30));
+    announcer *two = torrent_start(net, there, 1, 7003, false), *other = torrent_start(net, there, 2, 7004, false);
+    fiber_sleep(seconds(30));
+    CHECK(heard(net, addr_with_port(net->nodes[3].at[0], 7001)));
+    CHECK(!heard(net, addr_with_port(net->nodes[3].at[0], 7002)));            // BEP 27: never told to the DHT
+    announcer_nudge(one, ANNOUNCER_NEEDS_PEERS);
+    fiber_sleep(seconds(ANNOUNCER_DHT_S));
+    CHECK(heard(net, addr_with_port(net->nodes[8].at[0], 7003)));
+    announcer *many[40];
+    for (int i = 0; i < 40; i++)
+        many[i] = torrent_start(net, here, 10 + i, 7100, false);
+    fiber_sleep(seconds(1));
+    for (int i = 0; i < 40; i++)                                              // some at work, some waiting for their turn
+        announcer_stop(many[i], 0);
+    announcer_stop(one, seconds(1)), announcer_stop(two, seconds(1)), announcer_stop(secret, 0), announcer_stop(other, 0);
+}
+
+TEST(an_announcer_asks_the_dht_unless_the_torrent_is_private)
+{
+    play(6, (sim_link){.delay_min_ns = millis(10), .delay_max_ns = millis(50)}, 12, dual_lay_out, announcer_body);
 }
