@@ -334,16 +334,18 @@ err store_flush(store *s)
     return e;
 }
 
+// Something may have been done about it: a disk mounted, a file put back.
 err store_retry(store *s)
 {
     if (s->payload)
         return E_OK;
-    store_enter(s);
+    store_enter_alone(s);
+    bool missing = s->trouble_error == E_NO_ENTRY;
     store_clear_trouble(s);
     store_handles_close(s, false);
-    err e = store_flush_entered(s);
-    if (s->journal_whole && !s->trouble && s->session && !(e = s->trouble_error))
+    err e = store_directory_again(s, missing);
+    if (!e)
         e = store_flush_entered(s);
-    store_leave(s);
+    store_leave_alone(s);
     return e;
 }

@@ -129,9 +129,14 @@ err store_check(store *s, bool all, store_progress *progress, void *arg)
         return E_OK;
     checking c = {.s = s, .all = all, .progress = progress, .arg = arg, .of = all ? s->piece_count : s->unchecked_count,
                   .noted_ns = world_now_ns(s->pool->world)};
-    store_enter(s);
-    if (all)                                     // what was missing may be missing now
+    if (all) {                                   // what was missing may be missing now
+        store_enter_alone(s);
         store_clear_trouble(s);
+        store_handles_close(s, true);            // by its name: a file that was removed can be read as long as it is open
+        (void)store_directory_again(s, false);
+        store_leave_alone(s);
+    }
+    store_enter(s);
     c.error = store_layout_hold(s, &c.layout);
     if (!c.error) {
         if (all)

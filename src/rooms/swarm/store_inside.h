@@ -162,6 +162,10 @@ void store_layout_free(void *layout);            // in work()
 void store_file_name(const store_layout_data *l, int number, bool part, char out[STORE_PATH_BYTES]);   // beneath the folder
 void store_state_path(const char *state_directory, const uint8_t *hash, const char *ending, char out[STORE_PATH_BYTES]);
 
+// Opens the directory anew (its disk may have been mounted over it) and, if asked, looks whether all that is complete has its file: trouble
+// when not. Alone. Parks.
+err  store_directory_again(store *s, bool look);
+
 // ---- store_io.c ----------------------------------------------------------------------------------------------------------------------
 typedef struct { int file; bool pad; int64_t offset, at, length; } store_segment;        // offset in the file, at in the range
 

@@ -160,6 +160,57 @@ void store_layout_directory(store *s, store_layout_data *l)
         work(directory_run, &x);
 }
 
+typedef struct { store *store; store_layout_data *layout; bool look; int missing; } reopening;
+
+static bool file_promised(const store *s, const metainfo *m, int number)
+{
+    const metainfo_file *f = &m->files[number];
+    if (f->pad || !f->length || file_in_parts(s, number))
+        return false;
+    int32_t first = bitfield_next(&s->complete, (int32_t)(f->offset / m->piece_bytes), true);
+    return first >= 0 && first <= (f->offset + f->length - 1) / m->piece_bytes;
+}
+
+static void reopen_run(void *arg)
+{
+    reopening *x = arg;
+    store_layout_data *l = x->layout;
+    folder *d;
+    if (folder_open(x->store->pool->world, x->store->directory, &d) == E_OK) {
+        if (l->folder)
+            folder_close(l->folder);
+        l->folder = d;
+    }
+    for (int i = 0; x->look && x->missing < 0 && i < l->m.file_count; i++) {
+        file *f;
+        bool created;
+        if (!file_promised(x->store, &l->m, i))
+            continue;
+        err e = store_file_open(x->store, l, i, false, &f, &created);
+        if (!e)
+            file_close(f);
+        else if (e == E_NO_ENTRY)
+            x->missing = i;
+    }
+}
+
+err store_directory_again(store *s, bool look)
+{
+    reopening x = {.store = s, .look = look, .missing = -1};
+    err e = store_layout_hold(s, &x.layout);
+    if (e) {
+        store_set_trouble(s, e, "cannot read the torrent file of", s->file_count + 1);
+        return e;
+    }
+    work(reopen_run, &x);
+    if (x.missing >= 0) {
+        e = E_NO_ENTRY;
+        store_set_trouble(s, e, "cannot find", x.missing);
+    }
+    store_layout_drop(s);
+    return e;
+}
+
 static void layout_forget(store *s)
 {
     store_layout_data *l = s->layout;

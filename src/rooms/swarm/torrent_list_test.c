@@ -1,5 +1,7 @@
 #include "rooms/swarm/torrent_list.h"
 
+#include <stdlib.h>
+
 #include "base/hex.h"
 #include "rooms/swarm/store_play_test.h"
 #include "rooms/swarm/torrent_state.h"
@@ -209,11 +211,29 @@ TEST(torrent_list_survives_a_power_cut_at_any_step)
 
 // A thousand torrents are there in a moment: only their states are read.
 enum { THOUSAND = 1000 };
+
+static void directory_clear(void *arg)
+{
+    listed *x = arg;
+    arena a = arena_make(4 << 20);
+    str *names;
+    int count = 0;
+    char *inside = str_to_z(&a, str_format(&a, STR_FMT "/torrents", STR_ARG(x->why)));
+    CHECK_INT(dir_list(x->t->world, inside, &a, &names, &count), E_OK);
+    for (int i = 0; i < count; i++)
+        path_remove(x->t->world, str_to_z(&a, str_format(&a, "%s/" STR_FMT, inside, STR_ARG(names[i]))));
+    CHECK_INT(path_remove(x->t->world, inside), E_OK);
+    CHECK_INT(path_remove(x->t->world, str_to_z(&a, x->why)), E_OK);
+    arena_free(&a);
+}
+
 static void thousand_body(stage *t)
 {
     listed x = {.t = t};
     torrent_entry *e;
-    str directory = str_format(&t->memory, "%s/torrents", t->directory);
+    char memory_disk[] = "/dev/shm/naru-list-XXXXXX";            // 1,000 times two syncs are not what is measured
+    bool there = mkdtemp(memory_disk);
+    str directory = str_format(&t->memory, "%s/torrents", there ? memory_disk : t->directory);
     CHECK_INT(torrent_list_open(t->world, directory, &t->memory, &x.list, &x.why), E_OK);
     for (int i = 0; i < THOUSAND; i++) {
         str link = str_format(&t->memory, "magnet:?xt=urn:btih:%040x&dn=torrent-%d", 0x1000 + i, i);
@@ -226,6 +246,10 @@ static void thousand_body(stage *t)
     CHECK_INT(torrent_list_count(x.list), THOUSAND);
     CHECK(took < seconds(5));                    // a second is promised; other work may go on on this machine
     torrent_list_close(x.list);
+    if (there) {
+        x.why = str_z(memory_disk);
+        work(directory_clear, &x);
+    }
 }
 
 TEST(torrent_list_opens_a_thousand_quickly) { stage_real(thousand_body, NULL); }
