@@ -192,12 +192,17 @@ static void conn_free(conn_inside *c, bool reset)
 }
 
 // What of the output buffer and then of `more` has gone.
-static void sent(conn_inside *c, str *more, size_t put)
+static void sent(conn_inside *c, str *more, int count, size_t put)
 {
-    size_t from_buffer = put < c->out.len ? put : c->out.len;
+    size_t left = put, from_buffer = put < c->out.len ? put : c->out.len;
     c->out.start += from_buffer;
     c->out.len -= from_buffer;
-    *more = str_from(*more, (ptrdiff_t)(put - from_buffer));
+    left -= from_buffer;
+    for (int i = 0; i < count && left > 0; i++) {
+        size_t part = left < (size_t)more[i].len ? left : (size_t)more[i].len;
+        more[i] = str_from(more[i], (ptrdiff_t)part);
+        left -= part;
+    }
     c->seen.bytes_out += put;
     moved(c, put);
 }
@@ -212,7 +217,7 @@ static void send_last_words(conn_inside *c)
         return;
     struct iovec v = {c->out.at + c->out.start, c->out.len};
     if (transport_write(c, &v, 1, &put, &wants) == E_OK)
-        sent(c, &nothing, put);
+        sent(c, &nothing, 1, put);
 }
 
 // A socket that is closed with unread input resets the connection, and the reset can overtake our last words: say that we
@@ -443,36 +448,42 @@ err conn_wait_input(conn *seen, int64_t until_ns)
 
 // ---- writing ------------------------------------------------------------------------------------------------------------
 
+static bool send_parts(conn_inside *c, str *more, int count);
+
 static bool may_write(const conn_inside *c)
 {
     return (c->seen.error == E_OK || c->seen.error == E_EOF) && !c->out_broken && !c->shut;
 }
 
 // One step of sending: something has gone, or we have waited.
-static err send_step(conn_inside *c, str *more)
+static err send_step(conn_inside *c, str *more, int more_count)
 {
-    struct iovec v[2];
+    struct iovec v[1 + CONN_PARTS_MAX];
     int count = 0;
     if (c->out.len > 0)
         v[count++] = (struct iovec){c->out.at + c->out.start, c->out.len};
-    if (more->len > 0)
-        v[count++] = (struct iovec){(void *)(uintptr_t)more->at, (size_t)more->len};
+    for (int i = 0; i < more_count; i++)
+        if (more[i].len > 0)
+            v[count++] = (struct iovec){(void *)(uintptr_t)more[i].at, (size_t)more[i].len};
     size_t put = 0;
     sock_event wants;
     err e = transport_write(c, v, count, &put, &wants);
     if (e == E_AGAIN)
         return conn_wait(c, wants, NEVER_NS);
     if (!e)
-        sent(c, more, put);
+        sent(c, more, more_count, put);
     return e ? e : give_way(c);
 }
 
-bool conn_send_all(conn_inside *c, str more)
+bool conn_send_all(conn_inside *c, str more) { return send_parts(c, &more, 1); }
+
+static bool send_parts(conn_inside *c, str *more, int count)
 {
     err e = turn_take(&c->sending, c->deadline_ns);
     bool took = e == E_OK;
-    while (!e && !c->out_broken && (c->out.len > 0 || more.len > 0))
-        e = send_step(c, &more);
+    // They go in order: when the last one has gone, all have.
+    while (!e && !c->out_broken && (c->out.len > 0 || (count > 0 && more[count - 1].len > 0)))
+        e = send_step(c, more, count);
     if (e) {
         c->out_broken = true;
         conn_fail(c, e);
@@ -507,6 +518,16 @@ void conn_put(conn *seen, str s)
         append(c, s.at, (size_t)s.len);
     else
         conn_send_all(c, s);
+}
+
+void conn_put_parts(conn *seen, str *parts, int count)
+{
+    conn_inside *c = inside(seen);
+    must(count <= CONN_PARTS_MAX);
+    while (count > 0 && parts[count - 1].len == 0)
+        count--;
+    if (count > 0 && may_write(c))
+        send_parts(c, parts, count);
 }
 
 void conn_put_last(conn *seen, str s)

@@ -18,6 +18,7 @@ typedef struct conn {
 enum {
     CONN_IN_BYTES_MAX = 64 * 1024,       // what is read ahead
     CONN_OUT_BYTES = 32 * 1024,          // writing starts when this much waits
+    CONN_PARTS_MAX = 32,
     CONN_LINE_BYTES_MAX = 64 * 1024,     // no conn_line may ask for more
 };
 
@@ -55,6 +56,8 @@ err  conn_wait_input(conn *c, int64_t until_ns);       // E_OK: something to rea
 // ---- writing ------------------------------------------------------------------------------------------------------------
 
 void conn_put(conn *c, str s);                         // copied, or written through when large
+// Several at once, written through after what was put before; parts are consumed (become empty) as they go.
+void conn_put_parts(conn *c, str *parts, int count);   // at most CONN_PARTS_MAX
 void conn_format(conn *c, const char *format, ...) __attribute__((format(printf, 2, 3), nonnull));
 bool conn_flush(conn *c);                              // everything sent (handed to the kernel), or false
 // A goodbye ("421 too slow") after an error of our own making (E_TIMEOUT, E_SLOW, E_CANCELED, E_TOO_LONG): conn_close tries

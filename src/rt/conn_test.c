@@ -440,3 +440,44 @@ static void pair_ends(world *w)
 }
 
 TEST(conn_pair_tells_an_end_from_a_break) { play_both(pair_ends); }
+
+// ---- parts ----------------------------------------------------------------------------------------------------------------
+
+enum { PARTS = 9, PART_BYTES = 40000 };
+static unsigned char part_bytes[PARTS * PART_BYTES];
+
+static void parts_write(void *arg)
+{
+    conn *c = arg;
+    str parts[PARTS];
+    for (int i = 0; i < PARTS; i++)                      // of all sizes, empty ones too, also at the end
+        parts[i] = str_of(part_bytes + i * PART_BYTES, i == 2 || i == PARTS - 1 ? 0 : (size_t)(i * i * 500));
+    conn_put(c, S("first,"));
+    conn_put_parts(c, parts, PARTS);
+    for (int i = 0; i < PARTS; i++)
+        CHECK_ROW((size_t)i, parts[i].len == 0);
+    conn_put(c, S("last"));
+    conn_shutdown(c);
+}
+
+static void parts_arrive(world *w, test_ends e, joint by)
+{
+    (void)w, (void)by;
+    static unsigned char got[PART_BYTES];
+    for (size_t i = 0; i < sizeof part_bytes; i++)
+        part_bytes[i] = (unsigned char)(i / 7 + i % 251);
+    SCOPE(writing, seconds(30), 1);
+    must(scope_go(&writing, "writer", parts_write, e.client) == E_OK);
+    CHECK(conn_read(e.server, got, 6) && memcmp(got, "first,", 6) == 0);
+    for (int i = 0; i < PARTS; i++) {
+        size_t n = i == 2 || i == PARTS - 1 ? 0 : (size_t)(i * i * 500);
+        CHECK_ROW((size_t)i, conn_read(e.server, got, n) && memcmp(got, part_bytes + i * PART_BYTES, n) == 0);
+    }
+    CHECK(conn_read(e.server, got, 4) && memcmp(got, "last", 4) == 0);
+    CHECK_INT(scope_wait(&writing), E_OK);
+    scope_close(&writing);
+    conn_close(e.server);
+    conn_close(e.client);
+}
+
+TEST(parts_arrive_in_order_over_every_carrier) { play_joints(parts_arrive); }
