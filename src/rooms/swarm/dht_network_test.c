@@ -364,7 +364,7 @@ static announcer *torrent_start(network *net, announcers *all, int number, uint1
 static void announcer_body(network *net)
 {
     tracker_asker asker = {.world = net->director};
-    announcers *here, *there;
+    announcers *here = NULL, *there = NULL;
     for (int h = 0; h < net->host_count; h++)
         host_boot(net, h);
     fiber_sleep(seconds(60));
