@@ -102,7 +102,8 @@ static bool file_take(collection *c, str path)
 bool backup_files(backup *b)
 {
     static collection c;                         // large; one a process
-    c = (collection){.b = b, .memory = arena_make(MEMORY_BYTES_MAX)};
+    c.b = b;
+    c.memory = arena_make(MEMORY_BYTES_MAX);
     up_plan plan;
     config_error error;
     if (!b->config.len) {
