@@ -1,5 +1,6 @@
 #include "rooms/tracker/room_inside.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "rooms/tracker/tracker_stage_test.h"
@@ -9,7 +10,32 @@
 #include "talk/http_fetch.h"
 #include "test.h"
 
-enum { TEST_PORT = TRACKER_PORT };
+enum { TEST_PORT = TRACKER_PORT, TEST_PORTS_FROM = 20000, TEST_PORTS = 20000 };
+
+// Its own for every run: two of them may go on at the same time, on one machine.
+static unsigned test_run(void)
+{
+    static unsigned number;
+    if (!number) {
+        world *w = world_linux_new(S("chance"), NULL, 0);
+        number = 1 + (unsigned)world_random_below(w, TEST_PORTS);
+        world_linux_free(w);
+    }
+    return number;
+}
+
+static const char *test_directory(void)
+{
+    static char path[64];
+    snprintf(path, sizeof path, "/tmp/naru-tracker-test-%u", test_run());
+    return path;
+}
+
+static void test_port_map(world *w)
+{
+    if (!world_is_simulated(w) && world_port(w, TEST_PORT) == TEST_PORT)
+        must(world_map_port(w, TEST_PORT, (uint16_t)(TEST_PORTS_FROM + test_run())));
+}
 
 static addr tracker_at(world *w)
 {
@@ -23,12 +49,13 @@ static room *room_start(node *n, world *w, arena *a, const char *settings)
     config_error error;
     room *r = NULL;
     str why = {0};
-    static char directory[] = "/tmp/naru-tracker-test";
-    CHECK_INT(node_start(n, w, S("node"), str_z(directory)), E_OK);
+    test_port_map(w);
+    CHECK_INT(node_start(n, w, S("node"), str_z(test_directory())), E_OK);
     statement *block = config_parse(S("test"), str_z(settings), a, NULL, NULL, &error);
     must(block && config_check(block, tracker_kind.settings, a, &error));
     if (node_add(n, &tracker_kind, block, &r, &why))
         test_failed(__FILE__, __LINE__, STR_FMT, STR_ARG(why));
+    must(r);
     return r;
 }
 
@@ -126,12 +153,13 @@ static void remove_blocking(void *arg)
     arena a = arena_make(1 << 20);
     str *names;
     int count = 0;
-    static const char *const folders[] = {"/tmp/naru-tracker-test/tracker/peers", "/tmp/naru-tracker-test/tracker"};
-    for (size_t f = 0; f < 2; f++) {
-        if (dir_list(arg, folders[f], &a, &names, &count) == E_OK)
+    static const char *const folders[] = {"/tracker/peers", "/tracker", ""};
+    for (size_t f = 0; f < sizeof folders / sizeof *folders; f++) {
+        const char *path = str_to_z(&a, str_format(&a, "%s%s", test_directory(), folders[f]));
+        if (dir_list(arg, path, &a, &names, &count) == E_OK)
             for (int i = 0; i < count; i++)
-                (void)path_remove(arg, str_to_z(&a, str_format(&a, "%s/" STR_FMT, folders[f], STR_ARG(names[i]))));
-        (void)path_remove(arg, folders[f]);
+                (void)path_remove(arg, str_to_z(&a, str_format(&a, "%s/" STR_FMT, path, STR_ARG(names[i]))));
+        (void)path_remove(arg, path);
     }
     arena_free(&a);
 }
@@ -162,7 +190,7 @@ static void settings_are_checked(world *w)
         config_error error;
         str why = {0};
         node n;
-        CHECK_INT(node_start(&n, w, S("node"), S("/tmp/naru-tracker-test")), E_OK);
+        CHECK_INT(node_start(&n, w, S("node"), str_z(test_directory())), E_OK);
         statement *block = config_parse(S("test"), str_z(rows[i].text), &a, NULL, NULL, &error);
         must(block && config_check(block, tracker_kind.settings, &a, &error));
         CHECK_ROW(i, node_add(&n, &tracker_kind, block, NULL, &why) != E_OK && str_find_str(why, str_z(rows[i].why)) >= 0);
