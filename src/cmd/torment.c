@@ -2,6 +2,7 @@
 // kill -9 at random moments, whose disk fills, whose clock jumps, and whose peers stall and cut; then every mailbox is read.
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/must.h"
@@ -20,7 +21,7 @@ enum {
     LETTERS_A_KILL_TRY = 500, LETTERS_A_KILL = 125, LETTERS_A_CLOCK = 1000,
     CLOCK_STEP_S_MAX = 2 * 86400,            // ahead or behind. The queue gives up after five days; that is not what is tested
     CLOCK_STEP_S_TRY_MAX = 20 * 3600,        // `naru try` makes its certificates new at each start, valid since yesterday
-    SINK_CONNS_MAX = 100,
+    SINK_CONNS_MAX = 100, TEMPORARY_BYTES_MAX = 40,
 };
 
 bool torment_failed(torment *t, const char *why)
@@ -258,7 +259,9 @@ static void play(void *arg)
 
 static bool directories_make(torment *t)
 {
-    char made[] = "/tmp/naru-torment-XXXXXX";
+    const char *temporary = getenv("TMPDIR");
+    bool usable = temporary && temporary[0] == '/' && strlen(temporary) <= TEMPORARY_BYTES_MAX;      // Unix sockets stand below it
+    char *made = str_to_z(&t->memory, str_format(&t->memory, "%s/naru-torment-XXXXXX", usable ? temporary : "/tmp"));
     const char *base = t->wanted_directory.len ? str_to_z(&t->memory, t->wanted_directory) : mkdtemp(made);
     int n = base ? snprintf(t->directory, sizeof t->directory, "%s", base) : -1;
     int m = snprintf(t->data, sizeof t->data, "%.200s/data", t->directory);

@@ -221,11 +221,10 @@ def backup(up, number):
 
 
 def torment(up, number):
-    before = set(os.listdir("/tmp"))
     said = subprocess.run([NARU, "torment", "--letters", "300", "--seed", str(number), "--kills", "5"], capture_output=True, text=True, timeout=300,
                           env=up.environment)
     assert said.returncode == 0 and "accepted 300, lost 0, doubled in a mailbox 0" in said.stdout, said.stdout + said.stderr
-    left = [n for n in set(os.listdir("/tmp")) - before if n.startswith("naru-torment-")]
+    left = os.listdir(up.environment["TMPDIR"])
     assert not left, f"torment left {left}"
 
 
