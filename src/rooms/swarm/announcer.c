@@ -156,9 +156,10 @@ static int64_t between(int64_t n, int64_t least, int64_t most) { return n < leas
 
 static void success_take(announcer *a, lane *l, record *r, tracker_event event, const tracker_reply *reply)
 {
+    bool own = a->all->settings.asker->private_allowed;
     int64_t interval_s = reply->interval_s ? reply->interval_s : ANNOUNCER_INTERVAL_S;
-    interval_s = between(interval_s, ANNOUNCER_INTERVAL_S_MIN, ANNOUNCER_INTERVAL_S_MAX);
-    int64_t least_s = between(reply->interval_min_s, ANNOUNCER_HURRY_S, interval_s);
+    interval_s = between(interval_s, own ? ANNOUNCER_OWN_S_MIN : ANNOUNCER_INTERVAL_S_MIN, ANNOUNCER_INTERVAL_S_MAX);
+    int64_t least_s = between(reply->interval_min_s, own ? ANNOUNCER_OWN_S_MIN : ANNOUNCER_HURRY_S, interval_s);
     r->answered = r->started = true;
     r->completed |= event == TRACKER_COMPLETED || (event == TRACKER_STARTED && a->complete);
     r->failures = 0;

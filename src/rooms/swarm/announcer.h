@@ -20,6 +20,7 @@ enum {
     ANNOUNCER_INTERVAL_S_MIN = 60,           // what a tracker can make us do
     ANNOUNCER_INTERVAL_S_MAX = 24 * 3600,
     ANNOUNCER_HURRY_S = 60,                  // "need peers": the least pause, unless the tracker's min interval is longer
+    ANNOUNCER_OWN_S_MIN = 5,                 // both, in an own network (tracker_asker.private_allowed)
     ANNOUNCER_RETRY_S = 15, ANNOUNCER_RETRY_S_MAX = 1800,    // after failures: doubled each time
     ANNOUNCER_DHT_S = 900, ANNOUNCER_DHT_HURRY_S = 120,
 };

@@ -306,3 +306,21 @@ static void stop_body(void *arg)
 }
 
 TEST(stopping_takes_a_bounded_time) { play(stop_body, false); }
+
+static void own_network_body(void *arg)
+{
+    static const int tiers[] = {0};
+    stage *t = arg;
+    t->tracker[0].interval_s = 10, t->tracker[0].min_interval_s = 1;
+    start(t, tiers, 1, false);
+    fiber_sleep(seconds(125));
+    CHECK(t->logged == 3 && t->log[1].at_s - t->log[0].at_s == ANNOUNCER_INTERVAL_S_MIN);      // nobody makes us hammer
+    announcer_stop(t->one, 0);
+    t->asker.private_allowed = true;                          // but in an own network its tracker's word counts
+    start(t, tiers, 1, false);
+    fiber_sleep(seconds(105));
+    CHECK(t->logged == 11 && t->log[1].at_s - t->log[0].at_s == 10);
+    announcer_stop(t->one, 0);
+}
+
+TEST(short_intervals_are_kept_in_an_own_network_only) { play(own_network_body, false); }
