@@ -7,8 +7,9 @@
 #include "base/base64.h"
 #include "base/quantity.h"
 #include "cmd/running.h"
+#include "rt/json_fixed.h"
 
-enum { NODES_MAX = 64, BITS = 8, KB = 1000, WATCH_MS = 1000 };
+enum { NODES_MAX = 64, BITS = 8, KB = 1000, WATCH_MS = 1000, JSON_SHOWN = JSON_INDENT(2) | JSON_FIXED_FLAGS };
 
 // ---- asking -----------------------------------------------------------------------------------------------------------------
 
@@ -178,10 +179,10 @@ static bool selection_put(torrent_run *r, json_t *arguments)
 
 static void json_show(torrent_run *r, json_t *o)
 {
-    size_t n = json_dumpb(o, NULL, 0, JSON_INDENT(2));
+    size_t n = json_dumpb(o, NULL, 0, JSON_SHOWN);
     unsigned char *to = o ? buf_room(&r->out, n) : NULL;
     if (to) {
-        buf_added(&r->out, json_dumpb(o, (char *)to, n, JSON_INDENT(2)));
+        buf_added(&r->out, json_dumpb(o, (char *)to, n, JSON_SHOWN));
         buf_put_byte(&r->out, '\n');
     }
 }

@@ -7,7 +7,7 @@ from internet import Skip, SmallInternet  # noqa: E402
 
 
 def cases():
-    for module in ("mail_programs", "python_libraries", "names", "own_commands", "torrents", "dht", "trackers", "metrics", "fibers", "user_agent", "trouble", "hostile_mail", "hostile_names", "log_lines"):
+    for module in ("mail_programs", "python_libraries", "names", "own_commands", "torrents", "dht", "trackers", "rpc", "metrics", "fibers", "user_agent", "trouble", "hostile_mail", "hostile_names", "log_lines"):
         loaded = importlib.import_module(module)
         for name, value in list(vars(loaded).items()):
             if name.startswith("case_"):

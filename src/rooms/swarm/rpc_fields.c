@@ -49,7 +49,7 @@ static json_t *ip_text(addr at)
 
 static int64_t left(const torrent_facts *f) { return f->v.wanted_bytes - f->v.have_bytes > 0 ? f->v.wanted_bytes - f->v.have_bytes : 0; }
 static json_t *number(int64_t n) { return json_integer(n); }
-static json_t *share(int64_t part, int64_t whole) { return json_real(whole > 0 ? (double)part / (double)whole : 0.0); }
+static json_t *share(int64_t part, int64_t whole) { return json_fixed(whole > 0 ? json_share(part, whole) : 0, JSON_MILLION); }
 
 // ---- what it is -----------------------------------------------------------------------------------------------------------------
 
@@ -64,7 +64,7 @@ static json_t *f_hash(const torrent_facts *f)
 static json_t *f_private(const torrent_facts *f) { return json_boolean(f->v.is_private); }
 static json_t *f_total(const torrent_facts *f) { return number(f->v.length); }
 static json_t *f_piece_count(const torrent_facts *f) { return number(f->v.piece_count); }
-static json_t *f_piece_size(const torrent_facts *f) { return number(f->v.piece_bytes); }
+static json_t *f_piece_size(const torrent_facts *f) { return number(f->v.piece_bytes ? f->v.piece_bytes : f->meta.piece_bytes); }
 static json_t *f_file_count(const torrent_facts *f) { return number(f->v.file_count); }
 static json_t *f_comment(const torrent_facts *f) { return rpc_text(f->meta.comment); }
 static json_t *f_creator(const torrent_facts *f) { return rpc_text(f->meta.created_by); }
@@ -72,7 +72,7 @@ static json_t *f_created(const torrent_facts *f) { return number(f->meta.created
 static json_t *f_directory(const torrent_facts *f) { return rpc_text(f->v.directory); }
 static json_t *f_metadata(const torrent_facts *f)
 {
-    return f->v.state == TORRENT_METADATA ? share(f->v.metadata_have, f->v.metadata_bytes) : json_real(1.0);
+    return f->v.state == TORRENT_METADATA ? share(f->v.metadata_have, f->v.metadata_bytes) : json_fixed(1, 1);
 }
 
 static json_t *f_magnet(const torrent_facts *f)
@@ -178,7 +178,7 @@ static json_t *f_stalled(const torrent_facts *f)
 
 static json_t *f_done(const torrent_facts *f)
 {
-    return f->v.wanted_bytes > 0 || !f->v.length ? share(f->v.have_bytes, f->v.wanted_bytes) : json_real(1.0);
+    return f->v.wanted_bytes > 0 || !f->v.length ? share(f->v.have_bytes, f->v.wanted_bytes) : json_fixed(1, 1);
 }
 
 static json_t *f_recheck(const torrent_facts *f) { return share(f->v.checked_pieces, f->v.piece_count); }
@@ -204,7 +204,7 @@ static json_t *f_rate_up(const torrent_facts *f) { return number(f->v.rate_up); 
 static json_t *f_ratio(const torrent_facts *f)
 {
     int64_t base = f->v.received > 0 ? f->v.received : f->v.have_bytes;
-    return base > 0 ? share(f->v.sent, base) : json_real(RATIO_NONE);
+    return base > 0 ? share(f->v.sent, base) : json_fixed(RATIO_NONE, 1);
 }
 
 // Bytes that somebody connected has and we lack; all of it when a seed is there.
@@ -220,13 +220,27 @@ static json_t *f_available(const torrent_facts *f)
     return number(bytes < left(f) ? bytes : left(f));
 }
 
-static json_t *f_pieces(const torrent_facts *f)
+// One that sleeps holds no bitfield; when it is complete, we know it all the same.
+static str pieces_of(const torrent_facts *f, unsigned char *all_set)
 {
     str raw = torrent_pieces(f->t);
+    if (raw.len || !f->v.complete || f->v.piece_count < 1)
+        return raw;
+    int32_t bytes = (f->v.piece_count + 7) / 8;
+    memset(all_set, 0xff, (size_t)bytes);
+    all_set[bytes - 1] = (unsigned char)(0xff << (8 * bytes - f->v.piece_count));
+    return str_of(all_set, (size_t)bytes);
+}
+
+static json_t *f_pieces(const torrent_facts *f)
+{
+    unsigned char *all_set = memory_new((size_t)f->v.piece_count / 8 + 1);
+    str raw = pieces_of(f, all_set);
     size_t size = base64_encoded_size((size_t)raw.len);
     unsigned char *coded = memory_new(size + 1);
     json_t *o = json_stringn((char *)coded, base64_encode(coded, raw));
     memory_free(coded);
+    memory_free(all_set);
     return o;
 }
 
@@ -241,7 +255,7 @@ static json_t *f_limited_up(const torrent_facts *f) { return json_boolean(f->v.l
 static json_t *f_ratio_limit(const torrent_facts *f)
 {
     int64_t goal = f->v.ratio_per_mille > 0 ? f->v.ratio_per_mille : f->x->swarm->ratio_per_mille;
-    return json_real(goal > 0 ? (double)goal / 1000 : 2.0);
+    return json_fixed(goal > 0 ? goal : RPC_RATIO_USUAL, 1000);
 }
 static json_t *f_ratio_mode(const torrent_facts *f)
 {
@@ -505,7 +519,7 @@ static const struct { const char *name; field_value *value; bool meta; } fields[
     {"peersSendingToUs", f_sending, false},
     {"percentDone", f_done, false},
     {"pieceCount", f_piece_count, false},
-    {"pieceSize", f_piece_size, false},
+    {"pieceSize", f_piece_size, true},
     {"pieces", f_pieces, false},
     {"priorities", f_priorities, true},
     {"queuePosition", f_queue, false},

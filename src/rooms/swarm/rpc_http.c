@@ -20,7 +20,7 @@ static int json_into(const char *bytes, size_t size, void *out)
 static void answer_json(http_reply *reply, json_t *o)
 {
     buf out = buf_make(ANSWER_BYTES_MAX);
-    if (json_dump_callback(o, json_into, &out, JSON_COMPACT) == 0)
+    if (json_dump_callback(o, json_into, &out, JSON_COMPACT | JSON_FIXED_FLAGS) == 0)
         http_answer(reply, 200, S("application/json"), buf_str(&out));
     else
         http_answer(reply, 500, S("text/plain"), S("the answer is too large: ask for fewer torrents or fields\n"));

@@ -3,6 +3,13 @@
 #include "base/map.h"
 #include "rooms/swarm/rpc.h"
 #include "rooms/swarm/swarm_inside.h"
+#include "rt/json_fixed.h"
+
+enum {
+    RPC_RATIO_USUAL = 2000,                  // per mille: what stands where no ratio is set (as 3.00)
+    RPC_RATIO_MAX = 1000000000,              // per mille
+    RPC_RATE_KB_MAX = 1000000000,
+};
 
 typedef struct {
     uint8_t hash[INFO_HASH_BYTES];
@@ -24,6 +31,7 @@ struct rpc {
     int    wrong_passwords;
     int64_t wrong_ns;
     int64_t limit_up, limit_down;            // of all torrents, also while they are off
+    bool   add_paused;                       // "start-added-torrents" is false
 };
 
 // ---- rpc_number.c

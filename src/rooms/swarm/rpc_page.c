@@ -84,7 +84,7 @@ static void answer_live(rpc *x, str path, http_reply *reply)
     }
     json_t *o = t ? rpc_live_torrent(x, t) : rpc_live_torrents(x);
     buf out = buf_make(LIVE_BYTES_MAX);
-    bool fits = json_dump_callback(o, json_into, &out, JSON_COMPACT) == 0;
+    bool fits = json_dump_callback(o, json_into, &out, JSON_COMPACT | JSON_FIXED_FLAGS) == 0;
     http_answer_header(reply, S("Cache-Control"), S("no-store"));
     if (fits)
         http_answer(reply, 200, S("application/json"), buf_str(&out));

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { KB = 1000, RATE_KB_MAX = 1000000000, NOT_KNOWN = -1 };
+enum { KB = 1000, NOT_KNOWN = -1 };
 
 static void set(json_t *o, const char *key, json_t *value) { json_object_set_new(o, key, value); }
 
@@ -59,14 +59,14 @@ const char *rpc_session_get(rpc *x, json_t *arguments, json_t *out, arena *msg)
     set(out, "rename-partial-files", json_true());
     set(out, "rpc-version", json_integer(RPC_VERSION));
     set(out, "rpc-version-minimum", json_integer(RPC_VERSION_MIN));
-    set(out, "seedRatioLimit", json_real(s->ratio_per_mille > 0 ? (double)s->ratio_per_mille / 1000 : 2.0));
+    set(out, "seedRatioLimit", json_fixed(s->ratio_per_mille > 0 ? s->ratio_per_mille : RPC_RATIO_USUAL, 1000));
     set(out, "seedRatioLimited", json_boolean(s->ratio_per_mille > 0));
     set(out, "session-id", json_string(x->session));
     set(out, "speed-limit-down", json_integer((v.limit_down ? v.limit_down : x->limit_down) / KB));
     set(out, "speed-limit-down-enabled", json_boolean(v.limit_down > 0));
     set(out, "speed-limit-up", json_integer((v.limit_up ? v.limit_up : x->limit_up) / KB));
     set(out, "speed-limit-up-enabled", json_boolean(v.limit_up > 0));
-    set(out, "start-added-torrents", json_true());
+    set(out, "start-added-torrents", json_boolean(!x->add_paused));
     set(out, "units", units());
     set(out, "version", json_string("3.00 (naru " NARU_VERSION ")"));
     if (json_is_array(wanted)) {
@@ -88,10 +88,10 @@ const char *rpc_session_get(rpc *x, json_t *arguments, json_t *out, arena *msg)
 
 static void limit_take(const json_t *a, const char *number_key, const char *switch_key, int64_t *last, int64_t *now)
 {
-    const json_t *number = json_object_get(a, number_key), *on = json_object_get(a, switch_key);
-    if (json_is_number(number)) {
-        double kb = json_number_value(number);
-        *last = kb < 0 ? 0 : kb > RATE_KB_MAX ? (int64_t)RATE_KB_MAX * KB : (int64_t)kb * KB;
+    const json_t *on = json_object_get(a, switch_key);
+    int64_t kb;
+    if (json_fixed_value(json_object_get(a, number_key), 1, RPC_RATE_KB_MAX, &kb)) {
+        *last = kb < 0 ? 0 : kb * KB;
         *now = *now ? *last : 0;
     }
     if (on)
@@ -110,11 +110,14 @@ const char *rpc_session_set(rpc *x, json_t *arguments, json_t *out, arena *msg)
     limit_take(arguments, "speed-limit-up", "speed-limit-up-enabled", &x->limit_up, &up);
     if (up != v.limit_up || down != v.limit_down)
         swarm_limit(x->swarm, up, down);
-    const json_t *ratio = json_object_get(arguments, "seedRatioLimit"), *limited = json_object_get(arguments, "seedRatioLimited");
-    if (json_is_number(ratio) && json_number_value(ratio) >= 0 && json_number_value(ratio) < 1e6)
-        x->swarm->ratio_per_mille = (int64_t)(json_number_value(ratio) * 1000);
+    const json_t *limited = json_object_get(arguments, "seedRatioLimited");
+    int64_t per_mille;
+    if (json_fixed_value(json_object_get(arguments, "seedRatioLimit"), 1000, RPC_RATIO_MAX, &per_mille) && per_mille >= 0)
+        x->swarm->ratio_per_mille = per_mille;
     if (limited && !json_is_true(limited))
         x->swarm->ratio_per_mille = 0;
+    if (json_is_boolean(json_object_get(arguments, "start-added-torrents")))
+        x->add_paused = json_is_false(json_object_get(arguments, "start-added-torrents"));
     if (json_object_get(arguments, "download-dir") || json_object_get(arguments, "peer-port"))
         return "download-dir and peer-port are set in naru's configuration (swarm { directory ...; port ... })";
     return NULL;

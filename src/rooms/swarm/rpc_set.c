@@ -5,16 +5,11 @@
 
 #include "base/base64.h"
 
-enum { KB = 1000, RATIO_GLOBAL = 0, RATIO_SINGLE = 1, FILES_MAX = METAINFO_FILES_MAX };
-enum { RATE_KB_MAX = 1000000000, RATIO_MAX = 1000000 };
+enum { INTEGER_MAX = INT32_MAX, KB = 1000, RATIO_GLOBAL = 0, RATIO_SINGLE = 1, FILES_MAX = METAINFO_FILES_MAX };
 
 static bool integer_of(const json_t *o, const char *key, int64_t *out)
 {
-    const json_t *v = json_object_get(o, key);
-    if (!json_is_number(v))
-        return false;
-    *out = json_is_integer(v) ? json_integer_value(v) : (int64_t)json_number_value(v);
-    return true;
+    return json_fixed_value(json_object_get(o, key), 1, INTEGER_MAX, out);
 }
 
 static int64_t clamp(int64_t n, int64_t max) { return n < 0 ? 0 : n > max ? max : n; }
@@ -30,9 +25,9 @@ static void limits_set(torrent *t, rpc_number *n, const json_t *a)
     torrent_look(t, &v);
     int64_t up = v.limit_up, down = v.limit_down;
     if (integer_of(a, "downloadLimit", &kb))
-        n->limit_down = clamp(kb, RATE_KB_MAX) * KB, down = down ? n->limit_down : 0;
+        n->limit_down = clamp(kb, RPC_RATE_KB_MAX) * KB, down = down ? n->limit_down : 0;
     if (integer_of(a, "uploadLimit", &kb))
-        n->limit_up = clamp(kb, RATE_KB_MAX) * KB, up = up ? n->limit_up : 0;
+        n->limit_up = clamp(kb, RPC_RATE_KB_MAX) * KB, up = up ? n->limit_up : 0;
     if ((on = json_object_get(a, "downloadLimited")))
         down = json_is_true(on) ? n->limit_down : 0;
     if ((on = json_object_get(a, "uploadLimited")))
@@ -44,16 +39,14 @@ static void limits_set(torrent *t, rpc_number *n, const json_t *a)
 static void ratio_set(torrent *t, const json_t *a)
 {
     torrent_view v;
-    const json_t *limit = json_object_get(a, "seedRatioLimit");
-    int64_t mode;
+    int64_t mode, per_mille;
     torrent_look(t, &v);
-    int64_t per_mille = v.ratio_per_mille;
-    double ratio = json_is_number(limit) ? json_number_value(limit) : -1;
-    if (ratio >= 0 && ratio <= RATIO_MAX)
-        per_mille = (int64_t)(ratio * 1000);
+    bool said = json_fixed_value(json_object_get(a, "seedRatioLimit"), 1000, RPC_RATIO_MAX, &per_mille) && per_mille >= 0;
+    if (!said)
+        per_mille = v.ratio_per_mille;
     if (integer_of(a, "seedRatioMode", &mode))
         per_mille = mode == RATIO_GLOBAL ? 0 : mode == RATIO_SINGLE ? (per_mille > 0 ? per_mille : 2000) : -1;
-    else if (!json_is_number(limit))
+    else if (!said)
         return;
     torrent_ratio(t, per_mille);
 }
@@ -127,7 +120,7 @@ static void entry_set(rpc *x, torrent *t, const json_t *a)
     if (integer_of(a, "peer-limit", &n))
         e->peers_max = (int)clamp(n, SWARM_TORRENT_PEERS_MAX);
     if (integer_of(a, "seedIdleLimit", &n))
-        e->idle_stop_s = clamp(n, RATE_KB_MAX) * 60;
+        e->idle_stop_s = clamp(n, RPC_RATE_KB_MAX) * 60;
     if (integer_of(a, "seedIdleMode", &mode))
         e->idle_stop_s = mode == RATIO_GLOBAL ? 0 : mode == RATIO_SINGLE ? (e->idle_stop_s > 0 ? e->idle_stop_s : 30 * 60) : -1;
     torrent_entry_changed(e);
@@ -204,9 +197,10 @@ static json_t *added_entry(rpc *x, const torrent *t, int id)
 
 const char *rpc_torrent_add(rpc *x, json_t *arguments, json_t *out, arena *msg)
 {
+    const json_t *paused = json_object_get(arguments, "paused");
     swarm_addition what = {
         .directory = str_z(json_string_value(json_object_get(arguments, "download-dir"))),
-        .paused = json_is_true(json_object_get(arguments, "paused")),
+        .paused = paused ? json_is_true(paused) : x->add_paused,
         .sequential = json_is_true(json_object_get(arguments, "sequentialDownload")),
     };
     const char *trouble = addition_read(arguments, &what, msg);
