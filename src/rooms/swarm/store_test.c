@@ -148,6 +148,56 @@ static void views_body(stage *t)
 
 TEST(store_views_are_right_and_bounded) { stage_simulated(4, quick_disk, views_body, NULL); }
 
+// Many fibers put, read and sync at once, over few open files and a small cache.
+typedef struct { play *p; int first; } busy;
+
+static void busy_fiber(void *arg)
+{
+    busy *b = arg;
+    play *p = b->p;
+    for (int32_t i = b->first; i < p->m.piece_count; i += 8) {
+        store_view v;
+        CHECK_INT(play_put(p, i), E_OK);
+        if (i % 3 == 0)
+            CHECK_INT(store_flush(p->store), E_OK);
+        str want = play_piece(p, i);
+        err e = store_view_get(p->store, i, 0, (int32_t)(want.len < STORE_BLOCK_BYTES ? want.len : STORE_BLOCK_BYTES), &v);
+        CHECK_ROW(i, e == E_OK && str_eq(v.bytes, str_first(want, STORE_BLOCK_BYTES)));
+        store_view_release(p->store, &v);
+        store_view_expect(p->store, i / 2, 0);
+    }
+}
+
+static void busy_body(stage *t)
+{
+    play p;
+    busy fibers[8];
+    static const play_file four[] = {{"a", 700000}, {"b/b", 300000}, {"b/c", 5}, {"d", 900000}};
+    play_make(&p, t, four, 4, 16 << 10);
+    p.limits = (store_limits){.cache_bytes_max = 128 << 10, .files_open_max = 2, .sync_ns = millis(3), .settle_ns = millis(20), .idle_ns = millis(5)};
+    CHECK_INT(play_open(&p), E_OK);
+    {
+        SCOPE(s, 0, 8);
+        for (int i = 0; i < 8; i++) {
+            fibers[i] = (busy){&p, i};
+            CHECK_INT(scope_go(&s, "busy", busy_fiber, &fibers[i]), E_OK);
+        }
+        scope_wait(&s);
+    }
+    CHECK_INT(store_flush(p.store), E_OK);
+    CHECK(store_all_complete(p.store));
+    CHECK_INT(play_verify_complete(&p), p.m.piece_count);
+    files_compare(&p);
+    play_close(&p);
+    CHECK_INT(play_open(&p), E_OK);
+    CHECK(store_all_complete(p.store) && !store_unchecked(p.store));
+    play_close(&p);
+    play_free(&p);
+}
+
+TEST(store_serves_many_fibers_at_once) { stage_real(busy_body, NULL); }
+TEST(store_serves_many_fibers_at_once_simulated) { stage_simulated(15, quick_disk, busy_body, NULL); }
+
 // ---- selection ------------------------------------------------------------------------------------------------------------
 
 static void selection_body(stage *t)
