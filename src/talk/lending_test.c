@@ -69,15 +69,14 @@ static http_result with_loan(node *n, const char *verb, str id, arena *a)
 
 static bool says(http_result r, int status, const char *part) { return r.status == status && str_find_str(r.body, str_z(part)) >= 0; }
 
-typedef struct { node *n; arena a; room *r; library own; } stage;
+typedef struct { node *n; arena a; room *r; library own; world *world; str directory; } stage;
 
 static void directory_remove_work(void *arg)
 {
     stage *t = arg;
-    path_remove(t->n->world, str_to_z(&t->a, str_join(&t->a, t->n->directory, S("/control.sock"))));
-    path_remove(t->n->world, str_to_z(&t->a, str_join(&t->a, t->n->directory, S("/library/last-backup"))));
-    path_remove(t->n->world, str_to_z(&t->a, str_join(&t->a, t->n->directory, S("/library"))));
-    path_remove(t->n->world, str_to_z(&t->a, t->n->directory));
+    static const char *const names[] = {"/control.sock", "/library/last-backup", "/library", ""};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        path_remove(t->world, str_to_z(&t->a, str_join(&t->a, t->directory, str_z(names[i]))));
 }
 
 static void stage_with(world *w, void (*act)(stage *t))
@@ -86,8 +85,9 @@ static void stage_with(world *w, void (*act)(stage *t))
     str why;
     stage t = {.n = &n, .a = arena_make(16 << 20), .own = {.sound = true}};
     lender_now = (lender){library_lend, library_back, &t.own};
-    str directory = world_is_simulated(w) ? S("/data/node") : str_format(&t.a, "/tmp/naru-lending-%llx", (unsigned long long)world_random_u64(w));
-    CHECK_INT(node_start(&n, w, S("here"), directory), E_OK);
+    t.world = w;
+    t.directory = world_is_simulated(w) ? S("/data/node") : str_format(&t.a, "/tmp/naru-lending-%llx", (unsigned long long)world_random_u64(w));
+    CHECK_INT(node_start(&n, w, S("here"), t.directory), E_OK);
     CHECK_INT(node_add(&n, &kind, NULL, &t.r, &why), E_OK);
     CHECK_INT(control_open(&n), E_OK);
     act(&t);
