@@ -75,7 +75,8 @@ bool small_swarm_add(small_internet *n, small_host *h, str more, str *why)
     const lab_host *local = lab_find(&n->map, S("local"));
     config_error error = {0};
     buf settings = buf_make(SETTINGS_BYTES_MAX);
-    buf_format(&settings, "private-peers on\nresolver " STR_FMT "\n" STR_FMT, STR_ARG(addr_ip_text(&n->memory, local->here[0])), STR_ARG(more));
+    buf_format(&settings, "private-peers on\nresolver " STR_FMT "\nrpc-listen " STR_FMT "\nrpc-host " STR_FMT "\nrpc-open on\n" STR_FMT,
+               STR_ARG(addr_ip_text(&n->memory, local->here[0])), STR_ARG(addr_ip_text(&n->memory, h->host->here[0])), STR_ARG(h->host->name), STR_ARG(more));
     for (int i = 0; i < n->map.count && !h->host->seeds; i++)
         if (n->map.hosts[i].seeds)
             buf_format(&settings, "dht-router " STR_FMT ":%d\n", STR_ARG(addr_ip_text(&n->memory, n->map.hosts[i].here[0])), SWARM_PORT);

@@ -50,6 +50,8 @@ const setting swarm_settings[] = {
     {.key = "rpc-password", .type = SETTING_TEXT, .help_en = "its password; none: nobody is asked", .help_ko = "원격 제어 비밀번호; 없으면 묻지 않음"},
     {.key = "rpc-host", .type = SETTING_LIST, .help_en = "names by which browsers may ask for it, besides addresses and localhost",
      .help_ko = "주소와 localhost 말고 브라우저가 쓸 수 있는 이름"},
+    {.key = "rpc-open", .type = SETTING_BOOL, .fallback = "off", .help_en = "no password although others can reach it: a lab of one's own",
+     .help_ko = "다른 컴퓨터에서 닿을 수 있어도 비밀번호를 묻지 않음: 실습용"},
     {.key = "watch", .type = SETTING_TEXT, .help_en = "a directory: torrent files put there are added",
      .help_ko = "이 디렉터리에 둔 토렌트 파일을 추가"},
     {.key = "resolver", .type = SETTING_LIST, .help_en = "name servers to ask for trackers' addresses", .help_ko = "트래커 주소를 물어볼 네임 서버"},

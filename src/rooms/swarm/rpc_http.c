@@ -134,7 +134,7 @@ static void handle(void *arg, const http_request *q, http_reply *reply, arena *m
     rpc *x = arg;
     bool is_rpc = str_eq(q->path, S("/transmission/rpc")) || str_eq(q->path, S("/transmission/rpc/"));
     if (!rpc_host_allowed(http_header_get(q, S("Host")), x->options.hosts, x->options.host_count)) {
-        answer_text(reply, 421, S("This name is not served here. Use an IP address, or add the name to the configuration: swarm { rpc_host NAME }\n"));
+        answer_text(reply, 421, S("This name is not served here. Use an IP address, or add the name to the configuration: swarm { rpc-host NAME }\n"));
         return;
     }
     if (!password_given(x, q, reply))

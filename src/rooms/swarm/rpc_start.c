@@ -47,7 +47,8 @@ err rpc_start(swarm *s, room *r, str *why)
     rpc_options options = options_take(r);
     uint16_t port = (uint16_t)config_int(r->settings, swarm_settings, "rpc-port");
     int count = port ? addresses_take(r, at) : 0;
-    if (count && !options.password.len && !all_loopback(at, count) && !world_is_simulated(r->world)) {
+    bool open = config_bool(r->settings, swarm_settings, "rpc-open") || world_is_simulated(r->world);
+    if (count && !options.password.len && !all_loopback(at, count) && !open) {
         *why = S("swarm: rpc-listen opens the remote control to the network, and it has no password. Add rpc-password WORD, or leave "
                  "rpc-listen out: then it is on this machine alone.");
         return E_ACCESS;
