@@ -105,7 +105,7 @@ static int format(world *w, arena *a, str name, bool write, bool json)
     file_stat st = {.mode = 0644};
     if (json)
         format_json(name, !str_eq(form, text), write ? (str){0} : form);
-    else if (!write)
+    else if (!write && form.len)
         fwrite(form.at, 1, (size_t)form.len, stdout);
     if (!write || str_eq(form, text))
         return COMMAND_OK;

@@ -157,7 +157,8 @@ int config_show(str name, bool effective, bool json)
             show_service(&w, &plan.services[i]);
     if (json)
         buf_put(&w.out, w.rows ? S("\n]\n") : S("[]\n"));
-    fwrite(w.out.at, 1, w.out.len, stdout);
+    if (w.out.len)
+        fwrite(w.out.at, 1, w.out.len, stdout);
     buf_free(&w.out);
     arena_free(&w.memory);
     up_plan_free(&plan);

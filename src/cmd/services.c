@@ -148,6 +148,7 @@ int cmd_services(int argc, char **argv)
         return code;
     if (!up_plan_read(&l.plan, count ? words[0] : (str){0}, directory, &error)) {
         fprintf(stderr, STR_FMT ":%d:%d: " STR_FMT "\n", STR_ARG(error.file), error.line, error.column, STR_ARG(error.text));
+        up_plan_free(&l.plan);
         return COMMAND_USAGE;
     }
     l.memory = arena_make(SERVICES_MEMORY_BYTES_MAX);

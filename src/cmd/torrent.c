@@ -139,7 +139,8 @@ int cmd_torrent(int argc, char **argv)
                                   "pause ID, resume ID, verify ID, announce ID, remove ID, limit ID, peers ID, files ID, why ID");
     r.world = world_linux_new(S("torrent"), NULL, 0);
     run(&r);
-    fwrite(r.out.at, 1, r.out.len, stdout);
+    if (r.out.len)
+        fwrite(r.out.at, 1, r.out.len, stdout);
     if (r.trouble.len)
         (void)command_error("torrent", r.code, STR_FMT, STR_ARG(r.trouble));
     else if (r.out.full)
