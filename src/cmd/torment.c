@@ -121,7 +121,8 @@ static void filler(void *arg)
 {
     torment *t = arg;
     for (int k = 0; k < t->fills && t->small_disk; k++) {
-        int64_t at = t->letters * (k + 1) / (t->fills + 1) - t->letters / 20 + (int64_t)torment_chance(t, k, CHANCE_FILL, (uint64_t)t->letters / 20 + 1);
+        int64_t at = t->letters * (k + 1) / (t->fills + 1) - t->letters / 20;
+        at += (int64_t)torment_chance(t, k, CHANCE_FILL, (uint64_t)t->letters / 20 + 1);
         if (!wait_for_letters(t, (int)at))
             return;
         if (turn_take(&t->one_trouble, NEVER_NS) != E_OK)
@@ -302,7 +303,8 @@ static int run(torment *t)
 
 int cmd_torment(int argc, char **argv)
 {
-    static torment state = {.letters = 10000, .kills = -1, .seed = 1, .patience_s = 120, .disk_mib = 1024, .fills = 2, .clocks = -1, .backups = 1, .outside = -1};
+    static torment state = {.letters = 10000, .kills = -1, .seed = 1, .patience_s = 120, .disk_mib = 1024, .fills = 2, .clocks = -1,
+                            .backups = 1, .outside = -1};
     torment *t = &state;
     const command_option options[] = {
         {"letters", OPTION_NUMBER, &t->letters, "N", "how many letters are sent (default 10000)"},
@@ -319,14 +321,16 @@ int cmd_torment(int argc, char **argv)
         {"json", OPTION_FLAG, &t->json, NULL, "print one JSON object"},
         {0},
     };
-    const command_help help = {"torment", "", "Sends letters into a naru of its own while that is killed, filled, cut off and told wrong times; counts what is lost.",
-                               options, "Everything stays on loopback and ends with the command. Exit code 1: something was lost or doubled."};
+    const command_help help = {"torment", "",
+                               "Sends letters into a naru of its own while that is killed, filled, cut off and told wrong times; counts what is lost.", options,
+                               "Everything stays on loopback and ends with the command. Exit code 1: something was lost or doubled."};
     int code, words;
     if (!options_read(argc, argv, &help, NULL, 0, &words, &code))
         return code;
     if (t->letters < 1 || t->letters > TORMENT_LETTERS_MAX || t->kills < -1 || t->kills > t->letters || t->fills < 0 || t->disk_mib < 0 ||
         t->clocks < -1 || t->clocks > t->letters || t->backups < 0 || t->backups > t->letters)
-        return usage_error(&help, "--letters wants 1 to %d, --kills, --fills, --clocks, --backups and --disk no negative number", TORMENT_LETTERS_MAX);
+        return usage_error(&help, "--letters wants 1 to %d, --kills, --fills, --clocks, --backups and --disk no negative number",
+                           TORMENT_LETTERS_MAX);
     int64_t letters_a_kill = t->on_try ? LETTERS_A_KILL_TRY : LETTERS_A_KILL;
     t->kills = t->kills < 0 ? (t->letters + letters_a_kill - 1) / letters_a_kill : t->kills;
     t->clocks = t->clocks < 0 ? (t->letters + LETTERS_A_CLOCK - 1) / LETTERS_A_CLOCK : t->clocks;

@@ -140,7 +140,8 @@ static void all_at_once(theatre *t)
     scope_go(&polite, "polite", be_polite, t);
     for (int i = 0; i < KINDS * PEERS_OF_A_KIND; i++) {
         const slow_kind *k = &kinds[i % KINDS];
-        t->peers[i] = (slow_peer){.kind = k, .host = small_find(&t->internet, str_z(k->host)), .to = addr_with_port(small_find(&t->internet, str_z(k->host))->host->here[0], k->port)};
+        const small_host *h = small_find(&t->internet, str_z(k->host));
+        t->peers[i] = (slow_peer){.kind = k, .host = h, .to = addr_with_port(h->host->here[0], k->port)};
         scope_go(&slow, "slow", be_slow, &t->peers[i]);
     }
     scope_wait(&slow);
