@@ -19,9 +19,18 @@ static void greet_pieces(peer *p)
     p->hidden = hidden;
 }
 
+// The first pieces of a newcomer, choked or not. Not where they would be the same for a whole young swarm: its seed has to send
+// every piece once before any piece twice. Nor in the course's rules, or an organisation's own.
+static bool grants_fast(const torrent *t)
+{
+    return t->swarm->mode == CHOKER_DEFAULT && (!t->seeding || !t->offers || seed_choice_all_out(t->offers));
+}
+
 static void greet_allowed_fast(peer *p)
 {
     torrent *t = p->torrent;
+    if (!grants_fast(t))
+        return;
     if (!p->fast || !t->meta || p->hidden)
         return;
     p->fast_to_count = allowed_fast(p->at, t->hash, (uint32_t)t->meta->piece_count, p->fast_to, PEER_FAST_PIECES);
@@ -136,10 +145,23 @@ static void hears_interest(peer *p, bool wants)
     torrent_rechoke_soon(p->torrent);
 }
 
+// A piece was allowed while it chokes us, and is not any more (BEP 6): asked for again, it would be rejected again, without end.
+static void fast_no_more(peer *p, uint32_t piece)
+{
+    for (int i = 0; i < p->fast_from_count; i++)
+        if (p->fast_from[i] == piece) {
+            p->fast_from[i--] = p->fast_from[--p->fast_from_count];
+            if (p->fast_has.bytes)
+                bitfield_remove(&p->fast_has, (int32_t)piece);
+        }
+}
+
 static void hears_reject(peer *p, const peer_message *m)
 {
     torrent *t = p->torrent;
     picker_block b = {(int32_t)m->piece, (int32_t)m->begin, (int32_t)m->length};
+    if (p->they_choke)
+        fast_no_more(p, m->piece);
     if (t->picker)
         picker_returned(t->picker, p->number, b);
     if (!p->they_choke)

@@ -14,7 +14,7 @@ static peer *peer_new(torrent *t, conn *c, peer_source source)
 {
     peer *p = memory_zeroed(1, sizeof *p);
     p->torrent = t;
-    p->number = -1;
+    p->number = p->last_piece = -1;
     p->conn = c;
     p->at = c->peer;
     p->source = source;

@@ -7,7 +7,7 @@
 #include "rooms/swarm/swarm_meters.h"
 #include "rt/loop.h"
 
-enum { RUN_BLOCKS_MAX = 8 };                             // sent from one view
+enum { RUN_BLOCKS_MAX = 8, FAST_BYTES_PER_S = 16000000 };      // blocks sent from one view
 
 // ---- small messages -----------------------------------------------------------------------------------------------------
 
@@ -135,17 +135,26 @@ void peer_wants_no_more(peer *p, peer_request r)
     }
 }
 
+bool peer_is_mid_piece(peer *p)
+{
+    return p->sending > 0 || (p->wanted_count > 0 && (int32_t)wanted_at(p, 0)->piece == p->last_piece);
+}
+
 void peer_choke_set(peer *p, bool choke)
 {
     if (p->we_choke == choke)
         return;
     p->we_choke = choke;
-    peer_tell(p, &(peer_message){.kind = choke ? PEER_CHOKE : PEER_UNCHOKE});
     if (!choke) {
         p->turn_bytes = 0;
         p->unchoked_ns = loop_now_ns();
-        return;
+        peer_offer(p);                                   // first: its first request heeds it
     }
+    peer_tell(p, &(peer_message){.kind = choke ? PEER_CHOKE : PEER_UNCHOKE});
+    if (!choke)
+        return;
+    if (!p->hidden)
+        peer_offers_withdraw(p);
     int kept = 0;
     for (int i = 0; i < p->wanted_count; i++) {
         peer_request r = *wanted_at(p, i);
@@ -206,12 +215,49 @@ static void block_put(peer *p, peer_request r, str bytes)
     conn_put(p->conn, bytes);
     p->last_put_ns = loop_now_ns();
     p->put_since_ns = 0;
+    p->last_piece = (int32_t)r.piece;
     if (p->last_put_ns - began > SWARM_BUSY_NS)
         p->torrent->swarm->busy_ns = p->last_put_ns;
     sent_count(p, r.length);
 }
 
-// Sends what was asked for first. What is canceled or choked while we wait for the disk is sent all the same.
+// A peer that takes this much gets a whole run by one call of the system; to others it matters who is next after each block.
+static bool takes_fast(const peer *p)
+{
+    const torrent *t = p->torrent;
+    bool limited = t->up.bytes_per_s || t->swarm->up.bytes_per_s;
+    return !limited && rate_now(&p->to, 2 * NS_PER_S, loop_now_ns()) > FAST_BYTES_PER_S;
+}
+
+static int run_put(peer *p, const peer_request *run, int n, str bytes)
+{
+    unsigned char heads[RUN_BLOCKS_MAX][PEER_HEAD_BYTES_MAX];
+    str parts[2 * RUN_BLOCKS_MAX];
+    int64_t sum = 0;
+    p->put_since_ns = loop_now_ns();
+    for (int i = 0; i < n; i++) {
+        str block = str_sub(bytes, (ptrdiff_t)(run[i].begin - run[0].begin), (ptrdiff_t)run[i].length);
+        peer_message m = {.kind = PEER_PIECE, .piece = run[i].piece, .begin = run[i].begin, .length = run[i].length, .payload = block};
+        parts[2 * i] = str_of(heads[i], (size_t)peer_head_write(heads[i], &m));
+        parts[2 * i + 1] = block;
+        sum += run[i].length;
+    }
+    conn_put_parts(p->conn, parts, 2 * n);
+    p->last_put_ns = loop_now_ns();
+    p->put_since_ns = 0;
+    p->last_piece = (int32_t)run[0].piece;
+    sent_count(p, sum);
+    return n;
+}
+
+// A turn (choker.h) may be over.
+static bool turn_may_be_over(const peer *p)
+{
+    const torrent *t = p->torrent;
+    return (t->seeding || t->swarm->mode == CHOKER_MANAGED) && p->turn_bytes >= t->meta->piece_bytes;
+}
+
+// Sends what was asked for first. What is canceled while we wait for the disk is sent all the same.
 static bool run_send(peer *p)
 {
     torrent *t = p->torrent;
@@ -224,18 +270,20 @@ static bool run_send(peer *p)
     p->sending = n;
     wanted_drop_first(p, n);
     err e = store_view_get(t->store, (int32_t)run[0].piece, (int32_t)run[0].begin, (int32_t)bytes, &view);
-    for (int i = 0; i < n && !e && !p->conn->error && !p->leaving; i++) {
+    int done = !e && takes_fast(p) && peer_may_have(p, run[0].piece) ? run_put(p, run, n, view.bytes) : 0;
+    for (int i = done; i < n && !e && !p->conn->error && !p->leaving && peer_may_have(p, run[i].piece); i++) {
         e = limits_keep(p, run[i].length);
         if (!e)
             block_put(p, run[i], str_sub(view.bytes, (ptrdiff_t)(run[i].begin - run[0].begin), (ptrdiff_t)run[i].length));
+        p->sending = n - ++done;
         if (control_due(p))
             control_send(p);
     }
     store_view_release(t->store, &view);
     p->sending = 0;
-    if (p->wanted_count == 0)
+    if (p->wanted_count == 0 || turn_may_be_over(p))
         torrent_rechoke_soon(t);
-    for (int i = 0; i < n && e && e != E_CANCELED; i++)
+    for (int i = e ? 0 : done; i < n && e != E_CANCELED; i++)
         (void)reject(p, run[i]);
     return !p->conn->error && e != E_CANCELED;
 }

@@ -335,11 +335,11 @@ static int32_t by_start(const picker *p, int peer, const bitfield *has, int avai
     return -1;
 }
 
-// What nobody but this peer has; begun or not.
-static int32_t by_uniqueness(const picker *p, int peer, const bitfield *has)
+// What nobody but this peer has.
+static int32_t by_uniqueness(const picker *p, const bitfield *has)
 {
-    int32_t piece = by_start(p, peer, has, 1);
-    if (piece >= 0 || p->sequential || p->open_count == PICKER_OPEN_MAX || p->rank.seeds > 1)
+    int32_t piece = -1;
+    if (p->sequential || p->open_count == PICKER_OPEN_MAX || p->rank.seeds > 1)
         return piece;
     for (int c = 0; c < RANK_CLASSES && piece < 0; c++) {
         int32_t end = p->rank.first[c * p->rank.levels + 2 - p->rank.seeds];         // behind those of availability 1
@@ -417,11 +417,14 @@ static int32_t next_piece(picker *p, int peer, const bitfield *has, int64_t now_
     *why = PICKER_WHY_DEADLINE;
     if ((piece = by_deadline(p, peer, has, now_ns)) >= 0)
         return piece;
+    *why = PICKER_WHY_ONLY;
+    if ((piece = by_start(p, peer, has, 1)) >= 0)
+        return piece;
     *why = PICKER_WHY_SUGGESTED;
     if ((piece = by_suggestion(p, peer, has)) >= 0)
         return piece;
     *why = PICKER_WHY_ONLY;
-    if ((piece = by_uniqueness(p, peer, has)) >= 0)
+    if ((piece = by_uniqueness(p, has)) >= 0)
         return piece;
     *why = PICKER_WHY_STARTED;
     if ((piece = by_start(p, peer, has, INT32_MAX)) >= 0)

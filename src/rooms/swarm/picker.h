@@ -4,12 +4,13 @@
 //
 // The order in which blocks are chosen for a peer, the first that gives any wins:
 //   1. pieces with a deadline, the earliest first          (a player waits for them; near the deadline, from two peers)
-//   2. pieces that this peer suggested (BEP 6)             (a seed steers so that it need not send a piece twice)
-//   3. pieces that only this peer has, those begun first   (nobody else can help us, and the whole swarm waits for them)
-//   4. pieces that are open already                        (only a whole piece can be passed on)
-//   5. sequential mode: in order. Else by priority, and within it: the first PICKER_RANDOM_FIRST pieces at random (something
+//   2. pieces that are open and only this peer has         (nobody else can help us, and the whole swarm waits for them)
+//   3. pieces that this peer suggested (BEP 6)             (a seed steers so that it need not send a piece twice)
+//   4. other pieces that only this peer has
+//   5. pieces that are open already                        (only a whole piece can be passed on)
+//   6. sequential mode: in order. Else by priority, and within it: the first PICKER_RANDOM_FIRST pieces at random (something
 //      to give soon), then rarest first, at random among equals
-//   6. endgame: everything wanted is asked for: also blocks that others were asked for, until PICKER_ASKED_MAX were; what
+//   7. endgame: everything wanted is asked for: also blocks that others were asked for, until PICKER_ASKED_MAX were; what
 //      comes from one is then to be canceled at the others
 //
 // Memory: 8 bytes and a bit a piece; about 10 bytes a block of pieces that are open. A torrent that is complete needs none

@@ -202,10 +202,10 @@ static void piece_is_right(torrent *t, const coming_piece *o)
     picker_piece_done(t->picker, o->piece);
     for (int i = 0; i < t->peers_end; i++) {
         peer *p = t->peers[i];
-        if (!p || bitfield_has(&p->has, o->piece))
+        if (!p || p->hidden || (bitfield_has(&p->has, o->piece) && !bitfield_all(&p->has)))
             continue;
-        if (!p->hidden && !p->upload_only)
-            peer_tell_have(p, o->piece);                 // who has it, or wants nothing, need not know
+        // Who has it need not know; but a seed chooses by it what it gives to whom (seed_choice.h, who lacks the most).
+        peer_tell_have(p, o->piece);
     }
     for (int i = 0; i < t->peers_end; i++)
         if (t->peers[i] && t->peers[i]->we_want && bitfield_has(&t->peers[i]->has, o->piece))

@@ -26,7 +26,7 @@ enum {
     PEER_REQUESTS_MAX = 512,                 // that a peer may have waiting at us (we say so: reqq); more are rejected
     PEER_REQUESTS_ABUSE = 4096,              // rejected ones in a row: then we hang up
     PEER_ASK_MAX = 512,                      // blocks asked of a peer at once
-    PEER_ASK_MIN = 8,
+    PEER_ASK_MIN = 4,
     PEER_ASK_UNSAID = 250,                   // taken for reqq where a peer does not say
     PEER_CONTROL_BYTES_MAX = 256 * 1024,     // small messages that wait to be sent; above it the peer is too slow
     PEER_PARTIAL_BYTES_MAX = 5 + 8 + PEER_BLOCK_BYTES_MAX,
@@ -59,7 +59,7 @@ enum {
 #define PEER_LATE_NS          (20 * NS_PER_S)    // a request unanswered so long is given to others, too
 #define PEER_HAVES_NS         (150 * NS_PER_MS)  // HAVEs wait so long for company
 #define PEER_PEX_NS           (60 * NS_PER_S)
-#define PEER_QUEUE_NS         (1 * NS_PER_S)     // requests on their way: bytes of so long, at least twice the delay
+#define PEER_QUEUE_NS         (250 * NS_PER_MS)    // requests on their way: bytes of so long, at least twice the delay
 #define SWARM_BUSY_NS         (2 * NS_PER_MS)    // a block that waited longer to be taken by the kernel: the uplink is full
 
 enum { OUR_PEX = 1, OUR_METADATA = 2 };      // our numbers for extension messages
@@ -118,6 +118,8 @@ typedef struct peer {
     bool        woken;
     peer_request *wanted;                    // ring of PEER_REQUESTS_MAX; NULL before the first
     int         wanted_first, wanted_count, rejected, sending;
+    int32_t     last_piece;                  // of the block that was put last
+    int         unsent_max;                  // as the socket was told; 0: not yet
     int64_t     put_since_ns;                // a block has been waiting since then to be taken by the kernel; 0: none
     int64_t     turn_bytes, unchoked_ns, last_put_ns, pex_sent_ns, pex_got_ns;
     choker_reason choke_reason;
@@ -294,6 +296,8 @@ void swarm_bans_free(swarm *s);
 void torrent_rechoke_soon(torrent *t);
 int64_t torrent_choke(torrent *t, int64_t now_ns);       // when it is due again
 void peer_offer(peer *p);                                // suggests what the swarm lacks
+void peer_offers_withdraw(peer *p);                  // it is choked: what it has not begun may be offered to others
+bool peer_is_mid_piece(peer *p);                     // what goes to it next is of the piece that went last
 void peer_offer_done(peer *p, int32_t piece);            // it has it now
 bool torrent_hides(const torrent *t);                    // superseeding
 // ---- torrent_metadata.c: a magnet link's first step ---------------------------------------------------------------------

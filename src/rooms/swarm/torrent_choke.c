@@ -4,6 +4,7 @@
 #include "rooms/swarm/swarm_inside.h"
 #include "rt/loop.h"
 
+enum { UNSENT_BYTES_MIN = 32 * 1024, UNSENT_BYTES_MAX = 4 << 20, UNSENT_PARTS = 16 };        // of a second
 #define RATE_SPAN_NS      (20 * NS_PER_S)
 #define UPLINK_SPAN_NS    (1 * NS_PER_S)
 
@@ -30,7 +31,7 @@ static bool uplink_is_idle(torrent *t, int64_t now)
     return now - s->busy_ns > UPLINK_SPAN_NS;
 }
 
-static void facts_take(torrent *t, const peer *p, choker_peer *out, int64_t now)
+static void facts_take(torrent *t, peer *p, choker_peer *out, int64_t now)
 {
     *out = (choker_peer){
         .id = p->number, .interested = p->they_want, .upload_only = p->upload_only, .snubbed = p->snubbed,
@@ -38,7 +39,19 @@ static void facts_take(torrent *t, const peer *p, choker_peer *out, int64_t now)
         .rate_from = rate_now(&p->from, RATE_SPAN_NS, now), .rate_to = rate_now(&p->to, RATE_SPAN_NS, now),
         .sent_bytes = p->sent, .turn_bytes = p->turn_bytes, .unchoked_ns = p->unchoked_ns,
         .lacks = t->meta->piece_count - p->has.set, .unchoked = !p->we_choke,
+        .mid_piece = peer_is_mid_piece(p), .reason = p->choke_reason,
     };
+}
+
+// What waits in the system's buffer cannot be given to another any more: so much as goes out in a moment.
+static void unsent_limit(peer *p, int64_t now)
+{
+    int64_t bytes = rate_now(&p->to, RATE_SPAN_NS / 10, now) / UNSENT_PARTS, most = UNSENT_BYTES_MIN;
+    while (most < bytes && most < UNSENT_BYTES_MAX)
+        most *= 2;
+    if (most != p->unsent_max)
+        conn_unsent_max(p->conn, (int)most);
+    p->unsent_max = (int)most;
 }
 
 int64_t torrent_choke(torrent *t, int64_t now_ns)
@@ -51,16 +64,15 @@ int64_t torrent_choke(torrent *t, int64_t now_ns)
         .uplink_idle = uplink_is_idle(t, now_ns),
     };
     for (int i = 0; i < t->peers_end; i++)
-        if (t->peers[i] && !t->peers[i]->leaving)
+        if (t->peers[i] && !t->peers[i]->leaving) {
+            unsent_limit(t->peers[i], now_ns);
             facts_take(t, t->peers[i], &facts[count++], now_ns);
+        }
     (void)choker_run(&t->choker, &rules, facts, count, now_ns);
     for (int i = 0; i < count; i++) {
         peer *p = t->peers[facts[i].id];
         p->choke_reason = facts[i].reason;
-        bool was = p->we_choke;
         peer_choke_set(p, !facts[i].unchoked);
-        if (was && !p->we_choke)
-            peer_offer(p);
     }
     memory_free(facts);
     t->rechoke = false;
@@ -100,6 +112,21 @@ void peer_offer(peer *p)
         p->offers[p->offer_count++] = piece;
         peer_tell(p, &(peer_message){.kind = p->hidden ? PEER_HAVE : PEER_SUGGEST, .piece = (uint32_t)piece});
     }
+}
+
+void peer_offers_withdraw(peer *p)
+{
+    torrent *t = p->torrent;
+    int kept = 0;
+    for (int i = 0; t->offers && i < p->offer_count; i++) {
+        if (p->offers[i] == p->last_piece) {                 // begun: it will go on with it
+            p->offers[kept++] = p->offers[i];
+            continue;
+        }
+        seed_choice_returned(t->offers, p->offers[i]);
+        bitfield_remove(&p->offered, p->offers[i]);
+    }
+    p->offer_count = kept;
 }
 
 void peer_offer_done(peer *p, int32_t piece)
