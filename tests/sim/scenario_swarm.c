@@ -258,6 +258,8 @@ static bool all_done(const scene *s)
     return true;
 }
 
+static int64_t bad_pieces_max(const scene *s) { return (int64_t)BAD_PIECES_MAX * 2 * (s->count + s->lives); }
+
 static void end_check(scene *s, int64_t bad, int64_t banned)
 {
     for (int i = 0; i < s->count; i++) {
@@ -272,7 +274,7 @@ static void end_check(scene *s, int64_t bad, int64_t banned)
     }
     if (bad > 0 && banned == 0)
         trial_failed(s->t, "%lld pieces were false and nobody was banned", (long long)bad);
-    if (bad > (int64_t)BAD_PIECES_MAX * (s->count + s->lives) * 2)
+    if (bad > bad_pieces_max(s))
         trial_failed(s->t, "%lld pieces were false: who sends them is not found out", (long long)bad);
     for (int i = 0; i < s->liar_count; i++)
         sim_shut_down(s->liars[i].world);
@@ -299,7 +301,8 @@ void swarm_play(trial *t)
         misfortune(s);
     }
     s->calm = true;
-    for (int i = 0; i < MINUTES_MAX * 60 && !all_done(s); i++)
+    int64_t hopeless = bad + bad_pieces_max(s) + 1;      // then it need not go on
+    for (int i = 0; i < MINUTES_MAX * 60 && !all_done(s) && meter_value(&swarm_meter_pieces_bad, 0) <= hopeless; i++)
         fiber_sleep(seconds(1));
     end_check(s, meter_value(&swarm_meter_pieces_bad, 0) - bad, meter_value(&swarm_meter_banned, 0) - banned);
     scope_cancel(&all);

@@ -3,7 +3,9 @@
 #include "rooms/swarm/swarm_inside.h"
 #include "rt/loop.h"
 
-#define RATE_SPAN_NS (2 * NS_PER_S)
+enum { LIMITED_ASK_MIN = 12 };
+#define RATE_SPAN_NS     (2 * NS_PER_S)
+#define LIMITED_QUEUE_NS (1 * NS_PER_S)
 
 // Blocks that should be on their way.
 static int depth(peer *p, int64_t now)
@@ -11,9 +13,13 @@ static int depth(peer *p, int64_t now)
     int most = p->requests_max < PEER_ASK_MAX ? p->requests_max : PEER_ASK_MAX;
     if (p->snubbed)
         return 1;
-    int64_t span = 2 * p->delay_ns > PEER_QUEUE_NS ? 2 * p->delay_ns : PEER_QUEUE_NS;
+    // Under a limit of ours the reader rests after each buffer that it has read: what comes next must be on its way by then.
+    bool limited = p->torrent->down.bytes_per_s || p->torrent->swarm->down.bytes_per_s;
+    int64_t span = limited ? LIMITED_QUEUE_NS : PEER_QUEUE_NS;
+    if (2 * p->delay_ns > span)
+        span = 2 * p->delay_ns;
     int64_t bytes = rate_now(&p->from, RATE_SPAN_NS, now) / 1000 * (span / NS_PER_MS);
-    int64_t blocks = bytes / PICKER_BLOCK_BYTES + PEER_ASK_MIN;
+    int64_t blocks = bytes / PICKER_BLOCK_BYTES + (limited ? LIMITED_ASK_MIN : PEER_ASK_MIN);
     return blocks < most ? (int)blocks : most;
 }
 

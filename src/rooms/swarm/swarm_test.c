@@ -1,0 +1,279 @@
+// Whole swarms of a few hosts in the simulator: limits, sleep, private torrents, what a user may ask for.
+#include <string.h>
+
+#include "base/heap_memory.h"
+#include "base/must.h"
+#include "rooms/swarm/swarm_inside.h"
+#include "rt/digest.h"
+#include "rt/log.h"
+#include "rt/sim.h"
+#include "rt/worker.h"
+#include "test.h"
+
+enum { HOSTS = 3, PIECES = 64, PIECE_BYTES = 64 * 1024, LENGTH = PIECES * PIECE_BYTES - 777, PORT = 6881 };
+
+typedef struct {
+    sim    *s;
+    world  *w[HOSTS];
+    node    n[HOSTS];
+    swarm  *swarm[HOSTS];
+    torrent *t[HOSTS];
+    unsigned char *payload;
+    str     metainfo;
+    uint8_t hash[INFO_HASH_BYTES];
+    arena   memory;
+    bool    private;
+    const char *settings[HOSTS];             // further ones
+    void  (*body)(void *play);
+} play;
+
+// ---- setting the scene --------------------------------------------------------------------------------------------------
+
+static void payload_make(play *p)
+{
+    unsigned char *digests = arena_alloc(&p->memory, PIECES * INFO_HASH_BYTES, 1, 1);
+    metainfo_file only = {.path = S("film"), .length = LENGTH};
+    metainfo read, m = {.name = S("film"), .single = true, .piece_bytes = PIECE_BYTES, .length = LENGTH, .piece_count = PIECES, .private = p->private,
+                        .pieces = str_of(digests, PIECES * INFO_HASH_BYTES), .files = &only, .file_count = 1};
+    p->payload = memory_new(LENGTH);
+    for (size_t i = 0; i < LENGTH; i++)
+        p->payload[i] = (unsigned char)(i * 2654435761u >> 13);
+    for (int32_t i = 0; i < PIECES; i++)
+        digest_of(DIGEST_SHA1, str_of(p->payload + i * PIECE_BYTES, (size_t)metainfo_piece_length(&m, i)), digests + i * INFO_HASH_BYTES);
+    buf out = buf_make(1 << 20);
+    bencode_refusal why;
+    must(metainfo_write(&out, &m));
+    p->metainfo = str_copy(&p->memory, buf_str(&out));
+    buf_free(&out);
+    must(metainfo_read(p->metainfo, &p->memory, &read, &why));
+    digest_of(DIGEST_SHA1, read.info, p->hash);
+}
+
+static void film_put(void *arg)
+{
+    play *p = arg;
+    must(dir_make(p->w[0], "/films", 0755) == E_OK);
+    must(file_replace(p->w[0], "/films/film", str_of(p->payload, LENGTH), 0644) == E_OK);
+}
+
+static void host_start(play *p, int i)
+{
+    config_error error;
+    str why = {0};
+    room *added;
+    fiber_world(p->w[i]);
+    CHECK_INT(node_start(&p->n[i], p->w[i], S("host"), S("/data")), E_OK);
+    str text = str_format(&p->n[i].memory, "port %d\ndht off\nprivate-peers on\nrpc-port 0\n%s", PORT, p->settings[i] ? p->settings[i] : "");
+    statement *s = config_parse(S("swarm"), text, &p->n[i].memory, config_include_keep, NULL, &error);
+    must(s && config_check(s, swarm_kind.settings, &p->n[i].memory, &error));
+    err e = node_add(&p->n[i], &swarm_kind, s, &added, &why);
+    if (e)
+        test_failed(__FILE__, __LINE__, STR_FMT, STR_ARG(why));
+    must(!e);
+    p->swarm[i] = swarm_of(added);
+}
+
+static torrent *film_add(play *p, int i, swarm_addition what)
+{
+    str why = {0};
+    torrent *t = NULL;
+    what.metainfo = what.magnet.len ? (str){0} : p->metainfo;
+    what.directory = S("/films");
+    fiber_world(p->w[i]);
+    CHECK_INT(swarm_add(p->swarm[i], &what, &t, &p->memory, &why), E_OK);
+    return p->t[i] = t;
+}
+
+static void run(void *arg)
+{
+    play *p = arg;
+    log_setup(LOG_LOGFMT, LOG_ERROR, NULL, NULL);
+    for (int i = 0; i < HOSTS; i++) {
+        addr at = addr_v4(0x0a000001u + (uint32_t)i * 256, 0);
+        p->w[i] = sim_host(p->s, str_format(&p->memory, "host%d", i), &at, 1, (sim_disk){.write_ns = 20000, .sync_ns = millis(1)});
+    }
+    payload_make(p);
+    fiber_world(p->w[0]);
+    work(film_put, p);
+    for (int i = 0; i < HOSTS; i++)
+        host_start(p, i);
+    p->body(p);
+    for (int i = 0; i < HOSTS; i++) {
+        fiber_world(p->w[i]);
+        node_stop(&p->n[i]);
+    }
+    memory_free(p->payload);
+}
+
+static void play_swarm(play p, void (*body)(void *))
+{
+    p.s = sim_new(7);
+    p.memory = arena_make(4 << 20);
+    p.body = body;
+    sim_link_default(p.s, (sim_link){.delay_min_ns = millis(5), .delay_max_ns = millis(5), .bytes_per_s = 50000000});
+    CHECK_INT(sim_run(p.s, run, &p), E_OK);
+    sim_free(p.s);
+    arena_free(&p.memory);
+}
+
+static addr address(int i) { return addr_v4(0x0a000001u + (uint32_t)i * 256, PORT); }
+
+static torrent_view view(play *p, int i)
+{
+    torrent_view v;
+    fiber_world(p->w[i]);
+    torrent_look(p->t[i], &v);
+    return v;
+}
+
+static bool complete_within(play *p, int i, int64_t ns)
+{
+    for (int64_t end = loop_now_ns() + ns; loop_now_ns() < end && !view(p, i).complete; )
+        fiber_sleep(millis(10));
+    return view(p, i).complete;
+}
+
+static void both_begin(play *p)
+{
+    film_add(p, 0, (swarm_addition){0});
+    CHECK(complete_within(p, 0, seconds(10)));
+    film_add(p, 1, (swarm_addition){0});
+    fiber_world(p->w[1]);
+    CHECK(torrent_peer_add(p->t[1], address(0)));
+}
+
+// ---- limits -------------------------------------------------------------------------------------------------------------
+
+// From a moment in the middle to another: what was moved is what the limit allows, within one per cent (and one block).
+static void limit_kept(play *p, int64_t bytes_per_s)
+{
+    both_begin(p);
+    fiber_sleep(seconds(3));
+    int64_t before = view(p, 1).received;
+    fiber_sleep(seconds(10));
+    int64_t moved = view(p, 1).received - before, allowed = 10 * bytes_per_s;
+    if (moved < allowed - allowed / 100 - PICKER_BLOCK_BYTES || moved > allowed + allowed / 100 + PICKER_BLOCK_BYTES)
+        test_failed(__FILE__, __LINE__, "%lld bytes moved, %lld are allowed", (long long)moved, (long long)allowed);
+}
+
+static void limits(void *arg) { limit_kept(arg, 250000); }
+TEST(swarm_keeps_its_upload_limit) { play_swarm((play){.settings = {"limit-up 2Mbit\n"}}, limits); }
+TEST(swarm_keeps_its_download_limit) { play_swarm((play){.settings = {NULL, "limit-down 2Mbit\n"}}, limits); }
+
+static void limit_of_torrent(void *arg)
+{
+    play *p = arg;
+    film_add(p, 0, (swarm_addition){.limit_up = 100000});
+    CHECK(complete_within(p, 0, seconds(10)));
+    film_add(p, 1, (swarm_addition){0});
+    CHECK(torrent_peer_add(p->t[1], address(0)));
+    fiber_sleep(seconds(3));
+    int64_t before = view(p, 1).received;
+    fiber_sleep(seconds(10));
+    int64_t moved = view(p, 1).received - before;
+    CHECK(moved > 990000 - PICKER_BLOCK_BYTES && moved < 1010000 + PICKER_BLOCK_BYTES);
+    fiber_world(p->w[0]);
+    torrent_limit(p->t[0], 0, 0);
+    CHECK(complete_within(p, 1, seconds(5)));
+}
+TEST(torrent_keeps_its_own_limit_until_it_is_lifted) { play_swarm((play){0}, limit_of_torrent); }
+
+// ---- sleep --------------------------------------------------------------------------------------------------------------
+
+static void sleeps(void *arg)
+{
+    play *p = arg;
+    film_add(p, 0, (swarm_addition){0});
+    CHECK(complete_within(p, 0, seconds(10)) && view(p, 0).awake);
+    fiber_sleep(seconds(40));
+    CHECK(!view(p, 0).awake && view(p, 0).complete);
+    CHECK(view(p, 0).state == TORRENT_SEEDING);
+    film_add(p, 1, (swarm_addition){.peers = (addr[]){address(0)}, .peer_count = 1});
+    CHECK(complete_within(p, 1, seconds(30)));
+    CHECK(view(p, 0).awake && view(p, 0).sent >= LENGTH);
+    fiber_sleep(seconds(60));
+    CHECK(!view(p, 0).awake && !view(p, 1).awake);
+}
+TEST(torrent_sleeps_while_nobody_wants_it_and_wakes) { play_swarm((play){0}, sleeps); }
+
+// ---- a user -------------------------------------------------------------------------------------------------------------
+
+static void pauses(void *arg)
+{
+    play *p = arg;
+    str why = {0};
+    both_begin(p);
+    while (view(p, 1).have_pieces < PIECES / 4)
+        fiber_sleep(millis(10));
+    fiber_world(p->w[1]);
+    torrent_pause(p->t[1]);
+    fiber_sleep(seconds(3));
+    int64_t there = view(p, 1).received;
+    CHECK(view(p, 1).state == TORRENT_PAUSED && view(p, 1).peers == 0 && !view(p, 1).complete);
+    fiber_sleep(seconds(5));
+    CHECK_INT(view(p, 1).received, there);
+    fiber_world(p->w[1]);
+    torrent_resume(p->t[1]);
+    (void)torrent_peer_add(p->t[1], address(0));
+    CHECK(complete_within(p, 1, seconds(60)));
+    CHECK(view(p, 1).received <= LENGTH + 16 * PICKER_BLOCK_BYTES);          // what had come was not fetched again
+    fiber_world(p->w[1]);
+    CHECK_INT(swarm_remove(p->t[1], true, &p->memory, &why), E_OK);
+    CHECK(swarm_find(p->swarm[1], p->hash) == NULL && swarm_count(p->swarm[1]) == 0);
+    film_add(p, 1, (swarm_addition){.paused = true});                        // and its files are gone
+    CHECK(view(p, 1).have_pieces == 0 && view(p, 1).state == TORRENT_PAUSED);
+}
+TEST(torrent_is_paused_resumed_and_removed) { play_swarm((play){.settings = {"limit-up 4Mbit\n"}}, pauses); }
+
+static void ratio_reached(void *arg)
+{
+    play *p = arg;
+    both_begin(p);
+    fiber_world(p->w[0]);
+    torrent_ratio(p->t[0], 1000);
+    CHECK(complete_within(p, 1, seconds(60)));
+    fiber_sleep(seconds(5));
+    CHECK(view(p, 0).state == TORRENT_PAUSED && view(p, 0).sent >= LENGTH);
+}
+TEST(torrent_pauses_at_its_ratio) { play_swarm((play){0}, ratio_reached); }
+
+// ---- who is heard of ----------------------------------------------------------------------------------------------------
+
+// Host 2 knows host 1 only; host 1 knows host 0, which has the film.
+static void exchange_peers(void *arg)
+{
+    play *p = arg;
+    film_add(p, 0, (swarm_addition){.limit_up = 20000});
+    CHECK(complete_within(p, 0, seconds(10)));
+    film_add(p, 1, (swarm_addition){.peers = (addr[]){address(0)}, .peer_count = 1});
+    film_add(p, 2, (swarm_addition){.peers = (addr[]){address(1)}, .peer_count = 1});
+    fiber_sleep(seconds(100));
+    CHECK_INT(view(p, 2).peers, p->private ? 1 : 2);
+    CHECK(view(p, 2).is_private == p->private);
+}
+TEST(peers_are_heard_of_from_peers) { play_swarm((play){0}, exchange_peers); }
+TEST(peers_of_a_private_torrent_are_not) { play_swarm((play){.private = true}, exchange_peers); }
+
+static void magnet_fetched(void *arg)
+{
+    play *p = arg;
+    film_add(p, 0, (swarm_addition){0});
+    CHECK(complete_within(p, 0, seconds(10)));
+    str link = str_format(&p->memory, "magnet:?xt=urn:btih:" STR_FMT "&x.pe=10.0.0.1:%d",
+                          STR_ARG(hex_text(&p->memory, str_of(p->hash, sizeof p->hash))), PORT);
+    film_add(p, 1, (swarm_addition){.magnet = link});
+    CHECK(view(p, 1).state == TORRENT_METADATA || view(p, 1).state == TORRENT_QUEUED);
+    CHECK(complete_within(p, 1, seconds(60)));
+    CHECK_STR(view(p, 1).name, S("film"));
+    CHECK_INT(view(p, 1).length, LENGTH);
+}
+TEST(torrent_of_a_magnet_link_fetches_its_metadata_first) { play_swarm((play){0}, magnet_fetched); }
+
+static void itself(void *arg)
+{
+    play *p = arg;
+    film_add(p, 1, (swarm_addition){.peers = (addr[]){address(1), address(2)}, .peer_count = 2});      // ourselves; nobody has it there
+    fiber_sleep(seconds(30));
+    CHECK(view(p, 1).peers == 0 && view(p, 1).state == TORRENT_DOWNLOADING);
+}
+TEST(torrent_does_not_stay_connected_to_itself) { play_swarm((play){0}, itself); }
