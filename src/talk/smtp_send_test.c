@@ -326,6 +326,7 @@ TEST(smtp_client_leaves_a_server_that_never_gets_on)
         played(&p);
         CHECK_ROW((int)i, p.started == rows[i].started && p.took_ns <= minutes(rows[i].minutes_max));
         CHECK_ROW((int)i, !p.started || (p.verdicts[0].error != E_OK && !p.verdicts[0].after_dot));
+        arena_free(&p.memory);
     }
 }
 
@@ -340,6 +341,7 @@ TEST(smtp_client_leaves_a_server_that_reads_a_byte_a_minute)
     played(&p);
     CHECK(!p.alive && p.verdicts[0].error != E_OK && !p.verdicts[0].after_dot);
     CHECK(p.took_ns <= minutes(5));
+    arena_free(&p.memory);
 }
 
 // As large as the arena of the whole conversation: what is converted does not have to fit into that.
@@ -355,8 +357,10 @@ TEST(smtp_client_converts_letters_of_megabytes_and_refuses_larger_ones)
     play p = {.script = taken, .letters = 1, .recipients = 1, .body_8bit = true, .body = str_of(many, sizeof many)};
     played(&p);
     CHECK_INT(p.verdicts[0].code, 250);
+    arena_free(&p.memory);
     play q = {.script = none, .letters = 1, .recipients = 1, .body_8bit = true, .body = str_of(many, 1000), .size_bytes = 9 << 20};
     played(&q);
     CHECK_INT(q.verdicts[0].code, 554);
     CHECK_STR(q.verdicts[0].enhanced, S("5.6.3"));
+    arena_free(&q.memory);
 }
