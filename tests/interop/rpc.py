@@ -1,7 +1,7 @@
 """Transmission's remote control: transmission-remote (Debian's, installed or unpacked under build/peers) against the swarms of the
 small Internet, unchanged. Alice fetches the ferries' timetable from the library; what the program shows is what is asserted."""
-import os, re
-from internet import run, wait_for
+import os, re, tempfile
+from internet import need, run, wait_for
 from torrents import program
 
 ALICE, BOB, LIBRARY = "alice.torrent.edu", "bob.torrent.edu", "library.torrent.edu"
@@ -128,3 +128,18 @@ def case_what_naru_does_not_do_is_said(i):
         said = remote(i, LIBRARY, *words, want=1)
         assert re.search(r"Error: .{15}", said), said
     assert here(i, LIBRARY)
+
+
+def case_the_page_in_a_browser(i):
+    """What stands in the page after its script ran, in both languages; nothing is blocked and nothing fails (the browser's console)."""
+    browser = need("chromium")
+    address, port = i.where(LIBRARY, "rpc")
+    digest = re.search(r"Hash: (\S+)", remote(i, LIBRARY, "-t", "1", "-i")).group(1)
+    for language, words in (("en", ("seeding", "Pieces (16", "Trackers")), ("ko", ("배포 중", "조각 (16", "트래커"))):
+        code, said = run([browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=3000",
+                          f"--user-data-dir={tempfile.mkdtemp()}", f"--lang={language}", f"--accept-lang={language}", "--dump-dom",
+                          f"http://{address}:{port}/#{digest}"], timeout=60)
+        assert code == 0, said
+        for part in (NAME, *words):
+            assert part in said, f"{part} is not in\n{said}"
+        assert "CONSOLE" not in said, "\n".join(line for line in said.splitlines() if "CONSOLE" in line)

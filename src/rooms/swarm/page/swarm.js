@@ -9,7 +9,7 @@ const words = {
     metadata: 'asking for the metadata', peers: 'peers', from: 'from', to: 'to', ratio: 'ratio', left: 'left', pieces: 'Pieces', neighbours: 'Peers',
     files: 'Files', trackers: 'Trackers', address: 'address', client: 'client', has: 'has', down: 'down', up: 'up', why: 'we send to it?', next: 'next from it',
     seconds: ' s', minutes: ' min', hours: ' h', nothing: 'Nobody is connected.', lost: 'naru does not answer; trying again…', yes: 'yes', no: 'no',
-    seeders: 'seeders', failed: 'could not be done: ',
+    seeders: 'seeders:', failed: 'could not be done: ',
   },
   ko: {
     swarm: '스웜', add_label: '마그넷 링크를 넣거나 .torrent 파일을 이 화면에 끌어다 놓으세요', add: '추가', choose: '파일…', empty: '아직 토렌트가 없습니다.',
@@ -21,9 +21,23 @@ const words = {
     seeders: '배포자', failed: '하지 못했습니다: ',
   },
 };
+// The reasons that naru gives, in Korean; one that is not here is shown as it came.
+const reasons_ko = {
+  'it wants nothing that we have': '우리에게 원하는 것이 없음', 'it only sends': '보내기만 하는 피어', 'it was unchoked and asked for nothing': '열어 주었으나 아무것도 요청하지 않음',
+  'others send to us faster': '다른 피어가 더 빨리 보내 줌', 'it was asked and has sent nothing for a minute': '1분 동안 아무것도 보내지 않음',
+  'it waits for the next round': '다음 차례를 기다림', 'others are before it': '앞에 다른 피어가 있음', 'all slots are taken': '빈자리가 없음',
+  'it is one of the fastest': '가장 빠른 피어 가운데 하나', 'luck: it is tried out for 30 seconds': '운: 30초 동안 시험해 봄', 'a slot was free': '빈자리가 있었음',
+  'the line had room for one more': '회선에 여유가 있음', 'it was given the least so far': '지금까지 가장 적게 받음', 'it lacks the most': '가장 많이 모자람',
+  'its turn lasts until it has a piece': '한 조각을 받을 때까지 차례가 이어짐', 'somebody waits for it until a set time': '정해진 때까지 필요함',
+  'the peer suggested it': '그 피어가 권함', 'no other neighbour has it': '다른 이웃에게는 없음', 'it was begun, and only whole pieces can be passed on': '받기 시작했고, 온전한 조각만 나눌 수 있음',
+  'it is the next in order': '순서대로 다음', 'our first pieces are taken at random, to have something to give soon': '첫 조각들은 무작위로: 곧 줄 것이 생기도록',
+  'no piece that the peer has is rarer among our neighbours': '그 피어의 조각 가운데 이웃들에게 가장 드묾', 'everything is asked for; the last blocks are asked of several': '마지막 블록들은 여러 피어에게 요청',
+  'the peer has nothing that we want and have not asked for': '더 요청할 것이 없음',
+};
 let language = localStorage.getItem('language') || (navigator.language.startsWith('ko') ? 'ko' : 'en');
-let session = '', open = null, timer = 0;
+let session = '', open = location.hash.slice(1) || null, timer = 0;          // open: a hash, of a torrent and of the address
 const say = key => words[language][key];
+const reason = text => language === 'ko' && reasons_ko[text] || text;
 const at = id => document.getElementById(id);
 
 function make(tag, attributes, ...children) {
@@ -106,10 +120,16 @@ function buttons(t) {
   ];
 }
 
+function toggle(hash) {
+  open = open === hash ? null : hash;
+  history.replaceState(null, '', open ? '#' + open : location.pathname);
+  look();
+}
+
 function row(t) {
   const li = make('li', { id: 't' + t.hashString },
     make('div', { class: 'head' },
-      make('button', { class: 'name', type: 'button', onclick: () => { open = open === t.hashString ? null : t.hashString; look(); } })),
+      make('button', { class: 'name', type: 'button', onclick: () => toggle(t.hashString) })),
     make('div', { class: 'bar' }, make('i')),
     make('p', { class: 'facts' }),
     make('div', { class: 'row tools' }),
@@ -151,10 +171,11 @@ function draw_pieces(canvas, d) {
 }
 
 function table(heads, rows) {
-  const cell = (tag, c) => typeof c === 'object' ? make(tag, { class: 'n' }, c.n) : make(tag, {}, c);
+  const cell = (tag, c, head) => typeof c === 'object' ? make(tag, { class: 'n', 'data-head': head }, c.n) : make(tag, { 'data-head': head }, c);
+  const name = h => typeof h === 'object' ? h.n : h;
   return make('div', { class: 'scroll' }, make('table', {},
-    make('thead', {}, make('tr', {}, ...heads.map(h => cell('th', h)))),
-    make('tbody', {}, ...rows.map(r => make('tr', {}, ...r.map(c => cell('td', c)))))));
+    heads.some(name) ? make('thead', {}, make('tr', {}, ...heads.map(h => cell('th', h, '')))) : null,
+    make('tbody', {}, ...rows.map(r => make('tr', {}, ...r.map((c, i) => cell('td', c, name(heads[i]))))))));
 }
 
 function peer_rows(d) {
@@ -162,8 +183,8 @@ function peer_rows(d) {
   for (const p of d.why && d.why.peers || []) reasons[p.peer] = p;
   return d.peers.map(p => {
     const key = p.address.includes(':') ? `[${p.address}]:${p.port}` : `${p.address}:${p.port}`, w = reasons[key] || {};
-    const sends = `${p.peerIsChoked ? say('no') : say('yes')}${w.choke_reason ? ': ' + w.choke_reason : ''}`;
-    const next = w.next_piece >= 0 ? `${w.next_piece}: ${w.next_reason}` : '';
+    const sends = `${p.peerIsChoked ? say('no') : say('yes')}${w.choke_reason ? ': ' + reason(w.choke_reason) : ''}`;
+    const next = w.next_piece >= 0 ? `${w.next_piece}: ${reason(w.next_reason)}` : '';
     return [key, p.clientName, { n: percent(p.progress) }, { n: p.rateToClient ? rate(p.rateToClient) : '' }, { n: p.rateToPeer ? rate(p.rateToPeer) : '' },
       sends, next];
   });
@@ -173,14 +194,14 @@ function inside(d) {
   const canvas = make('canvas', { role: 'img', 'aria-label': say('pieces') });
   draw_pieces(canvas, d);
   return [
-    make('h2', {}, `${say('pieces')} (${d.pieceCount} × ${size(d.pieceSize)})`), canvas,
+    make('h2', {}, `${say('pieces')} (${d.pieceCount} × ${d.pieceSize / 1024} KiB)`), canvas,
     make('h2', {}, say('neighbours')),
     d.peers.length ? table([say('address'), say('client'), { n: say('has') }, { n: say('down') }, { n: say('up') }, say('why'), say('next')], peer_rows(d))
                    : make('p', { class: 'dim' }, say('nothing')),
     d.trackerStats.length ? make('h2', {}, say('trackers')) : null,
-    ...d.trackerStats.map(t => make('p', { class: 'facts' }, `${t.announce} · ${t.lastAnnounceResult || '…'}${t.seederCount >= 0 ? ` · ${t.seederCount} ${say('seeders')}` : ''}`)),
+    ...d.trackerStats.map(t => make('p', { class: 'facts' }, `${t.announce} · ${t.lastAnnounceResult || '…'}${t.seederCount >= 0 ? ` · ${say('seeders')} ${t.seederCount}` : ''}`)),
     make('h2', {}, say('files')),
-    table([say('files'), { n: '' }, { n: '' }], d.files.map(f => [f.name, { n: size(f.length) }, { n: percent(f.length ? f.bytesCompleted / f.length : 1) }])),
+    table(['', { n: '' }, { n: '' }], d.files.map(f => [f.name, { n: size(f.length) }, { n: percent(f.length ? f.bytesCompleted / f.length : 1) }])),
   ].filter(Boolean);
 }
 
