@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 
-from machine import NARU, PASSWORD, PATIENCE_S, WHO, Up, check, letter_count, upper
+from machine import NARU, PASSWORD, PATIENCE_S, WHO, Up, check, letter_count, letter_send, letters, upper
 
 QUERY = bytes.fromhex("123401000001000000000000") + b"\x09localhost\x00\x00\x01\x00\x01"
 
@@ -104,6 +104,40 @@ def slow_letter(up, subject, begun):
         return s.data(f"Subject: {subject}\r\n\r\nStill here.\r\n".encode())[0]
 
 
+class Letters:
+    """Letters on their way all the time, each with a subject of its own."""
+
+    def __init__(self, up):
+        self.stop, self.sent, self.troubles = False, [], []
+        self.thread = threading.Thread(target=self.run, args=(up,))
+        self.thread.start()
+
+    def run(self, up):
+        while not self.stop:
+            subject = f"letter {len(self.sent)}."
+            try:
+                letter_send(up, subject)
+                self.sent.append(subject)
+            except (OSError, smtplib.SMTPException) as e:
+                self.troubles.append(repr(e))
+            time.sleep(0.02)
+
+    def end(self):
+        self.stop = True
+        self.thread.join()
+
+
+def arrived(up, subjects):
+    """How often each is in the mailbox, once all are there."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        texts = letters(up)
+        counts = {s: sum(f"Subject: {s}" in t for t in texts) for s in subjects}
+        if all(counts.values()) or time.monotonic() > until:
+            return counts
+        time.sleep(0.05)
+
+
 def pids_of(up):
     return {name: p["pid"] for name, p in up.processes().items()}
 
@@ -124,7 +158,7 @@ def program_put(program, source):
 
 
 def nobody_is_refused(up, program):
-    pids, crowd, held_end, begun = pids_of(up), Crowd(up), [], threading.Event()
+    pids, crowd, post, held_end, begun = pids_of(up), Crowd(up), Letters(up), [], threading.Event()
     slow = threading.Thread(target=lambda: held_end.append(slow_letter(up, "across the upgrade", begun)))
     slow.start()
     try:
@@ -140,6 +174,7 @@ def nobody_is_refused(up, program):
         check("... and once more", again.returncode == 0 and again.stdout == "upgraded\n", again.stderr)
     finally:
         crowd.end()
+        post.end()
         slow.join()
     after, file = pids_of(up), os.stat(program)
     check("... every service is a new process of it, under the same supervisor", set(after) == set(pids) and
@@ -149,6 +184,10 @@ def nobody_is_refused(up, program):
     check("... no client was refused, none was cut", not crowd.troubles and min(crowd.visits.values()) > 5, str(crowd.troubles[:5]) + str(crowd.visits))
     check("... a conversation that was in its middle has ended well", held_end == [250], str(held_end))
     check("... and its letter is in the mailbox, once", letter_count(up, "across the upgrade") == 1)
+    counts = arrived(up, post.sent)
+    wrong = {s: n for s, n in counts.items() if n != 1}
+    print(f"  letters meanwhile: {len(counts)} accepted, {sum(n == 0 for n in counts.values())} lost, {sum(n > 1 for n in counts.values())} doubled")
+    check("... every letter that was accepted meanwhile is there, once", len(counts) > 3 and not wrong and not post.troubles, str(wrong) + str(post.troubles[:3]))
 
 
 def bad_programs_change_nothing(up, program):
