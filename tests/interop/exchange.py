@@ -1,6 +1,6 @@
 """Pieces, exchanged with programs that nobody here wrote: each seeds for naru, and takes from naru. The programs are Debian's,
 installed or unpacked under build/peers. Everything stays on 127.0.0.1: naru is told where the other listens, and connects."""
-import json, os, shutil, signal, socket, subprocess, tempfile, time
+import http.server, json, os, re, shutil, signal, socket, subprocess, tempfile, threading, time, urllib.parse
 from internet import Skip, wait_for
 from torrents import PEERS, TREE, naru, program
 
@@ -135,8 +135,26 @@ def it_takes(i, start):
 
 def case_libtorrent_seeds_for_naru(i): it_seeds(i, libtorrent)
 def case_libtorrent_takes_from_naru(i): it_takes(i, libtorrent)
-def case_transmission_seeds_for_naru(i): it_seeds(i, transmission)
-def case_transmission_takes_from_naru(i): it_takes(i, transmission)
+def case_transmission_seeds_for_naru_and_takes_from_it(i):
+    """Both at the same time: it takes its ten seconds before it says a word."""
+    troubles = []
+
+    def guarded(way):
+        try:
+            way(i, transmission)
+        except Skip as skip:
+            troubles.append(skip)
+        except Exception as trouble:
+            troubles.append(trouble)
+    ways = [threading.Thread(target=guarded, args=(way,)) for way in (it_seeds, it_takes)]
+    for way in ways:
+        way.start()
+    for way in ways:
+        way.join()
+    if troubles:
+        raise troubles[0]
+
+
 def case_aria2_seeds_for_naru(i): it_seeds(i, aria2)
 def case_aria2_takes_from_naru(i): it_takes(i, aria2)
 def case_rtorrent_seeds_for_naru(i): it_seeds(i, rtorrent)
@@ -163,3 +181,58 @@ def case_an_interrupted_download_goes_on(i):
         with naru_get(i, t.file, t.leech, port) as ours:
             assert wait_for(lambda: ours.process.poll() is not None, 30), ours.said()[-2000:]
             assert ours.process.returncode == 0 and t.arrived(), ours.said()[-2000:]
+
+
+class RangeHandler(http.server.BaseHTTPRequestHandler):
+    """A web server that knows what a Range is; Python's own does not."""
+    def do_GET(self):
+        path = os.path.join(self.server.top, urllib.parse.unquote(self.path).lstrip("/"))
+        if not os.path.isfile(path):
+            return self.send_error(404)
+        with open(path, "rb") as f:
+            data = f.read()
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        first, last = (int(asked[1]), min(int(asked[2]), len(data) - 1)) if asked else (0, len(data) - 1)
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(last - first + 1))
+        if asked:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+        self.end_headers()
+        self.wfile.write(data[first:last + 1])
+        self.server.requests += 1
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+
+def case_a_web_seed_alone_is_enough(i):
+    port = free_port()
+    t = Torrent(i, "--web-seed", f"http://127.0.0.1:{port}/")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), RangeHandler)
+    server.top, server.requests = t.seed, 0
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with naru_get(i, t.file, t.leech, free_port()) as ours:
+            assert wait_for(lambda: ours.process.poll() is not None, 30), ours.said()[-2000:]
+            assert ours.process.returncode == 0 and t.arrived() and server.requests > 1, ours.said()[-2000:]
+    finally:
+        server.shutdown()
+
+
+def case_without_its_address_nothing_is_sent(i):
+    """--bind is a promise: an address that this machine does not have (any more) is no reason to use another."""
+    t, port = Torrent(i), free_port()
+    with socket.socket() as heard:
+        heard.bind(("127.0.0.1", port))
+        heard.listen()
+        heard.settimeout(3)
+        with Running([i.naru, "torrent", "get", t.file, "--dir", t.leech, "--bind", "192.0.2.77", "--no-dht", "--peer", f"127.0.0.1:{port}"], t.top) as ours:
+            assert wait_for(lambda: ours.process.poll() is not None, 20) and ours.process.returncode == 1, ours.said()
+            assert "192.0.2.77" in ours.said(), ours.said()
+        try:
+            heard.accept()
+            raise AssertionError("somebody came")
+        except socket.timeout:
+            pass

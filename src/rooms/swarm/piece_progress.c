@@ -248,6 +248,41 @@ static void piece_finish(torrent *t, coming_piece *o)
     }
 }
 
+// What peers have sent of it is thrown away.
+static void coming_drop(torrent *t, int32_t piece)
+{
+    coming_piece *o = t->coming_by_piece[piece];
+    if (!o)
+        return;
+    for (int i = 0; i < t->peers_end; i++)
+        if (t->peers[i] && t->peers[i]->block_left > 0 && t->peers[i]->block.piece == piece)
+            peer_block_forget(t->peers[i]);
+    t->coming_by_piece[piece] = NULL;
+    t->coming_bytes -= t->meta->piece_bytes;
+    list_remove(&o->link);
+    coming_done(t, o);
+}
+
+err piece_came_whole(torrent *t, int32_t piece, str bytes, bool *good)
+{
+    *good = true;
+    if (bitfield_has(store_have(t->store), piece))
+        return E_OK;
+    err e = store_piece_put(t->store, piece, bytes, good);
+    if (e) {
+        torrent_store_trouble(t);
+    } else if (*good) {
+        coming_piece whole = {.piece = piece, .length = (int32_t)bytes.len, .bytes = (unsigned char *)(uintptr_t)bytes.at};
+        coming_drop(t, piece);
+        piece_is_right(t, &whole);
+    } else {
+        t->wasted += bytes.len;
+        meter_add(&swarm_meter_pieces_bad, 1);
+        meter_add(&swarm_meter_wasted, bytes.len);
+    }
+    return e;
+}
+
 static void finisher(void *arg)
 {
     torrent *t = arg;
@@ -318,4 +353,76 @@ void piece_block_came(torrent *t, peer *p, picker_block b)
         cancel_tell(t, others[i], b);
     if (got == PICKER_WHOLE)
         piece_is_whole(t, b.piece);
+}
+
+// ---- whole pieces, of a web seed ----------------------------------------------------------------------------------------
+
+static int32_t piece_blocks_asked(const torrent *t, int number, int32_t piece, bool *all)
+{
+    int32_t length = store_piece_length(t->store, piece), asked = 0;
+    *all = true;
+    for (int32_t i = 0; i < blocks_of(length); i++) {
+        picker_block b = {piece, i * PICKER_BLOCK_BYTES, block_length(length, i)};
+        bool ours = picker_block_asked(t->picker, number, b);
+        asked += ours;
+        *all = *all && (ours || picker_block_there(t->picker, b));
+    }
+    return asked;
+}
+
+void piece_blocks_return(torrent *t, int number, int32_t piece)
+{
+    int32_t length = store_piece_length(t->store, piece);
+    for (int32_t i = 0; t->picker && i < blocks_of(length); i++)
+        picker_returned(t->picker, number, (picker_block){piece, i * PICKER_BLOCK_BYTES, block_length(length, i)});
+}
+
+// What peers sent of it is not needed, and what they still send has no place any more.
+static void piece_blocks_replace(torrent *t, int number, int32_t piece)
+{
+    int32_t length = store_piece_length(t->store, piece);
+    for (int32_t i = 0; i < blocks_of(length); i++) {
+        picker_block b = {piece, i * PICKER_BLOCK_BYTES, block_length(length, i)};
+        int others[PICKER_ASKED_MAX], count = 0;
+        (void)picker_received(t->picker, number, b, others, &count);
+        others_forget(t, NULL, b);
+        for (int k = 0; k < count; k++)
+            cancel_tell(t, others[k], b);
+    }
+    coming_piece *o = t->coming_by_piece[piece];
+    if (!o)
+        return;
+    t->coming_by_piece[piece] = NULL;
+    list_remove(&o->link);
+    t->coming_bytes -= t->meta->piece_bytes;
+    coming_done(t, o);
+}
+
+err piece_whole_came(torrent *t, int number, int32_t piece, str bytes, bool *good)
+{
+    bool all = false;
+    *good = true;
+    if (!t->picker || !piece_blocks_asked(t, number, piece, &all) || !all) {
+        piece_blocks_return(t, number, piece);           // nobody needs it any more
+        t->wasted += bytes.len;
+        meter_add(&swarm_meter_wasted, bytes.len);
+        return E_OK;
+    }
+    piece_blocks_replace(t, number, piece);
+    const coming_piece o = {.piece = piece, .length = (int32_t)bytes.len, .bytes = (unsigned char *)(uintptr_t)bytes.at};
+    err e = store_piece_put(t->store, piece, bytes, good);
+    if (!e && *good) {
+        piece_is_right(t, &o);
+        return E_OK;
+    }
+    (void)picker_piece_failed(t->picker, piece, (int[1]){0}, 0);
+    if (e) {
+        torrent_store_trouble(t);
+    } else {
+        t->wasted += bytes.len;
+        meter_add(&swarm_meter_pieces_bad, 1);
+        meter_add(&swarm_meter_wasted, bytes.len);
+        torrent_ask_all(t);
+    }
+    return e;
 }

@@ -152,6 +152,8 @@ typedef struct known_peer {                  // an address that somebody named
 
 typedef struct { addr at; bool added; uint8_t flags; } pex_event;
 
+typedef struct torrent_web torrent_web;
+
 struct torrent {
     list_link link;                          // in swarm->torrents
     swarm    *swarm;
@@ -199,6 +201,7 @@ struct torrent {
     pex_event pex[TORRENT_PEX_EVENTS];
     uint64_t  pex_count;
     metadata_fetch *fetch;
+    struct torrent_web *web;                 // NULL: it has no web seeds
     bool      metadata_whole;
 };
 
@@ -300,6 +303,12 @@ void peer_offers_withdraw(peer *p);                  // it is choked: what it ha
 bool peer_is_mid_piece(peer *p);                     // what goes to it next is of the piece that went last
 void peer_offer_done(peer *p, int32_t piece);            // it has it now
 bool torrent_hides(const torrent *t);                    // superseeding
+// A piece that a web seed gave. *good: its hash was right, or nobody needs it any more. Parks.
+err  piece_came_whole(torrent *t, int32_t piece, str bytes, bool *good);
+// ---- torrent_web.c ------------------------------------------------------------------------------------------------------
+void torrent_web_begin(torrent *t);
+void torrent_web_nudge(torrent *t);                      // there may be something to fetch
+void torrent_web_end(torrent *t);                        // t->scope has closed
 // ---- torrent_metadata.c: a magnet link's first step ---------------------------------------------------------------------
 void metadata_peer_ready(peer *p);                       // its extension handshake has come
 bool metadata_hears(peer *p, const metadata_message *m); // false: p->why

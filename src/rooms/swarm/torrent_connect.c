@@ -10,7 +10,7 @@
 
 enum { PRIVATE_NETWORK_BITS_4 = 24, PRIVATE_NETWORK_BITS_6 = 48, FAILURES_MAX = 6, SOURCE_SHARE_MAX = TORRENT_KNOWN_MAX * 3 / 5 };
 #define AGAIN_NS_MIN      (20 * NS_PER_S)                // after a conversation or a first failure; doubled with each failure
-#define AGAIN_NS_MIN_USER (1 * NS_PER_S)                 // of an address that the user gave: he waits for it
+#define AGAIN_NS_USER     (2 * NS_PER_S)                 // of an address that the user gave
 
 // ---- banned -------------------------------------------------------------------------------------------------------------
 
@@ -129,10 +129,11 @@ known_peer *known_add(torrent *t, addr at, peer_source from)
 
 void known_failed(torrent *t, known_peer *k, int64_t now_ns)
 {
-    k->again_ns = now_ns + ((k->source == PEER_FROM_USER ? AGAIN_NS_MIN_USER : AGAIN_NS_MIN) << k->failures);
+    bool user = k->source == PEER_FROM_USER;             // he waits for it: often at first, and never given up
+    k->again_ns = now_ns + (user && k->failures < FAILURES_MAX ? AGAIN_NS_USER : AGAIN_NS_MIN << (user ? 0 : k->failures));
     k->failures++;
-    if (k->failures > FAILURES_MAX && k->source == PEER_FROM_USER)
-        k->failures = FAILURES_MAX;                      // he meant it
+    if (k->failures > FAILURES_MAX && user)
+        k->failures = FAILURES_MAX;
     else if (k->failures > FAILURES_MAX)
         known_drop(t, k);
 }

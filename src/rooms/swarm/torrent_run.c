@@ -347,6 +347,7 @@ static void exchange_end(torrent *t)
     t->poison = NULL;
     seed_choice_free(t->offers);
     t->offers = NULL;
+    torrent_web_end(t);
     metadata_fetch_free(t->fetch);
     t->fetch = NULL;
     if (t->meta)
@@ -380,6 +381,7 @@ static void tick(torrent *t, int64_t now)
         peer_ask(p);
         peer_pex_send(p, now);
     }
+    torrent_web_nudge(t);
     if (t->store_waits && now >= t->retry_ns) {
         t->retry_ns = now + RETRY_NS;
         if (store_retry(t->store) == E_OK) {
@@ -430,6 +432,8 @@ static bool exchange_run(torrent *t)
     str why = {0};
     t->started = true;
     announce_begin(t);
+    if (t->meta)
+        torrent_web_begin(t);
     gate_wake_all(&t->ready);
     torrent_progress(t);
     while (may_run(t) && !t->verify) {
