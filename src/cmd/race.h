@@ -3,6 +3,7 @@
 #include "cmd/race_draw.h"
 #include "rooms/swarm/choker.h"
 #include "rt/conn.h"
+#include "wire/bt/metainfo.h"
 
 enum { RACE_RATES_MAX = 16, RACE_SIZES_MAX = 32, RACE_SIM_PEERS_MAX = 1000, RACE_REAL_PEERS_MAX = 50, RACE_MEMORY_BYTES_MAX = 1 << 30 };
 
@@ -23,7 +24,8 @@ typedef struct {
     int64_t last_ms, first_ms;               // until the last and the first peer had everything; last -1: not within 20 bounds
     int64_t bound_ms;
     int64_t seed_sent_bytes;
-    int64_t events, took_ms;                 // of the simulator: how much happened; machine time
+    int64_t events;                          // of the simulator: how much happened
+    int     cpu_percent;                     // of the machine, in namespaces
 } race_outcome;
 
 race_lines race_plan_lines(const race_plan *p);
@@ -42,6 +44,5 @@ bool race_http_fetch(conn *c, int64_t length);
 typedef struct {
     const char *client;                      // "naru", "libtorrent", "aria2", "transmission", "http"
     int   runs;
-    bool  keep;                              // leave the directory
 } race_rig;
 bool race_run_real(const race_plan *p, int peers, const race_rig *rig, race_outcome *outcomes, arena *a, str *why);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
@@ -61,6 +62,53 @@ err child_start(const char *const *argv, const char *output, const char *run_dir
     if (null >= 0)
         close(null);
     return *pid > 0 ? E_OK : E_IO;
+}
+
+// Between fork and exec. The script comes from a file without a name: standard input stays free.
+static _Noreturn void script_become(int script, int out, const char *directory)
+{
+    char path[64], self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n < 0 ? 0 : n] = 0;
+    snprintf(path, sizeof path, "/dev/fd/%d", script);
+    setenv("NARU", self, 1);
+    setenv("DIR", directory, 1);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (n > 0 && dup2(out, 1) == 1 && fcntl(script, F_SETFD, 0) == 0)
+        execlp("unshare", "unshare", "-Urnm", "sh", path, (char *)NULL);
+    _exit(127);
+}
+
+static void pipe_read_all(int from, buf *out)
+{
+    char some[4096];
+    for (ssize_t n; (n = read(from, some, sizeof some)) > 0 || (n < 0 && errno == EINTR); )
+        if (n > 0)
+            buf_put(out, str_of(some, (size_t)n));
+}
+
+err child_script(str script, buf *out)
+{
+    char directory[] = "/tmp/naru-race-XXXXXX";
+    int ends[2], text = memfd_create("script", MFD_CLOEXEC);
+    if (text < 0 || write(text, script.at, (size_t)script.len) != script.len || !mkdtemp(directory)) {
+        if (text >= 0)
+            close(text);
+        return E_IO;
+    }
+    int pid = pipe2(ends, O_CLOEXEC) == 0 ? fork() : -1;
+    if (pid == 0)
+        script_become(text, ends[1], directory);
+    close(text);
+    if (pid > 0) {
+        close(ends[1]);
+        pipe_read_all(ends[0], out);
+        close(ends[0]);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
+    }
+    rmdir(directory);                                    // what lay on it was in a memory disk of the script's own
+    return pid > 0 ? E_OK : E_IO;
 }
 
 bool child_ended(int pid) { return waitpid(pid, NULL, WNOHANG) == pid; }

@@ -2,11 +2,16 @@
 // `naru torment`.
 #pragma once
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 // Starts /proc/self/exe with these arguments (argv[0] is free, NULL ends them). Standard output and error are appended to the file
 // `output`, standard input is empty, $XDG_RUNTIME_DIR is `run_directory`. It dies with the calling thread. E_IO: it did not start.
 err  child_start(const char *const *argv, const char *output, const char *run_directory, int *pid);
+// Runs a shell script in user, network and mount namespaces of its own, with $DIR (an empty directory, gone afterwards) and $NARU
+// (this program): what it printed, standard output alone, up to the buffer's ceiling. Blocking; before any thread starts. E_IO: it
+// could not be started. The namespaces end with it.
+err  child_script(str script, buf *out);
 bool child_ended(int pid);           // without waiting; true once, then the pid is nobody's
 int  child_wait(int pid);            // parks (through work()) until it ends; its exit code, 128 and more: a signal
 void child_kill(int pid);            // SIGKILL; parks (through work()) until it is gone
