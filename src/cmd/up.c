@@ -74,14 +74,15 @@ bool up_message(const uping *u, int row, const char *word, str text)
     return good;
 }
 
+const farewell up_farewell = {.text = {(const unsigned char *)"finish 0\n", 9}, .patience_ns = (UP_FINISH_S + SUPERVISE_STOP_S) * NS_PER_S};
+
 // What owns data cannot stand side by side with its successor: connections wait in the sockets' queues meanwhile.
 void up_replace(uping *u, int row)
 {
-    const farewell how = {.text = S("finish 0\n"), .patience_ns = seconds(UP_FINISH_S + SUPERVISE_STOP_S)};
     if (u->plan.services[row].policy->writes)
-        supervise_stop(u->supervisor, u->numbers[row], true, how);
+        supervise_stop(u->supervisor, u->numbers[row], true, up_farewell);
     else
-        supervise_replace(u->supervisor, u->numbers[row], how);
+        supervise_replace(u->supervisor, u->numbers[row], up_farewell);
 }
 
 static void status_answer(const uping *u)
@@ -193,6 +194,7 @@ static void on_changed(void *arg, int number, const service_view *now)
         died(u, row, now);
     } else if (now->state == SERVICE_STOPPED) {
         log_line("up", LOG_INFO, "service-ended", F_STR("name", str_z(up_name(u, row))), F_INT("code", now->end));
+        up_upgrade_stopped(u, row);
     }
 }
 

@@ -15,6 +15,7 @@ typedef struct {
     int                before;           // the program before this one, open; -1: none
     bool               trial_good;
     bool               fresh[UP_POLICIES];       // runs on this program
+    bool               halted[UP_POLICIES];      // ended, for its successor to start when its turn comes
     int                row;              // the service that is being replaced; -1: none
     int                done, failed;     // upgrades since `naru up`
     str                why;              // the last one did not work
@@ -50,6 +51,7 @@ static inline const char *up_name(const uping *u, int row) { return u->plan.serv
 bool up_message(const uping *u, int row, const char *word, str text);
 // The service ends, its conversations may finish; `again`: the process that takes its place starts then, or (what owns no data) at once.
 void up_replace(uping *u, int row);
+extern const farewell up_farewell;               // its conversations may finish
 
 void up_supervisor_make(uping *u);                // for u->plan
 
@@ -71,6 +73,7 @@ void up_upgrade_trial_heard(uping *u, str line);
 void up_upgrade_trial_ended(uping *u, const service_view *end);
 void up_upgrade_failed(uping *u, int row, str why);      // a service could not start
 void up_upgrade_ready(uping *u, int row);
+void up_upgrade_stopped(uping *u, int row);
 void up_upgrade_status(const uping *u, buf *out);        // , "upgrade": {...}
 // Were we started in another's place? Its state is read then; `trial`: we are only asked whether we could, over this descriptor.
 bool up_upgrade_state(uping *u, int *trial);

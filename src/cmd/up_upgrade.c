@@ -2,7 +2,7 @@
 //
 //     trial     a child runs the new program: does it start, does it read naru.conf and what we would hand over, can it have its doors?
 //     exec      it takes the supervisor's place in the same process, with the sockets, the children and their channels
-//     forward   it replaces the services one after the other; what owns data ends before its successor opens it
+//     forward   it replaces the services one after the other; what owns data ends before its successor opens it, from the outside in
 //     back      a service does not start: the program before, which was kept open, takes the supervisor's place again
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +54,7 @@ static void state_put(const uping *u, upgrade_phase phase, int before, str plan,
         buf_format(out, " %s", up_policies[i].name);
     buf_put(out, S("\n"));
     for (int i = 0; i < UP_POLICIES && phase == UPGRADE_BACK; i++)
-        if (!u->upgrade.fresh[i])                        // it never left the program that comes back
+        if (!u->upgrade.fresh[i] && !u->upgrade.halted[i])       // it never left the program that comes back
             buf_format(out, "fresh %s\n", up_policies[i].name);
     inherit_write(out);
     supervise_write(u->supervisor, out);
@@ -290,9 +290,30 @@ static void finished(uping *u)
     }
 }
 
+// Who delivers to others ends before they do and starts after them: nothing that is being said inside is cut. -1: all have ended.
+static int halt_next(const uping *u)
+{
+    for (int i = UP_POLICIES - 1; i >= 0; i--) {
+        const up_policy *p = u->plan.services[i].policy;
+        if (u->numbers[i] >= 0 && p->writes && p->peers[0] && !u->upgrade.fresh[i] && !u->upgrade.halted[i])
+            return i;
+    }
+    return -1;
+}
+
 void up_upgrade_next(uping *u)
 {
-    int row = 0;
+    int row;
+    while ((row = halt_next(u)) >= 0) {
+        u->upgrade.halted[row] = true;
+        if (supervise_look(u->supervisor, u->numbers[row]).state == SERVICE_STOPPED)
+            continue;                                    // we go back, and it had ended already
+        u->upgrade.row = row;
+        u->upgrade.until_ns = supervise_now_ns() + seconds(START_S_MAX);
+        supervise_stop(u->supervisor, u->numbers[row], false, up_farewell);
+        return;
+    }
+    row = 0;
     while (row < UP_POLICIES && (u->numbers[row] < 0 || u->upgrade.fresh[row]))
         row++;
     if (row == UP_POLICIES) {
@@ -303,6 +324,12 @@ void up_upgrade_next(uping *u)
     u->upgrade.fresh[row] = true;
     u->upgrade.until_ns = supervise_now_ns() + seconds(START_S_MAX);
     up_replace(u, row);
+}
+
+void up_upgrade_stopped(uping *u, int row)
+{
+    if (u->upgrade.phase > UPGRADE_TRIAL && row == u->upgrade.row && u->upgrade.halted[row] && !u->upgrade.fresh[row])
+        up_upgrade_next(u);
 }
 
 void up_upgrade_ready(uping *u, int row)

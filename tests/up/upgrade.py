@@ -223,6 +223,10 @@ def bad_programs_change_nothing(up, program):
     check("a service that does not start under the new program: the old one comes back", back.returncode == 1 and "/nowhere.pem" in back.stderr and
           upper(up) and all(p["state"] == "ready" for p in up.processes().values()), back.stderr + str(up.processes()))
     check("... no client was refused meanwhile, none was cut", not crowd.troubles, str(crowd.troubles[:5]))
+    up.write("", mailstore="mailstore { certificate /nowhere.pem; key /nowhere.pem; plaintext loopback }\n")
+    inner = up.command("upgrade")            # mta has ended by then, to start after it
+    check("the same where others wait for that service", inner.returncode == 1 and "/nowhere.pem" in inner.stderr and
+          all(p["state"] == "ready" for p in up.processes().values()), inner.stderr + str(up.processes()))
     up.write("")
     up.forget()
     up.process.send_signal(signal.SIGUSR2)
