@@ -41,3 +41,4 @@ typedef struct {
 } scene;
 
 extern const scene mail_scenes[], name_scenes[], socket_scenes[], later_scenes[];      // each ends with name NULL
+void race_act(play *p);               // F1, in scene_race.c

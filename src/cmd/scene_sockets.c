@@ -54,7 +54,7 @@ const scene socket_scenes[] = {
 };
 
 const scene later_scenes[] = {
-    {"F1", "The race: client-server against P2P", NULL, "not built yet"},
+    {"F1", "The race: client-server against P2P", race_act, NULL},
     {"F2", "A torrent's life", NULL, "not built yet"},
     {"F3", "Real peers", NULL, "not built yet"},
     {"V1", "Renditions", NULL, "not built yet"},
