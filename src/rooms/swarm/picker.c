@@ -316,7 +316,7 @@ static int32_t by_deadline(const picker *p, int peer, const bitfield *has, int64
 
 static int32_t by_suggestion(const picker *p, int peer, const bitfield *has)
 {
-    int count = peer < p->peer_cap ? p->peers[peer].suggested_count : 0;
+    int count = peer < p->peer_cap && !p->sequential ? p->peers[peer].suggested_count : 0;
     for (int i = 0; i < count; i++) {
         int32_t piece = p->peers[peer].suggested[i];
         if (peer_gives(has, piece) && piece_ready(p, piece, peer, false))
@@ -463,6 +463,67 @@ int picker_choose(picker *p, int peer, const bitfield *has, int n, int64_t now_n
     }
     return count;
 }
+
+// ---- whole pieces ------------------------------------------------------------------------------------------------------
+
+static int32_t untouched_next(picker *p)
+{
+    for (int i = 0; i < p->deadline_count; i++)
+        if (rank_holds(&p->rank, p->deadlines[i].piece))
+            return p->deadlines[i].piece;
+    if (!rank_ranked(&p->rank) || p->open_count == PICKER_OPEN_MAX)
+        return -1;
+    return p->sequential ? by_order(p, NULL) : by_rarity(p, NULL, 0);
+}
+
+// Every block that is lacking may be asked of this peer.
+static bool piece_lacks(const open_piece *o, int peer)
+{
+    bool lacks = false;
+    if (o->turns > 0 && o->owner >= 0 && o->owner != peer)
+        return false;
+    for (int32_t i = 0; i < o->blocks; i++) {
+        const open_block *b = &o->block[i];
+        if (!b->received && (b->asked == PICKER_ASKED_MAX || (o->turns > 0 && b->asked) || open_asked_of(b, peer)))
+            return false;
+        lacks = lacks || !b->received;
+    }
+    return lacks;
+}
+
+static void piece_ask(picker *p, open_piece *o, int peer)
+{
+    for (int32_t i = 0; i < o->blocks; i++) {
+        if (o->block[i].received)
+            continue;
+        open_ask(o, i, peer);
+        peer_of(p, peer)->asked++;
+    }
+}
+
+int32_t picker_take_run(picker *p, int peer, int32_t most, int32_t *first)
+{
+    int32_t count = 0;
+    *first = untouched_next(p);
+    while (*first >= 0 && count < most && *first + count < p->shape.piece_count && rank_holds(&p->rank, *first + count)) {
+        open_piece *o = piece_open(p, *first + count);
+        if (!o)
+            break;
+        piece_ask(p, o, peer);
+        count++;
+    }
+    for (int i = p->open_count - 1; !count && i >= 0; i--) {    // the newest: those before it come soon from whom they were asked
+        open_piece *o = p->open[i];
+        if (!piece_lacks(o, peer))
+            continue;
+        piece_ask(p, o, peer);
+        *first = o->piece;
+        count = 1;
+    }
+    return count;
+}
+
+// ---- taking back -------------------------------------------------------------------------------------------------------
 
 void picker_returned(picker *p, int peer, picker_block b)
 {

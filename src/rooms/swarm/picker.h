@@ -5,7 +5,8 @@
 // The order in which blocks are chosen for a peer, the first that gives any wins:
 //   1. pieces with a deadline, the earliest first          (a player waits for them; near the deadline, from two peers)
 //   2. pieces that are open and only this peer has         (nobody else can help us, and the whole swarm waits for them)
-//   3. pieces that this peer suggested (BEP 6)             (a seed steers so that it need not send a piece twice)
+//   3. pieces that this peer suggested (BEP 6)             (a seed steers so that it need not send a piece twice; not in sequential
+//      mode)
 //   4. other pieces that only this peer has
 //   5. pieces that are open already                        (only a whole piece can be passed on)
 //   6. sequential mode: in order. Else by priority, and within it: the first PICKER_RANDOM_FIRST pieces at random (something
@@ -68,6 +69,9 @@ bool picker_wants(const picker *p, const bitfield *has);
 // when a HAVE comes from it or picker_returned gave something back). Never a block that this peer was asked for and has not
 // answered.
 int  picker_choose(picker *p, int peer, const bitfield *has, int n, int64_t now_ns, picker_block *out);
+// For who sends whole pieces (a web seed has everything): up to `most` pieces in a row nobody was asked for, all their blocks marked as
+// asked of `peer`; when there are none, one that is open and lacks blocks. How many, from *first on; 0: nothing now.
+int32_t picker_take_run(picker *p, int peer, int32_t most, int32_t *first);
 // The peer will not send it: reject, choke without fast extension, timeout. Free for others.
 void picker_returned(picker *p, int peer, picker_block b);
 void picker_returned_all(picker *p, int peer);                       // everything it was asked for, and its suggestions (choke)

@@ -194,6 +194,27 @@ TEST(deadlines_come_first_and_urgent_ones_twice)
     bench_free(&b);
 }
 
+TEST(whole_runs_are_of_pieces_nobody_was_asked_for)
+{
+    bench b = bench_make(11);
+    picker_block x[2];
+    int32_t first;
+    picker_sequential(b.p, true);
+    CHECK_INT(picker_choose(b.p, 0, &b.all, 2, 1, x), 2);            // of piece 0
+    CHECK(picker_take_run(b.p, 1, 5, &first) == 5 && first == 1);
+    CHECK_INT(picker_asked_of(b.p, 1), 5 * BLOCKS);
+    CHECK(picker_deadline_set(b.p, 40, 5) && picker_take_run(b.p, 2, 3, &first) == 3 && first == 40);
+    picker_priority_set(b.p, 8, PICKER_SKIP);
+    CHECK(picker_take_run(b.p, 2, 5, &first) == 2 && first == 6);    // 8 is not wanted
+    picker_returned_all(b.p, 1);
+    CHECK(picker_asked_of(b.p, 1) == 0 && picker_take_run(b.p, 2, 9, &first) == 5 && first == 1);
+    while (picker_take_run(b.p, 3, PIECES, &first) > 0 && first != 0)
+        continue;
+    CHECK(first == 0 && receive(b.p, 0, x[0]) == PICKER_TAKEN);      // at the end: what others have begun, once
+    CHECK(receive(b.p, 3, x[1]) == PICKER_TAKEN && receive(b.p, 0, x[1]) == PICKER_UNWANTED);
+    bench_free(&b);
+}
+
 TEST(endgame_asks_twice_and_cancels)
 {
     bench b = bench_make(9);

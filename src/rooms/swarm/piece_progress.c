@@ -263,26 +263,6 @@ static void coming_drop(torrent *t, int32_t piece)
     coming_done(t, o);
 }
 
-err piece_came_whole(torrent *t, int32_t piece, str bytes, bool *good)
-{
-    *good = true;
-    if (bitfield_has(store_have(t->store), piece))
-        return E_OK;
-    err e = store_piece_put(t->store, piece, bytes, good);
-    if (e) {
-        torrent_store_trouble(t);
-    } else if (*good) {
-        coming_piece whole = {.piece = piece, .length = (int32_t)bytes.len, .bytes = (unsigned char *)(uintptr_t)bytes.at};
-        coming_drop(t, piece);
-        piece_is_right(t, &whole);
-    } else {
-        t->wasted += bytes.len;
-        meter_add(&swarm_meter_pieces_bad, 1);
-        meter_add(&swarm_meter_wasted, bytes.len);
-    }
-    return e;
-}
-
 static void finisher(void *arg)
 {
     torrent *t = arg;
@@ -385,20 +365,13 @@ static void piece_blocks_replace(torrent *t, int number, int32_t piece)
         picker_block b = {piece, i * PICKER_BLOCK_BYTES, block_length(length, i)};
         int others[PICKER_ASKED_MAX], count = 0;
         (void)picker_received(t->picker, number, b, others, &count);
-        others_forget(t, NULL, b);
         for (int k = 0; k < count; k++)
             cancel_tell(t, others[k], b);
     }
-    coming_piece *o = t->coming_by_piece[piece];
-    if (!o)
-        return;
-    t->coming_by_piece[piece] = NULL;
-    list_remove(&o->link);
-    t->coming_bytes -= t->meta->piece_bytes;
-    coming_done(t, o);
+    coming_drop(t, piece);
 }
 
-err piece_whole_came(torrent *t, int number, int32_t piece, str bytes, bool *good)
+err piece_came_whole(torrent *t, int number, int32_t piece, str bytes, bool *good)
 {
     bool all = false;
     *good = true;

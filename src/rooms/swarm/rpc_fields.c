@@ -114,6 +114,8 @@ static json_t *f_webseeds(const torrent_facts *f)
     return all;
 }
 
+static json_t *f_webseeds_sending(const torrent_facts *f) { return number(f->v.web_seeds_sending); }
+
 // ---- how it stands --------------------------------------------------------------------------------------------------------------
 
 static json_t *f_status(const torrent_facts *f)
@@ -545,7 +547,7 @@ static const struct { const char *name; field_value *value; bool meta; } fields[
     {"uploadedEver", f_sent, false},
     {"wanted", f_wanted, true},
     {"webseeds", f_webseeds, true},
-    {"webseedsSendingToUs", f_zero, false},
+    {"webseedsSendingToUs", f_webseeds_sending, false},
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 

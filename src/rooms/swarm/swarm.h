@@ -89,7 +89,7 @@ typedef struct {
     int64_t sent, received, wasted;          // payload bytes ever; wasted: thrown away or of a bad hash
     int64_t rate_up, rate_down;              // bytes a second
     int64_t limit_up, limit_down, ratio_per_mille;
-    int     peers, peers_sending, peers_taking, peers_known, seeds;
+    int     peers, peers_sending, peers_taking, peers_known, seeds, web_seeds_sending;
     int64_t added_s, completed_s;            // wall clock; 0: not yet
     int64_t eta_s;                           // -1: no way to tell
 } torrent_view;

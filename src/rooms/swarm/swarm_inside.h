@@ -36,6 +36,7 @@ enum {
     PEER_OFFERS_MAX = 4,                     // suggested pieces on their way to a peer
     PEER_MEMORY_BYTES_MAX = 2 << 20,         // arena: its bitfield and little else
     PEER_BAD_MAX = 600,                      // useless blocks without a good one between: then we hang up
+    PEER_REJECTS_MAX = 64,                   // requests rejected without a block between: then it is asked once a tick
 
     TORRENT_FINISHERS = 4,                   // pieces being hashed and written at once
     TORRENT_FINISH_BYTES_MAX = 64 << 20,     // whole pieces that wait for it; above it nothing more is read
@@ -74,7 +75,7 @@ typedef struct peer {
     addr        at, listening;               // as connected; where it accepts connections (family 0: not known)
     uint8_t     id[PEER_HASH_BYTES];
     peer_source source;
-    bool        incoming, fast, extended, dht;
+    bool        incoming, fast, extended, dht, dht_told;     // dht_told: it has named its DHT port
     bool        greeted, pex_begun;          // its extension handshake has come; it was sent a first list
     bool        leaving;                     // told to end
     const char *why;                         // why it ended; a literal
@@ -85,7 +86,7 @@ typedef struct peer {
     bitfield    has;
     bool        has_known;                   // bitfield, have all or have none came (or something else instead)
     bool        they_choke, they_want, we_choke, we_want, upload_only;
-    bool        snubbed, late, asks_less;    // it was asked and has sent nothing for long; for some time; it rejected requests
+    bool        snubbed, late;               // it was asked and has sent nothing for long; for some time
     bool        hidden;                      // superseeding: it does not know what we have
     uint8_t     their_pex, their_metadata;   // its numbers
     int32_t     metadata_bytes;
@@ -103,7 +104,7 @@ typedef struct peer {
     ptrdiff_t   block_left;                  // 0: no block is coming
     bool        block_apart;                 // block_at is in `apart`
     unsigned char *apart;
-    int         useless;                     // blocks in a row
+    int         useless, rejects;            // blocks, rejected requests of ours in a row
     int64_t     asked_ns, block_ns;          // when the oldest unanswered request went out, the last block came
     int64_t     delay_ns;                    // smallest seen from a request to its block; 0: not known
     bool        delay_runs;                  // asked_ns is a request that was sent while none was waiting
@@ -152,8 +153,6 @@ typedef struct known_peer {                  // an address that somebody named
 
 typedef struct { addr at; bool added; uint8_t flags; } pex_event;
 
-typedef struct torrent_web torrent_web;
-
 struct torrent {
     list_link link;                          // in swarm->torrents
     swarm    *swarm;
@@ -201,7 +200,7 @@ struct torrent {
     pex_event pex[TORRENT_PEX_EVENTS];
     uint64_t  pex_count;
     metadata_fetch *fetch;
-    struct torrent_web *web;                 // NULL: it has no web seeds
+    struct torrent_web *web;                 // its web seeds; NULL: none at work
     bool      metadata_whole;
 };
 
@@ -283,6 +282,10 @@ void piece_block_came(torrent *t, peer *p, picker_block b);
 void pieces_save(torrent *t);                            // what is not whole, over a stop. Parks
 void piece_partial_take(torrent *t, const store_partial *kept);
 void pieces_forget(torrent *t);                          // all open ones; no fiber works on them
+// A whole piece came from who was given it by picker_take_run. *good: its hash is right, or nobody needs it any more. An error: the
+// disk's. Parks.
+err  piece_came_whole(torrent *t, int number, int32_t piece, str bytes, bool *good);
+void piece_blocks_return(torrent *t, int number, int32_t piece);             // it will not come from there
 // ---- torrent_connect.c --------------------------------------------------------------------------------------------------
 void torrent_heard_of(torrent *t, const addr *list, int count, peer_source from);
 void torrent_connect(torrent *t, int64_t now_ns);        // starts as many connections as may be
@@ -303,12 +306,11 @@ void peer_offers_withdraw(peer *p);                  // it is choked: what it ha
 bool peer_is_mid_piece(peer *p);                     // what goes to it next is of the piece that went last
 void peer_offer_done(peer *p, int32_t piece);            // it has it now
 bool torrent_hides(const torrent *t);                    // superseeding
-// A piece that a web seed gave. *good: its hash was right, or nobody needs it any more. Parks.
-err  piece_came_whole(torrent *t, int32_t piece, str bytes, bool *good);
-// ---- torrent_web.c ------------------------------------------------------------------------------------------------------
-void torrent_web_begin(torrent *t);
-void torrent_web_nudge(torrent *t);                      // there may be something to fetch
+// ---- torrent_web_seeds.c (BEP 19) ---------------------------------------------------------------------------------------
+void torrent_web_nudge(torrent *t);                      // web seeds are at work while something is lacking
 void torrent_web_end(torrent *t);                        // t->scope has closed
+int  torrent_web_sending(const torrent *t);
+void torrent_web_why(torrent *t, buf *out, bool json);
 // ---- torrent_metadata.c: a magnet link's first step ---------------------------------------------------------------------
 void metadata_peer_ready(peer *p);                       // its extension handshake has come
 bool metadata_hears(peer *p, const metadata_message *m); // false: p->why

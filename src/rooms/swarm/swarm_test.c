@@ -5,9 +5,11 @@
 #include "base/must.h"
 #include "rooms/swarm/swarm_inside.h"
 #include "rt/digest.h"
+#include "rt/listener.h"
 #include "rt/log.h"
 #include "rt/sim.h"
 #include "rt/worker.h"
+#include "talk/http_serve.h"
 #include "test.h"
 
 enum { HOSTS = 3, PIECES = 64, PIECE_BYTES = 64 * 1024, LENGTH = PIECES * PIECE_BYTES - 777, PORT = 6881 };
@@ -24,6 +26,10 @@ typedef struct {
     arena   memory;
     bool    private;
     const char *settings[HOSTS];             // further ones
+    const char *web_seed;                    // in the torrent file; host 2 answers at port 80
+    bool    web_lies;
+    int     web_asked;
+    scope   web;
     void  (*body)(void *play);
 } play;
 
@@ -35,6 +41,11 @@ static void payload_make(play *p)
     metainfo_file only = {.path = S("film"), .length = LENGTH};
     metainfo read, m = {.name = S("film"), .single = true, .piece_bytes = PIECE_BYTES, .length = LENGTH, .piece_count = PIECES, .private = p->private,
                         .pieces = str_of(digests, PIECES * INFO_HASH_BYTES), .files = &only, .file_count = 1};
+    str web = p->web_seed ? str_z(p->web_seed) : (str){0};
+    if (web.len) {
+        m.web_seeds = &web;
+        m.web_seed_count = 1;
+    }
     p->payload = memory_new(LENGTH);
     for (size_t i = 0; i < LENGTH; i++)
         p->payload[i] = (unsigned char)(i * 2654435761u >> 13);
@@ -277,3 +288,141 @@ static void itself(void *arg)
     CHECK(view(p, 1).peers == 0 && view(p, 1).state == TORRENT_DOWNLOADING);
 }
 TEST(torrent_does_not_stay_connected_to_itself) { play_swarm((play){0}, itself); }
+
+// ---- web seeds ----------------------------------------------------------------------------------------------------------
+
+static void web_serve(void *arg, const http_request *q, http_reply *r, arena *msg)
+{
+    play *p = arg;
+    uint64_t first, last;
+    str range = http_header_get(q, S("Range")), rest = str_from(range, 6), from = str_cut(&rest, '-');
+    p->web_asked++;
+    CHECK_STR(q->path, S("/pub/film"));
+    bool good = str_starts(range, S("bytes=")) && str_to_u64(from, &first) && str_to_u64(rest, &last) && first <= last && last < LENGTH;
+    CHECK(good);
+    if (!good)
+        return;
+    str part = str_copy(msg, str_of(p->payload + first, (size_t)(last - first + 1)));
+    if (p->web_lies)
+        ((unsigned char *)(uintptr_t)part.at)[5] ^= 1;
+    http_answer_header(r, S("Content-Range"), str_format(msg, "bytes %d-%d/%d", (int)first, (int)last, (int)LENGTH));
+    http_answer(r, 206, S("application/octet-stream"), part);
+}
+
+static void web_conn(conn *c, void *arg) { http_serve(c, (http_limits){0}, web_serve, arg); }
+
+static void web_open(play *p)
+{
+    door *d;
+    fiber_world(p->w[2]);
+    scope_open(&p->web, 0, 16);
+    door_options options = {.service = "web", .at = addr_v4(0, 80), .conns_max = 8};
+    CHECK_INT(door_open(&p->web, p->w[2], options, web_conn, p, &d), E_OK);
+}
+
+static str why_text(play *p, int i, bool json)
+{
+    buf out = buf_make(64 * 1024);
+    fiber_world(p->w[i]);
+    torrent_why(p->t[i], &out, json);
+    str text = str_copy(&p->memory, buf_str(&out));
+    buf_free(&out);
+    return text;
+}
+
+static void web_alone(void *arg)
+{
+    play *p = arg;
+    web_open(p);
+    film_add(p, 1, (swarm_addition){.limit_down = 1000000});
+    fiber_sleep(seconds(2));
+    CHECK(view(p, 1).web_seeds_sending == 1 && view(p, 1).rate_down > 0 && !view(p, 1).complete);
+    CHECK(str_find_str(why_text(p, 1, false), S("web seed http://10.0.2.1/pub/: is being asked for pieces")) >= 0);
+    CHECK(str_find_str(why_text(p, 1, true), S("\"web_seeds\": [{\"url\": \"http://10.0.2.1/pub/\"")) >= 0);
+    CHECK(complete_within(p, 1, seconds(20)));
+    torrent_view v = view(p, 1);
+    CHECK(v.received == LENGTH && v.wasted == 0 && v.peers == 0);
+    fiber_sleep(seconds(5));
+    CHECK(view(p, 1).web_seeds_sending == 0);
+    scope_close(&p->web);
+    film_add(p, 2, (swarm_addition){.peers = (addr[]){address(1)}, .peer_count = 1});     // and what came is given to others
+    CHECK(complete_within(p, 2, seconds(30)));
+    CHECK(view(p, 1).sent >= LENGTH);
+}
+TEST(torrent_comes_from_a_web_seed_alone) { play_swarm((play){.web_seed = "http://10.0.2.1/pub/"}, web_alone); }
+TEST(private_torrent_comes_from_a_web_seed) { play_swarm((play){.web_seed = "http://10.0.2.1/pub/", .private = true}, web_alone); }
+
+static void web_liar(void *arg)
+{
+    play *p = arg;
+    p->web_lies = true;
+    web_open(p);
+    film_add(p, 0, (swarm_addition){0});
+    CHECK(complete_within(p, 0, seconds(10)));
+    film_add(p, 1, (swarm_addition){0});
+    fiber_sleep(seconds(5));
+    CHECK(p->web_asked >= 1 && view(p, 1).have_pieces == 0 && view(p, 1).wasted > 0);
+    CHECK(str_find_str(why_text(p, 1, false), S("is not asked any more: it sent a piece of another hash")) >= 0);
+    fiber_world(p->w[1]);
+    CHECK(torrent_peer_add(p->t[1], address(0)));
+    int asked = p->web_asked;
+    CHECK(complete_within(p, 1, seconds(30)));
+    CHECK_INT(p->web_asked, asked);
+    scope_close(&p->web);
+}
+TEST(web_seed_that_lies_is_not_asked_again_and_a_peer_finishes) { play_swarm((play){.web_seed = "http://10.0.2.1/pub/"}, web_liar); }
+
+// A slow peer has begun pieces and leaves: the web seed brings those, too. The web server comes late.
+static void web_finishes(void *arg)
+{
+    play *p = arg;
+    film_add(p, 0, (swarm_addition){.limit_up = 300000});
+    CHECK(complete_within(p, 0, seconds(10)));
+    film_add(p, 1, (swarm_addition){.peers = (addr[]){address(0)}, .peer_count = 1});
+    fiber_sleep(millis(3500));
+    CHECK(view(p, 1).received > 0);
+    fiber_world(p->w[0]);
+    torrent_pause(p->t[0]);
+    web_open(p);
+    CHECK(complete_within(p, 1, minutes(3)));
+    CHECK(p->web_asked >= PIECES / 2);
+    scope_close(&p->web);
+}
+TEST(web_seed_brings_what_a_peer_left_behind) { play_swarm((play){.web_seed = "http://10.0.2.1/pub/"}, web_finishes); }
+
+// Both at once: nothing is taken twice but the last pieces.
+static void web_and_peer(void *arg)
+{
+    play *p = arg;
+    web_open(p);
+    film_add(p, 0, (swarm_addition){.limit_up = 1000000});
+    CHECK(complete_within(p, 0, seconds(30)));
+    film_add(p, 1, (swarm_addition){.limit_down = 2000000, .peers = (addr[]){address(0)}, .peer_count = 1});
+    CHECK(complete_within(p, 1, seconds(30)));
+    torrent_view v = view(p, 1);
+    CHECK(v.received <= LENGTH + LENGTH / 8 && view(p, 0).sent > LENGTH / 16 && p->web_asked > PIECES / 16);
+    scope_close(&p->web);
+}
+TEST(web_seed_and_a_peer_share_the_work) { play_swarm((play){.web_seed = "http://10.0.2.1/pub/"}, web_and_peer); }
+
+// ---- deadlines ----------------------------------------------------------------------------------------------------------
+
+static void deadline_first(void *arg)
+{
+    play *p = arg;
+    film_add(p, 0, (swarm_addition){.limit_up = 200000});
+    CHECK(complete_within(p, 0, seconds(10)));
+    film_add(p, 1, (swarm_addition){.sequential = true, .peers = (addr[]){address(0)}, .peer_count = 1});
+    fiber_sleep(seconds(2));
+    fiber_world(p->w[1]);
+    CHECK(torrent_deadline(p->t[1], PIECES - 2, seconds(3)));
+    CHECK(!torrent_deadline(p->t[1], PIECES, seconds(3)));
+    fiber_sleep(seconds(3));
+    str there = torrent_pieces(p->t[1]);
+    CHECK(there.at[(PIECES - 2) / 8] & (0x80 >> (PIECES - 2) % 8));
+    CHECK(view(p, 1).have_pieces < PIECES / 2);
+    int32_t have = view(p, 1).have_pieces;                                   // all others are from the beginning, in order
+    for (int32_t i = 0; i < have - 3; i++)
+        CHECK_ROW(i, there.at[i / 8] & (0x80 >> i % 8));
+}
+TEST(piece_with_a_deadline_comes_before_those_in_order) { play_swarm((play){0}, deadline_first); }

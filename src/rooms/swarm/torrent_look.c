@@ -42,6 +42,7 @@ void torrent_look(torrent *t, torrent_view *out)
         .completed_s = e->completed_s, .eta_s = -1,
     };
     memcpy(out->hash, t->hash, sizeof out->hash);
+    out->web_seeds_sending = torrent_web_sending(t);
     look_peers(t, out);
     if (t->store && e->priorities.len) {
         out->wanted_bytes = 0;

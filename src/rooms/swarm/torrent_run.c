@@ -76,7 +76,12 @@ static void store_lost(void *arg, int32_t piece)
     torrent_nudge(t);
 }
 
-static void store_in_trouble(void *arg) { torrent_store_trouble(arg); }
+static void store_in_trouble(void *arg)
+{
+    torrent *t = arg;
+    if (t->store)                                        // else it is being opened: store_begin looks
+        torrent_store_trouble(t);
+}
 
 static void announce_figures(void *arg, announcer_figures *out)
 {
@@ -230,6 +235,8 @@ static bool store_begin(torrent *t)
     err failed = store_open(s->pool, &o, &t->memory, &t->store, &why);
     if (failed)
         torrent_trouble(t, failed, why.len ? why : str_z(err_text(failed)));
+    else if (store_trouble_error(t->store))
+        torrent_store_trouble(t);                        // a file is missing, a move cannot be finished
     return !failed;
 }
 
@@ -322,7 +329,7 @@ static bool exchange_begin(torrent *t)
     if (t->seeding)
         t->offers = seed_choice_new(t->meta->piece_count, world_random_u64(s->w));
     partial_load(t);
-    torrent_state_set(t, t->complete ? TORRENT_SEEDING : TORRENT_DOWNLOADING);
+    torrent_state_set(t, t->store_waits ? TORRENT_TROUBLE : t->complete ? TORRENT_SEEDING : TORRENT_DOWNLOADING);
     return true;
 }
 
@@ -432,8 +439,7 @@ static bool exchange_run(torrent *t)
     str why = {0};
     t->started = true;
     announce_begin(t);
-    if (t->meta)
-        torrent_web_begin(t);
+    torrent_web_nudge(t);
     gate_wake_all(&t->ready);
     torrent_progress(t);
     while (may_run(t) && !t->verify) {

@@ -100,7 +100,10 @@ void torrent_why(torrent *t, buf *out, bool json)
             peer_line(out, t, p, now);
     }
     if (json)
-        buf_put(out, S("]}\n"));
+        buf_put(out, S("]"));
+    torrent_web_why(t, out, json);
+    if (json)
+        buf_put(out, S("}\n"));
     else if (first)
         buf_put(out, t->awake ? S("no peers are connected\n") : S("asleep: nobody wants anything of it\n"));
 }

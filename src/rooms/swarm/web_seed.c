@@ -91,6 +91,12 @@ void web_seed_free(web_seed *x)
 
 void web_seed_nudge(web_seed *x) { gate_wake_all(&x->wake); }
 
+void web_seed_stop(web_seed *x)
+{
+    x->stopping = true;
+    gate_wake_all(&x->wake);
+}
+
 void web_seed_look(const web_seed *x, web_seed_view *out)
 {
     *out = (web_seed_view){.url = x->settings.url, .state = x->state, .received = x->received, .rate = x->rate, .next_ns = x->next_ns,
@@ -196,9 +202,10 @@ static err run_judge(web_seed *x, err e)
 void web_seed_run(void *arg)
 {
     web_seed *x = arg;
+    x->stopping = false;
     const web_seed_calls *calls = &x->settings.calls;
     err e = E_OK;
-    while (!e && !fiber_canceled()) {
+    while (!e && !x->stopping && !fiber_canceled()) {
         run r = {0};
         if (!calls->take(calls->arg, WEB_SEED_RUN_BYTES, &r.first, &r.count)) {
             x->state = WEB_SEED_RESTS;

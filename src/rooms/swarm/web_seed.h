@@ -64,6 +64,7 @@ web_seed *web_seed_new(const web_seed_settings *settings, const char **why);
 // The fiber's body: scope_go(s, "web seed", web_seed_run, x); ends when it is dropped or canceled.
 void web_seed_run(void *web_seed);
 void web_seed_nudge(web_seed *x);                // there may be something to take again
+void web_seed_stop(web_seed *x);                 // its fiber ends after the run that it is fetching; does not wait
 void web_seed_look(const web_seed *x, web_seed_view *out);
 void web_seed_free(web_seed *x);                 // after its fiber has ended; NULL is fine
 

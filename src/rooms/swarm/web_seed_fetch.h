@@ -13,6 +13,7 @@ struct web_seed {
     char     why[WEB_SEED_WHY_BYTES_MAX];
     int64_t  received, rate, next_ns, retry_after_s;
     int      failures, bad_pieces;
+    bool     stopping;
     gate     wake;
     conn    *conn;                               // kept for the next request; NULL: none
     char     origin[WEB_SEED_ORIGIN_BYTES];      // that it leads to: scheme, host, port
