@@ -52,7 +52,7 @@ peer_verdict peer_address_acceptable(addr x, peer_source from, const peer_addres
         return PEER_IS_LOOPBACK;
     if (addr_is_private(x) && !trusted && from != PEER_FROM_LOCAL)
         return PEER_IS_PRIVATE;
-    if (is_a_service(x.port) && !seen && from != PEER_FROM_USER)
+    if (is_a_service(x.port) && from != PEER_FROM_USER)
         return PEER_PORT_IS_A_SERVICE;
     return PEER_ACCEPTABLE;
 }

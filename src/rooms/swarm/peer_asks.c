@@ -54,6 +54,8 @@ void peer_ask(peer *p)
     picker_block blocks[PEER_ASK_MAX];
     if (!t->picker || !t->started || t->ending || p->leaving || !p->we_want || t->store_waits)
         return;
+    if (p->rejects >= PEER_REJECTS_MAX)
+        return;                                          // it promises and rejects: peer_asks_late tries again
     const bitfield *has = p->they_choke ? fast_pieces(p) : &p->has;
     int64_t now = loop_now_ns();
     int asked = picker_asked_of(t->picker, p->number), want = depth(p, now);
@@ -88,6 +90,7 @@ void peer_interest(peer *p)
 void peer_asks_late(peer *p, int64_t now_ns)
 {
     torrent *t = p->torrent;
+    p->rejects -= p->rejects >= PEER_REJECTS_MAX;
     if (!t->picker || picker_asked_of(t->picker, p->number) == 0)
         return;
     int64_t waited = now_ns - p->block_ns;

@@ -86,7 +86,7 @@ static bool hears_more_of_it(peer *p, const peer_message *m)
 {
     torrent *t = p->torrent;
     bitfield now;
-    if (!t->meta || m->kind == PEER_HAVE_NONE)
+    if (!t->meta || m->kind == PEER_HAVE_NONE || bitfield_all(&p->has))
         return true;
     arena a = arena_make(PEER_MEMORY_BYTES_MAX);
     bool good = m->kind == PEER_BITFIELD ? bitfield_read(&a, t->meta->piece_count, m->payload, &now)
@@ -162,10 +162,10 @@ static void hears_reject(peer *p, const peer_message *m)
     picker_block b = {(int32_t)m->piece, (int32_t)m->begin, (int32_t)m->length};
     if (p->they_choke)
         fast_no_more(p, m->piece);
-    if (t->picker)
-        picker_returned(t->picker, p->number, b);
-    if (!p->they_choke)
-        p->asks_less = true;                             // it may be that we ask too much at once
+    if (!t->picker || !picker_block_asked(t->picker, p->number, b))
+        return;                                          // the answer to a cancel; or it was never asked
+    picker_returned(t->picker, p->number, b);
+    p->rejects += !p->they_choke;
     torrent_ask_all(t);
 }
 
@@ -178,7 +178,9 @@ static void hears_allowed_fast(peer *p, uint32_t piece)
 static void hears_port(peer *p, uint16_t port)
 {
     torrent *t = p->torrent;
-    if (t->swarm->dht && !t->is_private && port)
+    bool again = p->dht_told;                            // a node of each peer, not as many as it likes to name
+    p->dht_told = true;
+    if (t->swarm->dht && !t->is_private && port && !again)
         dht_add_node(t->swarm->dht, addr_with_port(p->at, port));
 }
 

@@ -18,6 +18,7 @@ static void block_done(peer *p)
     p->received += p->block.length;
     p->block_ns = now;
     p->snubbed = p->late = false;
+    p->rejects = 0;
     rate_count(&p->from, p->block.length, now);
     rate_count(&t->received_rate, p->block.length, now);
     rate_count(&t->swarm->received_rate, p->block.length, now);

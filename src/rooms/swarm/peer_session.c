@@ -115,8 +115,8 @@ static const char *peer_trouble(torrent *t, peer *p)
         return "it is banned";
     if (network_is_full(t, p->at))
         return "enough of its network are connected";
-    peer *same = peer_of_id(t, p->id);
-    if (same && !newer_is_better(t, p, same))
+    peer *same = peer_of_id(t, p->id);                   // who shows another's id does not take its place
+    if (same && (!addr_eq_ip(same->at, p->at) || !newer_is_better(t, p, same)))
         return "it is connected already";
     if (same)
         peer_end(same, "it is connected twice");
