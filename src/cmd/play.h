@@ -40,5 +40,5 @@ typedef struct {
     const char *missing;             // what is not built of it, when it plays in part or not at all
 } scene;
 
-extern const scene mail_scenes[], name_scenes[], socket_scenes[], later_scenes[];      // each ends with name NULL
+extern const scene mail_scenes[], name_scenes[], file_scenes[], socket_scenes[], later_scenes[];      // each ends with name NULL
 void race_act(play *p);               // F1, in scene_race.c

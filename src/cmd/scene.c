@@ -14,7 +14,7 @@
 
 enum { SCENE_MEMORY_BYTES_MAX = 64 << 20, SCENE_EVENTS_MAX = 2000, SCENE_LADDER_BYTES_MAX = 4 << 20 };
 
-static const scene *const groups[] = {mail_scenes, name_scenes, later_scenes, socket_scenes};
+static const scene *const groups[] = {mail_scenes, name_scenes, file_scenes, later_scenes, socket_scenes};
 
 typedef struct {
     play   play;

@@ -54,9 +54,6 @@ const scene socket_scenes[] = {
 };
 
 const scene later_scenes[] = {
-    {"F1", "The race: client-server against P2P", race_act, NULL},
-    {"F2", "A torrent's life", NULL, "not built yet"},
-    {"F3", "Real peers", NULL, "not built yet"},
     {"V1", "Renditions", NULL, "not built yet"},
     {"V2", "Playout buffering", NULL, "not built yet"},
     {"V3", "DASH's clever client", NULL, "not built yet"},
