@@ -165,8 +165,10 @@ err swarm_remove(torrent *t, bool files, arena *msg, str *why)
         return E_CANCELED;
     t->removing = true;
     t->remove_files = files;
+    while (t->moving)
+        gate_wait_uncanceled(&t->ready, "its files to be moved");
     if (files && !t->store)                              // paused: the store knows which files are whose
-        torrent_store_open_to_remove(t);
+        torrent_store_open_resting(t);
     torrent_stop(t);
     *why = str_copy(msg, t->remove_why);
     torrent_entry *e = torrent_list_find(s->entries, hash);

@@ -54,6 +54,12 @@ int      swarm_count(const swarm *s);
 
 // ---- what a user may change ---------------------------------------------------------------------------------------------
 
+// Moves its files into another directory (absolute; made when missing; another disk is copied to). It rests meanwhile and goes on after.
+// Where from and to is written down first: what a crash interrupts the next start finishes. E_ACCESS: not now, or no such directory is
+// possible; E_EXISTS: a file of that name is there, nothing was moved; errors of the disk: the torrent is in trouble until it is resumed,
+// which tries again. *why, in msg. Parks; the torrent may be gone afterwards.
+err  torrent_move(torrent *t, str directory, arena *msg, str *why);
+
 void torrent_pause(torrent *t);
 void torrent_resume(torrent *t);             // also after trouble: it is tried again
 void torrent_verify(torrent *t);             // reads and hashes everything again

@@ -160,7 +160,7 @@ struct torrent {
     torrent_state state;
     err       trouble;
     char      trouble_text[SWARM_WHY_BYTES_MAX];
-    bool      verify, removing, remove_files, flushing, nudged;
+    bool      verify, removing, moving, remove_files, flushing, nudged;
     str       remove_why;
     int64_t   retry_ns;                      // when a full disk is tried again
     rate_limit up, down;
@@ -323,6 +323,7 @@ bool torrent_wake(torrent *t);                           // starts it if it is n
 // The torrent of this hash, awake and started; NULL: there is none, or it is not to be. Parks.
 torrent *torrent_wait_started(swarm *s, const uint8_t *hash);
 void torrent_stop(torrent *t);                           // parks until it holds nothing any more
+void torrent_rest(torrent *t);                           // the same of one that may not run (moving)
 void torrent_nudge(torrent *t);
 void torrent_trouble(torrent *t, err e, str what);
 void torrent_store_trouble(torrent *t);
@@ -330,7 +331,7 @@ void torrent_state_set(torrent *t, torrent_state s);
 void torrent_progress(torrent *t);                       // a piece has come, or was recorded: is it all?
 void torrent_priorities_apply(torrent *t);
 torrent_entry *torrent_entry_of(torrent *t);
-void torrent_store_open_to_remove(torrent *t);           // of one that is paused. Parks
+void torrent_store_open_resting(torrent *t);             // of one that is not awake. Parks
 // ---- room.c -------------------------------------------------------------------------------------------------------------
 void swarm_changed(torrent *t);                          // tells the listener
 torrent *torrent_new(swarm *s, const torrent_entry *e);

@@ -426,3 +426,103 @@ static void deadline_first(void *arg)
         CHECK_ROW(i, there.at[i / 8] & (0x80 >> i % 8));
 }
 TEST(piece_with_a_deadline_comes_before_those_in_order) { play_swarm((play){0}, deadline_first); }
+
+// ---- another place ------------------------------------------------------------------------------------------------------
+
+typedef struct { play *p; const char *path; bool there; } looking;
+
+static void look(void *arg)
+{
+    looking *x = arg;
+    file_stat st;
+    x->there = path_stat(x->p->w[1], x->path, &st) == E_OK;
+}
+
+static bool is_there(play *p, const char *path)
+{
+    looking x = {p, path, false};
+    fiber_world(p->w[1]);
+    work(look, &x);
+    return x.there;
+}
+
+static err move_to(play *p, const char *directory)
+{
+    str why = {0};
+    fiber_world(p->w[1]);
+    err e = torrent_move(p->t[1], str_z(directory), &p->memory, &why);
+    CHECK(!e == !why.len);
+    return e;
+}
+
+static void moves(void *arg)
+{
+    play *p = arg;
+    film_add(p, 0, (swarm_addition){.limit_up = 800000});
+    CHECK(complete_within(p, 0, seconds(10)));
+    film_add(p, 1, (swarm_addition){.peers = (addr[]){address(0)}, .peer_count = 1});
+    fiber_sleep(seconds(3));
+    CHECK(view(p, 1).have_pieces > 4 && is_there(p, "/films/film.part"));
+    int32_t had = view(p, 1).have_pieces;
+    CHECK_INT(move_to(p, "films"), E_ACCESS);
+    CHECK_INT(move_to(p, "/films/"), E_OK);                                  // it is there
+    CHECK_INT(move_to(p, "/other/place/"), E_OK);                            // in the middle of its coming
+    CHECK(is_there(p, "/other/place/film.part") && !is_there(p, "/films/film.part"));
+    CHECK_STR(view(p, 1).directory, S("/other/place"));
+    fiber_world(p->w[1]);
+    (void)torrent_peer_add(p->t[1], address(0));
+    CHECK(complete_within(p, 1, seconds(60)));
+    CHECK(had <= view(p, 1).have_pieces && view(p, 1).received <= LENGTH + 32 * PICKER_BLOCK_BYTES);
+    fiber_world(p->w[1]);
+    torrent_pause(p->t[1]);
+    fiber_sleep(seconds(3));
+    CHECK_INT(move_to(p, "/films"), E_OK);                                   // while it is paused
+    CHECK(is_there(p, "/films/film") && !is_there(p, "/other/place/film") && view(p, 1).state == TORRENT_PAUSED);
+    CHECK_INT(torrent_entry_of(p->t[1])->moving_from.len, 0);
+    fiber_world(p->w[1]);
+    torrent_resume(p->t[1]);
+    CHECK(complete_within(p, 1, seconds(5)));
+    fiber_sleep(minutes(2));
+    CHECK(!view(p, 1).awake);
+    CHECK_INT(move_to(p, "/third"), E_OK);                                   // while it sleeps
+    CHECK(is_there(p, "/third/film") && complete_within(p, 1, seconds(5)));
+}
+TEST(torrent_moves_to_another_directory) { play_swarm((play){0}, moves); }
+
+static void in_the_way_put(void *arg)
+{
+    play *p = arg;
+    must(dir_make(p->w[1], "/busy", 0755) == E_OK);
+    must(file_replace(p->w[1], "/busy/film", S("another film"), 0644) == E_OK);
+}
+
+// A file is in the way: nothing moves. And a move that was interrupted is finished at the next start.
+static void move_refused_and_finished(void *arg)
+{
+    play *p = arg;
+    str why = {0};
+    both_begin(p);
+    CHECK(complete_within(p, 1, seconds(60)));
+    fiber_world(p->w[1]);
+    work(in_the_way_put, p);
+    CHECK_INT(move_to(p, "/busy"), E_EXISTS);
+    CHECK(is_there(p, "/films/film") && complete_within(p, 1, seconds(5)));
+    CHECK_STR(view(p, 1).directory, S("/films"));
+    torrent_entry *e = torrent_entry_of(p->t[1]);
+    CHECK_INT(e->moving_from.len, 0);
+    fiber_world(p->w[1]);
+    torrent_pause(p->t[1]);
+    fiber_sleep(seconds(3));
+    torrent_entry_text(e, &e->moving_from, S("/films"));                     // as a crash leaves it
+    torrent_entry_text(e, &e->directory, S("/later"));
+    torrent_entry_changed(e);
+    fiber_world(p->w[1]);
+    torrent_resume(p->t[1]);
+    fiber_sleep(seconds(2));
+    CHECK(complete_within(p, 1, seconds(5)) && is_there(p, "/later/film") && !is_there(p, "/films/film"));
+    CHECK_INT(e->moving_from.len, 0);
+    fiber_world(p->w[1]);
+    CHECK_INT(swarm_remove(p->t[1], true, &p->memory, &why), E_OK);
+    CHECK(!is_there(p, "/later/film"));
+}
+TEST(torrent_move_is_refused_or_finished) { play_swarm((play){0}, move_refused_and_finished); }

@@ -56,7 +56,7 @@ void torrent_store_trouble(torrent *t)
 
 static bool may_run(const torrent *t)
 {
-    return !t->removing && !t->swarm->stopping && !fiber_canceled() && !torrent_entry_of((torrent *)(uintptr_t)t)->paused;
+    return !t->removing && !t->moving && !t->swarm->stopping && !fiber_canceled() && !torrent_entry_of((torrent *)(uintptr_t)t)->paused;
 }
 
 // ---- what the store and the announcer tell ------------------------------------------------------------------------------
@@ -237,10 +237,14 @@ static bool store_begin(torrent *t)
         torrent_trouble(t, failed, why.len ? why : str_z(err_text(failed)));
     else if (store_trouble_error(t->store))
         torrent_store_trouble(t);                        // a file is missing, a move cannot be finished
+    else if (e->moving_from.len) {                       // that move is finished now
+        torrent_entry_text(e, &e->moving_from, (str){0});
+        torrent_entry_changed(e);
+    }
     return !failed;
 }
 
-void torrent_store_open_to_remove(torrent *t)
+void torrent_store_open_resting(torrent *t)
 {
     t->memory = arena_make(MEMORY_BYTES_MAX);
     if (torrent_entry_of(t)->has_metainfo)
@@ -483,6 +487,7 @@ static void torrent_shut(torrent *t)
         (void)store_remove_data(t->store, &t->memory, &t->remove_why);
     store_close(t->store);
     t->store = NULL;
+    t->store_waits = false;
 }
 
 void torrent_run(void *arg)
@@ -525,6 +530,8 @@ bool torrent_wake(torrent *t)
         torrent_nudge(t);
         return true;
     }
+    if (t->moving)
+        return false;
     t->awake = true;
     if (scope_try_go(t->swarm->torrents_scope, "torrent", torrent_run, t) != E_OK)
         t->awake = false;
@@ -547,9 +554,23 @@ torrent *torrent_wait_started(swarm *s, const uint8_t *hash)
     }
 }
 
+void torrent_rest(torrent *t)
+{
+    must(!may_run(t));
+    while (t->awake) {
+        torrent_nudge(t);
+        gate_wait_uncanceled(&t->ready, "a torrent to rest");
+    }
+    t->memory = arena_make(MEMORY_BYTES_MAX);
+    torrent_shut(t);
+    arena_free(&t->memory);
+}
+
 // Tells it to stop and waits until it has; it holds nothing then.
 void torrent_stop(torrent *t)
 {
+    while (t->moving)
+        gate_wait_uncanceled(&t->ready, "a torrent's files to be moved");
     while (t->awake || t->store || t->announcer) {
         if (torrent_wake(t)) {
             gate_wait_uncanceled(&t->ready, "a torrent to stop");
