@@ -98,6 +98,20 @@ static bool host_free(small_internet *n, const lab_host *h, addr *taken)
     return true;
 }
 
+// Two runs that start at the same moment must not both find the same subnet free: whoever has this door has the subnet.
+static bool subnet_take(small_internet *n, int subnet, addr *taken)
+{
+    *taken = addr_v4(0x7f000001u + ((uint32_t)subnet << 8), SMALL_SUBNET_PORT);
+    return sock_listen(n->world, *taken, (listen_options){0}, &n->subnet_door) == E_OK;
+}
+
+static void subnet_give(small_internet *n)
+{
+    if (n->subnet_door)
+        sock_close(n->subnet_door);
+    n->subnet_door = NULL;
+}
+
 static bool map_read(small_internet *n, str *why)
 {
     config_error error = {0};
@@ -105,6 +119,8 @@ static bool map_read(small_internet *n, str *why)
     bool choose = !n->options.real_addresses && !n->options.make, all_free;
     for (int subnet = choose ? 0 : -1; subnet < SMALL_SUBNETS; subnet++) {
         n->options.subnet = subnet;
+        if (choose && !subnet_take(n, subnet, &taken))
+            continue;
         if (!lab_read(&n->map, subnet, &n->memory, &error))
             return failed(n, why, "the map of the small Internet,", str_format(&n->memory, "line %d", error.line), error.text);
         all_free = true;
@@ -112,6 +128,7 @@ static bool map_read(small_internet *n, str *why)
             all_free = host_free(n, &n->map.hosts[i], &taken);
         if (all_free)
             return true;
+        subnet_give(n);
     }
     return failed(n, why, "no loopback subnet from 127.0.0.x to 127.0.199.x has its ports free; at last", addr_text(&n->memory, taken),
                   str_format(&n->memory, "already in use; does a program listen on port %d at every address? Stop it, or use `naru try --shell`",
@@ -353,6 +370,7 @@ void small_internet_stop(small_internet *n)
         node_stop(&n->own);
     for (int i = n->count - 1; i >= 0; i--)
         small_host_stop(n, &n->hosts[i]);
+    subnet_give(n);
     for (int i = 0; i < n->count && !n->options.make; i++)
         world_linux_free(n->hosts[i].world);
     arena_free(&n->memory);

@@ -4,7 +4,7 @@
 #include "rt/room.h"
 #include "rt/tls.h"
 
-enum { SMALL_PASSWORD_BYTES = 24, SMALL_SUBNETS = 200 };
+enum { SMALL_PASSWORD_BYTES = 24, SMALL_SUBNETS = 200, SMALL_SUBNET_PORT = 5299 };
 
 typedef struct {
     const lab_host *host;
@@ -43,6 +43,7 @@ typedef struct {
     str           ca_path;
     str           torrent;           // the course's, as small_swarm.h makes it
     world        *world;             // the machine it all runs on
+    sock         *subnet_door;       // held while it runs: nobody else has this subnet
     node          own;               // the whole's control socket: DIRECTORY/control.sock
     arena         memory;
 } small_internet;
