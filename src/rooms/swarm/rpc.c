@@ -168,8 +168,10 @@ static const char *torrent_remove(rpc *x, json_t *arguments, json_t *out, arena 
 
 static const char *torrent_set_location(rpc *x, json_t *arguments, json_t *out, arena *msg)
 {
-    (void)x, (void)arguments, (void)out, (void)msg;
-    return "a torrent's place is chosen when it is added; stop it, remove it and add it with another download-dir";
+    (void)out;
+    if (json_object_get(arguments, "move") && !json_is_true(json_object_get(arguments, "move")))
+        return "files are moved to a new place (\"move\": true); naru does not look for them elsewhere";
+    return rpc_torrents_move(x, arguments, msg);
 }
 
 static const char *torrent_rename(rpc *x, json_t *arguments, json_t *out, arena *msg)

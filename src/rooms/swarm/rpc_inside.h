@@ -32,6 +32,7 @@ struct rpc {
     int64_t wrong_ns;
     int64_t limit_up, limit_down;            // of all torrents, also while they are off
     bool   add_paused;                       // "start-added-torrents" is false
+    scope_end end;
 };
 
 // ---- rpc_number.c
@@ -49,8 +50,14 @@ bool     rpc_field_known(const char *name);
 // ---- rpc_methods.c, rpc_session.c, rpc_set.c: each answers NULL (and fills `out`) or what went wrong, for "result"
 typedef const char *rpc_method(rpc *x, json_t *arguments, json_t *out, arena *msg);
 rpc_method rpc_session_get, rpc_session_set, rpc_session_stats, rpc_free_space, rpc_port_test, rpc_torrent_set, rpc_torrent_add;
+// torrent_move of each torrent that `arguments` means to its "location"; NULL or what went wrong first. Parks until all are moved.
+const char *rpc_torrents_move(rpc *x, const json_t *arguments, arena *msg);
 // The ids that `arguments` means (all when it says nothing): an array of integers, in the order asked. *recent: "recently-active".
 json_t  *rpc_ids(rpc *x, const json_t *arguments, bool *recent);
+
+// ---- rpc_place.c
+// Bytes that this user may still fill: of the directory where files go (or what exists above it), or one beneath it. Parks.
+err      rpc_space(rpc *x, str directory, int64_t *bytes);
 
 // ---- rpc_http.c
 void     rpc_page(rpc *x, const http_request *q, http_reply *reply, arena *msg);       // rpc_page.c: GET of the page and its data

@@ -1,4 +1,4 @@
-// session-get, session-set, session-stats, free-space, port-test.
+// session-get, session-set, session-stats, port-test.
 #include "rooms/swarm/rpc_inside.h"
 
 #include <string.h>
@@ -42,14 +42,16 @@ const char *rpc_session_get(rpc *x, json_t *arguments, json_t *out, arena *msg)
     swarm *s = x->swarm;
     swarm_view v;
     const json_t *wanted = json_object_get(arguments, "fields");
+    int64_t space = NOT_KNOWN;
     (void)msg;
     swarm_look(s, &v);
+    (void)rpc_space(x, v.directory, &space);
     absent_put(out);
     set(out, "config-dir", rpc_text(x->room->directory));
     set(out, "dht-enabled", json_boolean(s->dht_on));
     set(out, "download-dir", rpc_text(v.directory));
     set(out, "incomplete-dir", rpc_text(v.directory));
-    set(out, "download-dir-free-space", json_integer(NOT_KNOWN));
+    set(out, "download-dir-free-space", json_integer(space));
     set(out, "encryption", json_string("tolerated"));
     set(out, "lpd-enabled", json_boolean(s->local_on));
     set(out, "peer-limit-global", json_integer(s->peers_max));
@@ -143,17 +145,6 @@ const char *rpc_session_stats(rpc *x, json_t *arguments, json_t *out, arena *msg
     set(out, "cumulative-stats", stats_of(&v, seconds));
     set(out, "current-stats", stats_of(&v, seconds));
     return NULL;
-}
-
-const char *rpc_free_space(rpc *x, json_t *arguments, json_t *out, arena *msg)
-{
-    (void)x, (void)msg;
-    const char *path = json_string_value(json_object_get(arguments, "path"));
-    if (!path || path[0] != '/')
-        return "directory path is not absolute";
-    set(out, "path", rpc_text(str_z(path)));
-    set(out, "size-bytes", json_integer(NOT_KNOWN));
-    return "how much room there is, is not told";
 }
 
 const char *rpc_port_test(rpc *x, json_t *arguments, json_t *out, arena *msg)

@@ -142,14 +142,14 @@ static const char *one_set(rpc *x, torrent *t, rpc_number *n, const json_t *a)
 
 const char *rpc_torrent_set(rpc *x, json_t *arguments, json_t *out, arena *msg)
 {
-    static const char *const never[] = {"trackerAdd", "trackerRemove", "trackerReplace", "location"};
+    static const char *const never[] = {"trackerAdd", "trackerRemove", "trackerReplace"};
     const char *trouble = NULL;
     bool recent;
     size_t i;
-    (void)out, (void)msg;
+    (void)out;
     for (size_t k = 0; k < sizeof never / sizeof *never; k++)
         if (json_object_get(arguments, never[k]))
-            return "trackers and places of a torrent cannot be changed here";
+            return "trackers of a torrent cannot be changed here";
     json_t *ids = rpc_ids(x, arguments, &recent), *id;
     json_array_foreach(ids, i, id) {
         torrent *t = rpc_torrent_at(x, json_integer_value(id));
@@ -158,6 +158,8 @@ const char *rpc_torrent_set(rpc *x, json_t *arguments, json_t *out, arena *msg)
             trouble = one_set(x, t, n, arguments);
     }
     json_decref(ids);
+    if (!trouble && json_object_get(arguments, "location"))
+        trouble = rpc_torrents_move(x, arguments, msg);
     return trouble;
 }
 

@@ -211,6 +211,49 @@ static void a_life(stage *t)
 }
 TEST(rpc_torrents_are_added_started_and_removed) { on_stage("dht off\n", a_life); }
 
+static int64_t room_at(stage *t, const char *path, const char *expected)
+{
+    str body = str_format(&t->memory, "{\"method\":\"free-space\",\"arguments\":{\"path\":\"%s\"}}", path);
+    json_t *a = ask(t, str_to_z(&t->memory, body), expected);
+    int64_t bytes = json_integer_value(json_object_get(a, "size-bytes"));
+    json_decref(a);
+    return bytes;
+}
+
+static void places(stage *t)
+{
+    json_t *a = ask(t, "{\"method\":\"session-get\"}", "success");
+    const char *home = str_to_z(&t->memory, str_z(json_string_value(json_object_get(a, "download-dir"))));
+    int64_t space = json_integer_value(json_object_get(a, "download-dir-free-space"));
+    json_decref(a);
+    CHECK(space > 0 && room_at(t, home, "success") == space);                // before it was made
+    add(t, "torrent-added");
+    ask_done(t, "{\"method\":\"torrent-start\",\"arguments\":{\"ids\":1}}", "success");
+    fiber_sleep(seconds(2));
+    str body = str_format(&t->memory, "{\"method\":\"torrent-set-location\",\"arguments\":{\"ids\":[1],\"location\":\"%s/films\",\"move\":true}}", home);
+    ask_done(t, str_to_z(&t->memory, body), "success");
+    const char *films = str_to_z(&t->memory, str_format(&t->memory, "%s/films", home));
+    json_t *dir = one_field(t, "downloadDir");
+    CHECK_STR(str_z(json_string_value(dir)), str_z(films));
+    json_decref(dir);
+    CHECK(room_at(t, films, "success") > 0 && room_at(t, str_to_z(&t->memory, str_format(&t->memory, "%s/", films)), "success") > 0);
+    static const char *const outside[] = {"/", "/etc", "/data", "%s/..", "%s/films/../..", "%sx"};
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
+        str path = str_z(outside[i]);
+        path = str_starts(path, S("%s")) ? str_format(&t->memory, "%s" STR_FMT, home, STR_ARG(str_from(path, 2))) : path;
+        CHECK_ROW(i, room_at(t, str_to_z(&t->memory, path), "only of the download directory") == -1);
+    }
+    CHECK(room_at(t, str_to_z(&t->memory, str_format(&t->memory, "%s/nowhere", home)), "the room there is not known") == -1);
+    ask_done(t, "{\"method\":\"torrent-set-location\",\"arguments\":{\"ids\":[1],\"location\":\"films\",\"move\":true}}", "say the directory from the top");
+    ask_done(t, "{\"method\":\"torrent-set-location\",\"arguments\":{\"ids\":[1],\"location\":\"/a\",\"move\":false}}", "files are moved");
+    ask_done(t, "{\"method\":\"torrent-set-location\",\"arguments\":{\"ids\":[1],\"move\":true}}", "no location");
+    ask_done(t, "{\"method\":\"torrent-set\",\"arguments\":{\"ids\":[1],\"location\":\"/elsewhere\"}}", "success");
+    dir = one_field(t, "downloadDir");
+    CHECK_STR(str_z(json_string_value(dir)), S("/elsewhere"));
+    json_decref(dir);
+}
+TEST(rpc_moves_torrents_and_tells_how_much_room_there_is) { on_stage("dht off\n", places); }
+
 static void settings(stage *t)
 {
     add(t, "torrent-added");
