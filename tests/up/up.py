@@ -16,6 +16,7 @@ import time
 import commands
 import loops
 import reload
+import swarm
 import upgrade
 from machine import (ANSWERS, NARU, PASSWORD, PATIENCE_S, WHO, Up, check, counts, letter_count, letter_send, skipped, smtp_answers, upper)
 
@@ -320,6 +321,7 @@ def main():
     reload.cases()
     loops.cases()
     commands.cases()
+    swarm.cases()
     upgrade.cases()
     supervisor_is_killed()
     if os.geteuid() == 0:
