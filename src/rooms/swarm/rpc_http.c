@@ -164,6 +164,12 @@ err rpc_open(rpc *x, addr at)
     return door_open(x->room->scope, x->room->world, options, converse, x, &d);
 }
 
+static void rpc_end(void *arg)
+{
+    rpc *x = arg;
+    map_free(&x->by_hash);
+}
+
 rpc *rpc_make(swarm *s, room *r, const rpc_options *options)
 {
     rpc *x = arena_new(r->memory, rpc);
@@ -171,6 +177,7 @@ rpc *rpc_make(swarm *s, room *r, const rpc_options *options)
         return NULL;
     *x = (rpc){.swarm = s, .room = r, .options = *options, .limit_up = 100000, .limit_down = 100000};
     x->by_hash = map_make(world_random_u64(r->world), SWARM_TORRENTS_MAX);
+    scope_at_end(r->scope, &x->end, rpc_end, x);
     session_new(x);
     session_new(x);
     return x;
