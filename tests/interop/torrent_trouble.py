@@ -1,0 +1,137 @@
+"""`naru torrent get` among the troubles of its users: killed in the middle, limited, bound to an address that goes away. Everything
+stays on 127.0.0.1, or in a network namespace made for it."""
+import json, os, shutil, signal, socket, subprocess, tempfile, time
+from concurrent.futures import ThreadPoolExecutor
+from exchange import Running, free_port
+from internet import Skip, wait_for
+from torrents import naru
+
+MB = 1 << 20
+SYNC_BYTES = 64 * MB             # STORE_SYNC_BYTES: so much is recorded at once
+RATE_TOLERANCE = 0.03            # over five seconds on a machine that does other things; the simulator's test wants one per cent
+
+
+class Film:
+    """One file, its torrent, a seed's and a leecher's directory."""
+    def __init__(self, i, size, piece="256KiB"):
+        self.top = tempfile.mkdtemp()
+        self.size, self.naru, self.file = size, i.naru, os.path.join(self.top, "film.torrent")
+        self.seed_dir, self.leech_dir = os.path.join(self.top, "seed"), os.path.join(self.top, "leech")
+        os.mkdir(self.seed_dir)
+        os.mkdir(self.leech_dir)
+        block = os.urandom(MB)
+        with open(os.path.join(self.seed_dir, "film"), "wb") as f:
+            for n in range(0, size, MB):
+                f.write((n.to_bytes(8, "big") + block[8:])[:size - n])
+        naru(i, "create", os.path.join(self.seed_dir, "film"), "--piece", piece, "-o", self.file)
+
+    def run(self, directory, *options, port=0, bind="127.0.0.1"):
+        return Running([self.naru, "torrent", "get", self.file, "--dir", directory, "--port", str(port), "--no-dht", "--bind", bind, *options], self.top)
+
+    def seed(self, *options):
+        port = free_port()
+        seed = self.run(self.seed_dir, "--seed", "--json", "--verbose", *options, port=port)
+        assert wait_for(lambda: "event=seeding" in seed.said()), seed.said()     # it has checked what is there
+        return seed, f"127.0.0.1:{port}"
+
+    def same(self):
+        return subprocess.run(["cmp", "-s", os.path.join(self.seed_dir, "film"), os.path.join(self.leech_dir, "film")]).returncode == 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.top)
+
+
+def answer(running):
+    """What a run that has ended said in JSON."""
+    return json.loads([line for line in running.said().splitlines() if line.startswith("{")][-1])
+
+
+def case_a_download_that_was_killed_goes_on_where_it_was(i):
+    kills, size = 2, 192 * MB
+    with Film(i, size) as film:
+        seed, at = film.seed("--limit-up", "640Mbit")
+        with seed:
+            for n in range(kills + 1):
+                with film.run(film.leech_dir, "--peer", at, "--verbose", "--json") as ours:
+                    if n < kills:
+                        time.sleep(1.2)                  # 96 MB: one record, and a half
+                        assert ours.process.poll() is None, ours.said()
+                        os.kill(ours.process.pid, signal.SIGKILL)
+                    assert wait_for(lambda: ours.process.poll() is not None, 30), ours.said()[-1000:]
+                    assert n == 0 or "event=checking" not in ours.said(), "everything was hashed again"
+                    if n == kills:
+                        assert ours.process.returncode == 0 and film.same(), ours.said()[-2000:]
+            seed.process.send_signal(signal.SIGINT)
+            seed.process.wait(10)
+            sent = answer(seed)["sent"]
+    assert size <= sent <= size + kills * (SYNC_BYTES + 16 * MB), f"{sent} bytes were sent for a file of {size}"
+
+
+def limited(i, rate, seed_options, leech_options):
+    size = int(rate / 8 * 5)
+    with Film(i, size, "64KiB") as film:
+        seed, at = film.seed(*seed_options)
+        with seed, film.run(film.leech_dir, "--peer", at, "--json", *leech_options) as ours:
+            assert wait_for(lambda: ours.process.poll() is not None, 20), ours.said()
+            seen = answer(ours)["received"] * 8 / (answer(ours)["ms"] / 1000)
+            print(f"    {rate / 1e6:.0f} Mbit/s set, {seen / 1e6:.2f} seen")
+            assert abs(seen / rate - 1) <= RATE_TOLERANCE, f"{seen:.0f} bit/s seen, {rate:.0f} set"
+
+
+def case_what_is_sent_and_received_keeps_its_limit(i):
+    """All three at the same time: they wait, mostly."""
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(limited, i, *row) for row in ((5e6, ["--limit-up", "5Mbit"], []), (50e6, ["--limit-up", "50Mbit"], []),
+                                                               (50e6, [], ["--limit-down", "50Mbit"]))]:
+            done.result()
+
+
+def case_an_address_that_is_not_ours_opens_nothing(i):
+    with Film(i, MB) as film, socket.create_server(("127.0.0.1", 0)) as peer:
+        with film.run(film.leech_dir, "--peer", f"127.0.0.1:{peer.getsockname()[1]}", "--json", bind="192.0.2.77") as ours:
+            assert wait_for(lambda: ours.process.poll() is not None, 10), ours.said()
+            assert ours.process.returncode != 0 and "192.0.2.77" in ours.said(), ours.said()
+        peer.settimeout(0.5)
+        try:
+            peer.accept()
+            raise AssertionError("a connection came from another address")
+        except TimeoutError:
+            pass
+
+
+NAMESPACE = """
+import os, socket, subprocess, sys, time
+naru, torrent, directory = sys.argv[1:]
+def ip(*words): subprocess.run(["ip", *words], check=True)
+ip("link", "set", "lo", "up"); ip("addr", "add", "10.1.0.1/24", "dev", "lo"); ip("addr", "add", "10.2.0.1/24", "dev", "lo")
+seen = socket.create_server(("10.2.0.1", 7001))
+ours = subprocess.Popen([naru, "torrent", "get", torrent, "--dir", directory, "--port", "7000", "--no-dht", "--bind", "10.1.0.1", "--peer",
+                         "10.2.0.1:7001"], stderr=subprocess.DEVNULL)
+def callers(seconds):
+    found, end = set(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        seen.settimeout(max(0.01, end - time.monotonic()))
+        try:
+            c, at = seen.accept()
+            found.add(at[0])
+            c.close()
+        except TimeoutError: pass
+    return found
+before = callers(1.5)
+ip("addr", "del", "10.1.0.1/24", "dev", "lo")
+callers(0.3)
+after = callers(4)
+print(sorted(before), sorted(after), ours.poll())
+ours.kill()
+"""
+
+
+def case_an_address_that_goes_away_is_not_replaced_by_another(i):
+    if not shutil.which("ip") or subprocess.run(["unshare", "-rn", "true"], stderr=subprocess.DEVNULL).returncode:
+        raise Skip("no network namespace of one's own (unshare -rn), or no `ip` (iproute2)")
+    with Film(i, MB) as film:
+        said = subprocess.run(["unshare", "-rn", "python3", "-c", NAMESPACE, i.naru, film.file, film.leech_dir], capture_output=True, text=True)
+        assert said.stdout.strip() == "['10.1.0.1'] [] None", said.stdout + said.stderr[-2000:]
