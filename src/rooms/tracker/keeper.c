@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/must.h"
+#include "rooms/tracker/read_back.h"
 #include "rt/log.h"
 #include "rt/loop.h"
 #include "rt/worker.h"
@@ -157,6 +158,8 @@ void keeper_close(keeper *k)
 
 // ---- reading ----------------------------------------------------------------------------------------------------------------
 
+static const journal_options journal_as = {.segment_bytes_max = KEEPER_SEGMENT_BYTES, .record_bytes_max = KEEPER_PENDING_BYTES_MAX * 2};
+
 typedef struct { keeper *k; int64_t now_s; } replay;
 
 static torrent *torrent_again(tracker *core, const uint8_t *hash)
@@ -165,25 +168,33 @@ static torrent *torrent_again(tracker *core, const uint8_t *hash)
     return there || !core->access.open ? there : swarms_make(core->store, hash);
 }
 
-static void entry_apply(keeper *k, reader *r, uint8_t minute)
+typedef struct { uint8_t kind; int family; bool seed; str hash; uint32_t number; addr at; } entry;
+
+// False: it is cut off.
+static bool entry_read(reader *r, entry *out)
+{
+    uint8_t kind = rd_u8(r);
+    *out = (entry){.kind = kind & ENTRY_KINDS, .family = kind & ENTRY_V6 ? 6 : 4, .seed = kind & ENTRY_SEED};
+    out->hash = rd_bytes(r, TRACKER_HASH_BYTES);
+    out->number = rd_u32(r);
+    if (out->kind == ENTRY_HERE)
+        out->at = endpoint_read(r, out->family);
+    return !r->bad;
+}
+
+static void entry_apply(keeper *k, const entry *x, uint8_t minute)
 {
     swarms_place place;
-    uint8_t kind = rd_u8(r);
-    str hash = rd_bytes(r, TRACKER_HASH_BYTES);
-    uint32_t number = rd_u32(r);
-    peer p = {.tag = number, .minute = minute, .seed = kind & ENTRY_SEED};
-    int family = kind & ENTRY_V6 ? 6 : 4;
-    if ((kind & ENTRY_KINDS) == ENTRY_HERE)
-        p.at = endpoint_read(r, family);
-    torrent *t = r->bad ? NULL : torrent_again(k->core, hash.at);
+    peer p = {.tag = x->number, .minute = minute, .seed = x->seed, .at = x->at};
+    torrent *t = torrent_again(k->core, x->hash.at);
     if (!t)
         return;
-    if ((kind & ENTRY_KINDS) == ENTRY_HERE)
+    if (x->kind == ENTRY_HERE)
         k->restored += swarms_put(k->core->store, t, &p, &place) == SWARMS_NEW;
-    else if ((kind & ENTRY_KINDS) == ENTRY_GONE)
-        (void)swarms_remove(k->core->store, t, family, number);
-    else if ((kind & ENTRY_KINDS) == ENTRY_COUNT && number <= SWARMS_DOWNLOADED_MAX)
-        t->downloaded = number & SWARMS_DOWNLOADED_MAX;
+    else if (x->kind == ENTRY_GONE)
+        (void)swarms_remove(k->core->store, t, x->family, x->number);
+    else if (x->kind == ENTRY_COUNT && x->number <= SWARMS_DOWNLOADED_MAX)
+        t->downloaded = x->number & SWARMS_DOWNLOADED_MAX;
 }
 
 static void record_apply(void *arg, journal_place place, str bytes)
@@ -200,8 +211,8 @@ static void record_apply(void *arg, journal_place place, str bytes)
     segment_note(k, place.segment, wall_s);
     if (age_minutes >= k->expire_minutes)
         return;
-    while (rd_left(&r) > 0 && !r.bad)
-        entry_apply(k, &r, (uint8_t)(announce_minute(k->core) - age_minutes));
+    for (entry one; rd_left(&r) > 0 && entry_read(&r, &one);)
+        entry_apply(k, &one, (uint8_t)(announce_minute(k->core) - age_minutes));
 }
 
 err keeper_open(keeper *k, room *r, tracker *core, int expire_minutes, str *why)
@@ -210,11 +221,58 @@ err keeper_open(keeper *k, room *r, tracker *core, int expire_minutes, str *why)
     for (int i = 0; i < 2; i++)
         k->pending[i] = buf_make(KEEPER_PENDING_BYTES_MAX);
     replay x = {k, world_wall_s(r->world)};
-    journal_options options = {.segment_bytes_max = KEEPER_SEGMENT_BYTES, .record_bytes_max = KEEPER_PENDING_BYTES_MAX * 2};
-    err e = journal_open(r->world, str_z(room_path(r, r->memory, S("peers"))), options, record_apply, &x, r->memory, &k->journal, why);
+    err e = journal_open(r->world, str_z(room_path(r, r->memory, S("peers"))), journal_as, record_apply, &x, r->memory, &k->journal, why);
     if (e != E_OK)
         return e;
     core->changed = on_change;
     core->changed_arg = k;
     return E_OK;
+}
+
+// ---- reading back -----------------------------------------------------------------------------------------------------------
+
+typedef struct { tracker_read *out; bool damaged; journal_place at; } back;
+
+static void record_look(void *arg, journal_place place, str bytes)
+{
+    back *x = arg;
+    reader r = rd_of(bytes);
+    uint8_t format = rd_u8(&r);
+    (void)rd_u64(&r);
+    x->out->records++;
+    if (format != KEEPER_FORMAT && !r.bad)
+        return;                                          // of a later naru
+    for (entry one; rd_left(&r) > 0 && entry_read(&r, &one);)
+        x->out->changes++;
+    if (r.bad && !x->damaged) {
+        x->damaged = true;
+        x->at = place;
+    }
+}
+
+typedef struct { world *w; char *path; err e; } presence;
+
+static void presence_work(void *arg)
+{
+    presence *p = arg;
+    file_stat st;
+    p->e = path_stat(p->w, p->path, &st);
+}
+
+err tracker_read_back(world *w, str directory, tracker_read *out, arena *a, str *why)
+{
+    back x = {.out = out};
+    journal *j = NULL;
+    presence p = {.w = w, .path = str_to_z(a, directory)};
+    *out = (tracker_read){0};
+    work(presence_work, &p);
+    if (p.e == E_NO_ENTRY)
+        return E_OK;
+    err e = journal_open(w, str_join(a, directory, S("/peers")), journal_as, record_look, &x, a, &j, why);
+    journal_close(j);
+    if (e || !x.damaged)
+        return e;
+    *why = str_format(a, "the tracker's journal in " STR_FMT "/peers: the record at byte %llu of segment %u is no record of a tracker",
+                      STR_ARG(directory), (unsigned long long)x.at.offset, x.at.segment);
+    return E_CORRUPT;
 }

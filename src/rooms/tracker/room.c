@@ -68,6 +68,7 @@ static err parts_start(tracker_room *t, str *why)
     if (e != E_OK)
         return e;
     tracker_routes_open(t);
+    tracker_backup(t);
     e = scope_go(r->scope, "tracker hand", every_second, t);
     return e == E_OK ? tracker_doors_open(t, why) : e;
 }

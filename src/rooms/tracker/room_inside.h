@@ -27,4 +27,5 @@ err  tracker_doors_open(tracker_room *t, str *why);
 void tracker_doors_stop(tracker_room *t);
 void tracker_doors_meters_show(void);
 void tracker_routes_open(tracker_room *t);
+void tracker_backup(tracker_room *t);                             // lends what it remembers
 void tracker_core_now(tracker_room *t);                            // tells the core what time it is
