@@ -348,6 +348,8 @@ static err store_start(swarm *s, room *r, str *why)
     s->directory = files.len ? files : str_format(r->memory, STR_FMT "/downloads", STR_ARG(directory));
     err e = torrent_list_open(s->w, str_format(r->memory, STR_FMT "/torrents", STR_ARG(directory)), r->memory, &s->entries, why);
     if (!e)
+        swarm_place_take(s);
+    if (!e)
         e = store_pool_open(r->scope, (store_limits){0}, &s->pool);
     return e;
 }
@@ -394,6 +396,7 @@ static err start(room *r, str *why)
         e = watch_start(s, r, why);
     if (e)
         return e;
+    swarm_backup(s);
     torrents_start(s);
     log_line("swarm", LOG_NOTICE, "ready", F_INT("torrents", s->torrent_count), F_INT("port", s->port));
     return E_OK;

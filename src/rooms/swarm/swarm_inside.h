@@ -337,3 +337,8 @@ void swarm_changed(torrent *t);                          // tells the listener
 torrent *torrent_new(swarm *s, const torrent_entry *e);
 void torrent_free(torrent *t);
 extern const setting swarm_settings[];
+// ---- backup.c -----------------------------------------------------------------------------------------------------------
+void swarm_backup(swarm *s);                             // lends the list of torrents to `naru backup`
+// The room's directory is another than at the last start (restored, or moved): torrents whose files lay below it are looked for below
+// the new one. Parks.
+void swarm_place_take(swarm *s);
