@@ -32,6 +32,11 @@ bool backup_left_out(backup *b, str what)
     return true;
 }
 
+bool backup_left_out_payload(backup *b)
+{
+    return backup_left_out(b, S("the files of torrents (the list of torrents is in it; copy the files themselves with cp -a or rsync -a)"));
+}
+
 err backup_data_file(backup *b, str path, int64_t bytes)
 {
     arena a = arena_make(64 * 1024);
@@ -126,10 +131,9 @@ static bool seal(backup *b)
 // Each service that lent something counts the finished backup in its meters.
 static void tell_services(backup *b)
 {
-    static const char *const lenders[] = {"mta", "mailstore", "accounts"};
-    for (size_t i = 0; i < sizeof lenders / sizeof *lenders && b->status; i++) {
+    for (size_t i = 0; i < BACKUP_LENDERS && b->status; i++) {
         arena a = arena_make(RUNNING_ANSWER_BYTES_MAX * 2);
-        running_ask(&a, b->from, S("POST"), str_format(&a, "/%s/backup/done?bytes=%lld", lenders[i], (long long)b->manifest.at.bytes), (str){0});
+        running_ask(&a, b->from, S("POST"), str_format(&a, "/%s/backup/done?bytes=%lld", backup_lenders[i], (long long)b->manifest.at.bytes), (str){0});
         arena_free(&a);
     }
 }

@@ -55,14 +55,14 @@ static void collect_includes(collection *c, str config)
 
 static void collect_named(collection *c, const up_plan *plan)
 {
-    static const struct { const char *key; int word; } kinds[] = {{"certificate", 1}, {"key", 1}, {"zone", 2}};
+    static const struct { const char *key; int word; } kinds[] = {{"certificate", 1}, {"key", 1}, {"zone", 2}, {"allow-file", 1}};
     for (int i = 0; i < UP_POLICIES; i++) {
         if (!plan->services[i].policy->kind || !plan->services[i].wanted)
             continue;
         const statement *block = up_settings(&plan->services[i], &c->memory);
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
             for (const statement *s = config_first(block, kinds[k].key); s; s = config_next(s, kinds[k].key))
-                if (s->word_count > kinds[k].word)
+                if (s->word_count == kinds[k].word + 1)      // the tracker's keys have a name
                     collect(c, s->words[kinds[k].word]);
     }
 }

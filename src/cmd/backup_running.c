@@ -101,14 +101,30 @@ static err lent_copy(backup *b, const json_t *loan)
     return e;
 }
 
+static void lent_remove(backup *b, const json_t *loan, arena *a)
+{
+    const json_t *one;
+    size_t i;
+    json_array_foreach(json_object_get(loan, "files"), i, one) {
+        const char *path = json_string_value(json_object_get(one, "path"));
+        arena_reset(a);
+        path_remove(b->world, str_to_z(a, str_format(a, STR_FMT "/data/" STR_FMT "/%s", STR_ARG(b->to), STR_ARG(b->loan_service), path ? path : "?")));
+    }
+}
+
 // What a loan brought that came to nothing goes again.
-static void forget(backup *b, manifest_mark mark, str part)
+static void forget(backup *b, manifest_mark mark, const json_t *loan, str part)
 {
     arena a = arena_make(64 * 1024);
     manifest_go_back(&b->manifest, mark);
+    b->tried_again++;
+    if (str_eq(b->loan_service, S("swarm"))) {           // other parts lie in the same directory
+        lent_remove(b, loan, &a);
+        arena_free(&a);
+        return;
+    }
     directory_remove(b->world, part.len ? str_format(&a, STR_FMT "/data/" STR_FMT "/accounts/" STR_FMT, STR_ARG(b->to), STR_ARG(b->loan_service), STR_ARG(part))
                                         : str_format(&a, STR_FMT "/data/" STR_FMT, STR_ARG(b->to), STR_ARG(b->loan_service)));
-    b->tried_again++;
     arena_free(&a);
 }
 
@@ -148,18 +164,16 @@ static loan_end loan_take(backup *b, str part, arena *a)
     b->copier.arg = b;
     err e = lent_copy(b, loan);
     b->copier.beat = NULL;
-    json_decref(loan);
     json_t *back = ask_once(b, str_format(a, "/" STR_FMT "/backup/return?loan=%s", STR_ARG(b->loan_service), b->loan), &status);
     bool sound = status == 200 && json_is_true(json_object_get(back, "sound"));
     json_decref(back);
-    if (e == E_NO_SPACE || e == E_IO || (e && sound)) {
+    loan_end end = e == E_OK && sound ? LOAN_DONE : e == E_NO_SPACE || e == E_IO || (e && sound) ? LOAN_FAILED : LOAN_AGAIN;
+    if (end == LOAN_FAILED)
         backup_fail(b, b->copier.why);
-        return LOAN_FAILED;
-    }
-    if (e == E_OK && sound)
-        return LOAN_DONE;
-    forget(b, mark, part);
-    return LOAN_AGAIN;
+    else if (end == LOAN_AGAIN)
+        forget(b, mark, loan, part);
+    json_decref(loan);
+    return end;
 }
 
 static bool lent(backup *b, const char *service, str part)
@@ -206,12 +220,22 @@ static bool mailboxes(backup *b)
     return good;
 }
 
-static const char *const lenders[] = {"mta", "mailstore", "accounts"};       // in this order: see above
+// By the first digit of their hashes.
+static bool torrents(backup *b)
+{
+    int64_t files = b->manifest.at.files;
+    bool good = true;
+    for (int i = 0; i < 16 && good; i++)
+        good = lent(b, "swarm", str_of("0123456789abcdef" + i, 1));
+    return good && (b->manifest.at.files == files || backup_left_out_payload(b));
+}
+
+const char *const backup_lenders[BACKUP_LENDERS] = {"mta", "mailstore", "accounts", "tracker", "swarm"};     // in this order: see above
 
 static bool lends(str service)
 {
-    for (size_t i = 0; i < sizeof lenders / sizeof *lenders; i++)
-        if (str_eq(service, str_z(lenders[i])))
+    for (size_t i = 0; i < BACKUP_LENDERS; i++)
+        if (str_eq(service, str_z(backup_lenders[i])))
             return true;
     return false;
 }
@@ -240,13 +264,14 @@ static bool others(backup *b)
 bool backup_running(backup *b)
 {
     bool good = true;
-    for (size_t i = 0; i < sizeof lenders / sizeof *lenders && good; i++) {
-        if (!runs(b, str_z(lenders[i])))
-            good = backup_tree(b, str_z(lenders[i]));
-        else if (strcmp(lenders[i], "mailstore") == 0)
+    for (size_t i = 0; i < BACKUP_LENDERS && good; i++) {
+        const char *service = backup_lenders[i];
+        if (!runs(b, str_z(service)))
+            good = backup_tree(b, str_z(service));
+        else if (strcmp(service, "mailstore") == 0)
             good = mailboxes(b);
         else
-            good = lent(b, lenders[i], (str){0});
+            good = lent(b, service, (str){0}) && (strcmp(service, "swarm") != 0 || torrents(b));
     }
     return good && others(b);
 }

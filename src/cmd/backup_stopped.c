@@ -7,6 +7,12 @@
 
 enum { NAMES_BYTES_MAX = 256 << 20 };
 
+// Of torrents: files, and pieces of them.
+static bool is_payload(str path)
+{
+    return str_eq(path, S("swarm/downloads")) || (str_starts(path, S("swarm/torrents/")) && (str_ends(path, S(".parts")) || str_ends(path, S(".partial"))));
+}
+
 // Nothing that lasts: locks, sockets, unfinished and retired files.
 static bool passes_over(str path)
 {
@@ -14,7 +20,7 @@ static bool passes_over(str path)
     bool here = str_eq(path, S("lock")) || str_eq(path, S("run")) || str_find_str(path, S(".db-temporary")) >= 0;
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         here |= str_ends(path, str_z(ends[i]));
-    return here;
+    return here || is_payload(path);
 }
 
 static str below(arena *a, str path, str name) { return path.len ? str_format(a, STR_FMT "/" STR_FMT, STR_ARG(path), STR_ARG(name)) : name; }
@@ -53,7 +59,13 @@ static bool tree(backup *b, str path, int depth)
     return good;
 }
 
-bool backup_tree(backup *b, str path) { return tree(b, path, 0); }
+bool backup_tree(backup *b, str path)
+{
+    file_stat st;
+    char *list_of_torrents = str_to_z(&b->memory, str_join(&b->memory, b->from, S("/swarm/torrents")));
+    bool torrents = (!path.len || str_eq(path, S("swarm"))) && path_stat(b->world, list_of_torrents, &st) == E_OK;
+    return tree(b, path, 0) && (!torrents || backup_left_out_payload(b));
+}
 
 bool backup_blobs(backup *b, str store, err *e)
 {

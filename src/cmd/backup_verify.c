@@ -11,6 +11,8 @@
 #include "rooms/accounts/read_back.h"
 #include "rooms/mailstore/read_back.h"
 #include "rooms/mta/read_back.h"
+#include "rooms/swarm/read_back.h"
+#include "rooms/tracker/read_back.h"
 #include "rt/guard.h"
 #include "rt/json_text.h"
 #include "rt/log.h"
@@ -29,6 +31,8 @@ typedef struct {
     buf      damaged;
     accounts_read people;
     queue_read queue;
+    tracker_read tracker;
+    swarm_read torrents;
     int64_t  accounts, letters, bytes;
     buf      list;                       // an entry an account, as it is printed
     str      why;
@@ -65,6 +69,10 @@ static void read_all(void *arg)
         e = mta_read_back(v->world, str_join(a, v->scratch, S("/data/mta")), &v->queue, a, &v->why);
     if (!e)
         e = mailstore_read_back(v->world, str_join(a, v->scratch, S("/data/mailstore")), account_seen, v, a, &v->why);
+    if (!e)
+        e = tracker_read_back(v->world, str_join(a, v->scratch, S("/data/tracker")), &v->tracker, a, &v->why);
+    if (!e)
+        e = swarm_read_back(v->world, str_join(a, v->scratch, S("/data/swarm")), &v->torrents, a, &v->why);
     v->good = e == E_OK;
     if (e && !v->why.len)
         v->why = str_z(err_text(e));
@@ -111,8 +119,11 @@ static void print_json(verifying *v)
         json_put(&out, str_cut(&damaged, '\n'));
     }
     buf_format(&out, "], \"guarded\": %s, \"people\": %lld, \"queue\": {\"letters\": %lld, \"recipients\": %lld, \"bytes\": %lld}, "
+               "\"tracker\": {\"records\": %lld, \"changes\": %lld}, \"swarm\": {\"torrents\": %lld, \"magnets\": %lld, \"pieces\": %lld}, "
                "\"letters\": %lld, \"accounts\": [", v->guarded ? "true" : "false", (long long)v->people.people, (long long)v->queue.letters,
-               (long long)v->queue.recipients, (long long)v->queue.bytes, (long long)v->letters);
+               (long long)v->queue.recipients, (long long)v->queue.bytes,
+               (long long)v->tracker.records, (long long)v->tracker.changes, (long long)v->torrents.torrents, (long long)v->torrents.magnets,
+               (long long)v->torrents.pieces, (long long)v->letters);
     buf_put(&out, buf_str(&v->list));
     buf_put(&out, S("], \"error\": "));
     json_put(&out, v->why);
@@ -127,6 +138,10 @@ static void print_text(verifying *v)
     printf(STR_FMT ": %lld files, " STR_FMT ", every digest fits\n", STR_ARG(v->from), (long long)v->digests.files, STR_ARG(size_text(a, v->digests.bytes)));
     printf("  %lld people\n  the queue: %lld letters wait, " STR_FMT "\n", (long long)v->people.people, (long long)v->queue.letters,
            STR_ARG(size_text(a, v->queue.bytes)));
+    if (v->tracker.changes)
+        printf("  the tracker: %lld announces\n", (long long)v->tracker.changes);
+    if (v->torrents.torrents + v->torrents.magnets)
+        printf("  the swarm: %lld torrents, %lld magnet links\n", (long long)v->torrents.torrents, (long long)v->torrents.magnets);
     fwrite(v->list.at, 1, v->list.len, stdout);
     printf("read back: %lld letters in %lld mailboxes and %lld in the queue, every one whole%s\n", (long long)v->letters, (long long)v->accounts,
            (long long)v->queue.letters, v->guarded ? "" : " (the guard is not complete here: naru services says what lacks)");

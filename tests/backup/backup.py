@@ -16,6 +16,7 @@ import time
 
 from house import PASSWORD, PATIENCE_S, PEOPLE, House, check, counts, skipped, wait_for
 import story
+import torrents
 
 NARU = os.path.abspath(sys.argv[1])
 LONGER = "--longer" in sys.argv
@@ -237,6 +238,7 @@ def main():
     finally:
         house.end()
     story.survives_a_restart(NARU)
+    torrents.come_back(NARU)
     print(f"{counts['ok']} passed, {counts['not ok']} failed, {counts['skipped']} skipped")
     return counts["not ok"] > 0
 

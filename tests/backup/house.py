@@ -10,7 +10,7 @@ import tempfile
 import time
 
 PEOPLE, PASSWORD = ["kim@club.test", "lee@club.test"], "ketchup-pickle-7"
-NAMES = ["dns", "smtp", "submission", "submissions", "pop3", "pop3s", "upper"]
+NAMES = ["dns", "smtp", "submission", "submissions", "pop3", "pop3s", "upper", "tracker", "peers", "rpc"]
 PATIENCE_S = 30                 # a loaded machine is slow
 counts = {"ok": 0, "not ok": 0, "skipped": 0}
 
@@ -54,21 +54,23 @@ def wait_for(what, seconds=PATIENCE_S):
 class House:
     """naru up in a directory of its own; `data` may be one that was restored."""
 
-    def __init__(self, naru, data=None):
+    def __init__(self, naru, data=None, more=None):
+        """more(directory): further words of the mta's block, and further blocks."""
         self.naru = naru
         self.dir = tempfile.mkdtemp(prefix="naru-backup-")
         os.chmod(self.dir, 0o711)                # as root the services are users of their own
         self.data = data or os.path.join(self.dir, "data")
         self.config = os.path.join(self.dir, "naru.conf")
+        mta, blocks = more(self.dir) if more else ("", "")
         ports = free_ports(len(NAMES) + 1)
         self.port = dict(zip(NAMES, ports))
         with open(self.config, "w") as f:
             table = "; ".join(f"{name} {port}" for name, port in self.port.items())
             f.write(f"host mx.club.test\naddress 127.0.0.1\nports {{ {table} }}\ndomain club.test {{ zone {self.dir}/club.zone }}\n"
                     f"authoritative {{ listen 127.0.0.2 }}\nmailstore {{ plaintext loopback }}\n"
-                    f"include more.conf\n")
+                    f"include more.conf\n{blocks}")
         with open(os.path.join(self.dir, "more.conf"), "w") as f:        # nobody answers DNS there: what goes outside waits
-            f.write(f"mta {{ plaintext loopback; retry 1s; resolver 127.0.0.1:{ports[-1]} }}\n")
+            f.write(f"mta {{ plaintext loopback; retry 1s; resolver 127.0.0.1:{ports[-1]}; {mta} }}\n")
         with open(os.path.join(self.dir, "club.zone"), "w") as f:
             f.write("$ORIGIN club.test.\n$TTL 60\n@ SOA mx.club.test. admin.club.test. 1 60 60 60 60\n@ NS mx.club.test.\nmx A 127.0.0.1\n")
         self.log = open(os.path.join(self.dir, "log"), "w+")
