@@ -25,6 +25,7 @@ static const char more[] =
     "  naru torrent get film.torrent --dir ~/Downloads --seed\n"
     "  naru torrent add film.torrent                     (to the running naru; then list, status, pause, resume, remove)\n"
     "  naru torrent limit all --limit-up 8Mbit\n"
+    "  naru torrent move 1 ~/Films                       (its files, while it runs)\n"
     "  naru torrent why 1                                (who is choked and why, which piece is next and why)\n"
     "ID is a number of `list`, a hash, a name, or all. Without --piece there are between 1,000 and 2,000 pieces of 16 KiB to 16 MiB. -o FILE stands for --output FILE.\n";
 
@@ -121,7 +122,8 @@ int cmd_torrent(int argc, char **argv)
         {0},
     };
     const command_help help = {"torrent", "create PATH | show FILE|MAGNET | check FILE DIR | magnet FILE | get FILE|MAGNET |"
-                               " add FILE|MAGNET | list | status [ID] | pause ID | resume ID | verify ID | announce ID | remove ID | limit ID |"
+                               " add FILE|MAGNET | list | status [ID] | pause ID | resume ID | verify ID | announce ID |"
+                               " move ID DIR | remove ID | limit ID |"
                                " peers ID | files ID | why ID",
                                "Makes, shows, checks and fetches torrents, and controls those of a running naru.", options, more};
     char output[] = "--output";
@@ -136,7 +138,7 @@ int cmd_torrent(int argc, char **argv)
         run = torrent_remote(r.words[0], r.word_count);
     if (!run)
         return usage_error(&help, "say a verb and what it needs: create PATH, show FILE, check FILE DIR, magnet FILE, get FILE, add FILE, list, status, "
-                                  "pause ID, resume ID, verify ID, announce ID, remove ID, limit ID, peers ID, files ID, why ID");
+                                  "pause ID, resume ID, verify ID, announce ID, move ID DIR, remove ID, limit ID, peers ID, files ID, why ID");
     r.world = world_linux_new(S("torrent"), NULL, 0);
     run(&r);
     if (r.out.len)

@@ -26,6 +26,9 @@ static bool node_find(torrent_run *r)
     int count = running_nodes(&r->memory, found, "swarm", r->remote.host, nodes, NODES_MAX);
     if (count > 1 && !r->remote.host.len)
         torrent_fail(r, COMMAND_USAGE, "%d hosts have a swarm here: say which, --host " STR_FMT " or another", count, STR_ARG(nodes[0].name));
+    else if (count == 0 && r->remote.host.len)
+        torrent_fail(r, COMMAND_UNREACHABLE, "no host " STR_FMT " with a swarm is in " STR_FMT "; without --host naru says which there are",
+                     STR_ARG(r->remote.host), STR_ARG(found));
     else if (count == 0)
         torrent_fail(r, COMMAND_UNREACHABLE, "the naru in " STR_FMT " runs no swarm (add swarm {} to its configuration)", STR_ARG(found));
     else
@@ -314,6 +317,13 @@ static void remove_each(torrent_run *r)
     each(r, "torrent-remove", json_pack("{s:b}", "delete-local-data", r->remote.delete_files), r->remote.delete_files ? "removed, with files" : "removed; files stay");
 }
 
+// The last word is the directory.
+static void move_each(torrent_run *r)
+{
+    str to = absolute(r, r->words[--r->word_count]);
+    each(r, "torrent-set-location", json_pack("{s:s%, s:b}", "location", to.at, (size_t)to.len, "move", true), "moved");
+}
+
 static void limit(torrent_run *r)
 {
     json_t *arguments = json_object();
@@ -382,6 +392,7 @@ static const struct { const char *name; int words_min, words_max; void (*run)(to
     {"verify", 2, REMOTE_IDS_MAX, verify},
     {"announce", 2, REMOTE_IDS_MAX, reannounce},
     {"remove", 2, REMOTE_IDS_MAX, remove_each},
+    {"move", 3, REMOTE_IDS_MAX, move_each},
     {"limit", 2, REMOTE_IDS_MAX, limit},
     {"peers", 2, REMOTE_IDS_MAX, peers},
     {"files", 2, REMOTE_IDS_MAX, files},

@@ -149,8 +149,9 @@ err  store_check(store *s, bool all, store_progress *progress, void *arg);
 // Files that are there stay. On an error the old selection holds. Parks.
 err  store_select(store *s, const bool *wanted, int file_count);
 // Moves all files into `directory` (made when missing); other disks are copied to. Write down where from and to before calling it
-// (torrent_list: moving_from), and that it is done after. E_EXISTS: a file of that name is there. On an error, *why in `a`; what was
-// moved has been moved, and the store is in trouble until it is finished (store_move again, or store_open with moving_from).
+// (torrent_list: moving_from), and that it is done after. E_EXISTS: a file of that name is there. On a further error, *why in `a`; what was
+// moved has been moved, and the store is in trouble until it is finished (store_move again, or store_open with moving_from); not in
+// trouble: the directory cannot be had, nothing was moved.
 err  store_move(store *s, str directory, arena *a, str *why);
 // Removes the torrent's files, then its directories as far as they are empty, never above its own. Nothing is had afterwards.
 err  store_remove_data(store *s, arena *a, str *why);

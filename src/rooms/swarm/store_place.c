@@ -372,7 +372,7 @@ err store_move(store *s, str directory, arena *a, str *why)
         e = l->folder ? store_session_begin(s, l) : E_OK;
         if (!e)
             e = files_move(&x);
-        s->moving = e && e != E_EXISTS;
+        s->moving = e && e != E_EXISTS && (x.to || again);               // no such directory to be had: nothing has moved
         if (s->moving)
             store_set_trouble(s, e, "cannot move the files of", s->file_count + 2);
         if (!e) {

@@ -506,6 +506,7 @@ static void move_refused_and_finished(void *arg)
     fiber_world(p->w[1]);
     work(in_the_way_put, p);
     CHECK_INT(move_to(p, "/busy"), E_EXISTS);
+    CHECK(move_to(p, "/busy/film/in") != E_OK);                              // beneath a file
     CHECK(is_there(p, "/films/film") && complete_within(p, 1, seconds(5)));
     CHECK_STR(view(p, 1).directory, S("/films"));
     torrent_entry *e = torrent_entry_of(p->t[1]);
