@@ -113,6 +113,22 @@ def case_limits_files_and_priorities(i):
     assert "Download speed limit: Unlimited" in remote(i, BOB, "-si")
 
 
+def case_moves_files(i):
+    clean(i, BOB)
+    remote(i, BOB, "-a", torrent_file(i))
+    assert wait_for(lambda: is_done(i, BOB)), remote(i, BOB, "-l")
+    films = os.path.join(os.path.dirname(downloaded(i, BOB)), "films")
+    remote(i, BOB, "-t", "all", "--move", films)
+    moved = os.path.join(films, NAME)
+    assert os.path.getsize(moved) == BYTES and not os.path.exists(downloaded(i, BOB))
+    assert "Location: " + films in remote(i, BOB, "-t", "all", "-i") and wait_for(lambda: is_done(i, BOB)), remote(i, BOB, "-l")
+    code, said = run([i.naru, "torrent", "move", "all", os.path.dirname(films), "--naru", i.dir, "--host", BOB])
+    assert code == 0 and "1 torrent moved" in said and os.path.getsize(downloaded(i, BOB)) == BYTES and not os.path.exists(moved), said
+    code, said = run([i.naru, "torrent", "move", "all", "/proc/nowhere", "--naru", i.dir, "--host", BOB])
+    assert code == 1 and "/proc/nowhere" in said and wait_for(lambda: is_done(i, BOB)), said
+    clean(i, BOB)
+
+
 def case_removes_with_files_or_without(i):
     clean(i, BOB)
     for delete in (False, True):
@@ -124,7 +140,7 @@ def case_removes_with_files_or_without(i):
 
 def case_what_naru_does_not_do_is_said(i):
     for words in (["-a", "http://127.0.0.1:9091/x.torrent"], ["-a", "/etc/passwd.torrent"], ["-t", "1", "-td", "http://127.0.0.1/"],
-                  ["-t", "1", "--move", "/tmp"], ["--exit"], ["-pt"], ["-p", "5000"]):
+                  ["-t", "1", "--move", "/proc/nowhere"], ["-t", "1", "--find", "/tmp"], ["--exit"], ["-pt"], ["-p", "5000"]):
         said = remote(i, LIBRARY, *words, want=1)
         assert re.search(r"Error: .{15}", said), said
     assert here(i, LIBRARY)
