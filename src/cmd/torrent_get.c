@@ -63,14 +63,25 @@ static void put_resolver(getting *g, buf *out)
     }
 }
 
+// Torrent files and peers are strangers' words: they lead to this machine's own network only where the user shows that he means
+// it. (An address to bind to may be a tunnel's: that alone does not.)
+static bool is_own_network(const getting *g)
+{
+    addr bound;
+    bool own = g->r->get.local || (addr_parse_ip(g->r->get.bind, 0, &bound) && addr_is_loopback(bound));
+    for (int i = 0; i < g->peer_count; i++)
+        own = own || addr_is_private(g->peers[i]);
+    return own;
+}
+
 // The service's block, as it would stand in naru.conf.
 static const statement *settings_make(getting *g, int64_t port)
 {
     const torrent_get_options *o = &g->r->get;
     config_error error;
     buf text = buf_make(64 * 1024);
-    buf_format(&text, "port %lld\ndht %s\nlocal-discovery %s\nprivate-peers on\nrpc-port 0\n", (long long)port, o->no_dht ? "off" : "on",
-               o->local ? "on" : "off");
+    buf_format(&text, "port %lld\ndht %s\nlocal-discovery %s\nprivate-peers %s\nrpc-port 0\n", (long long)port, o->no_dht ? "off" : "on",
+               o->local ? "on" : "off", is_own_network(g) ? "on" : "off");
     if (o->mode.len)
         buf_format(&text, "mode \"" STR_FMT "\"\n", STR_ARG(o->mode));
     if (o->limit_up.len)
