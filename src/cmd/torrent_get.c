@@ -217,9 +217,9 @@ static void progress_show(getting *g)
         fprintf(stderr, "seeding to %d of %d peers, " STR_FMT "/s, " STR_FMT " sent", v->peers_taking, v->peers,
                 STR_ARG(size_text(&a, v->rate_up)), STR_ARG(size_text(&a, v->sent)));
     else
-        fprintf(stderr, "%s %lld %%  " STR_FMT "/s \xe2\x86\x93 " STR_FMT "/s \xe2\x86\x91  %d of %d peers send" STR_FMT, bar,
+        fprintf(stderr, "%s %lld %%  " STR_FMT "/s \xe2\x86\x93 " STR_FMT "/s \xe2\x86\x91  %d of %d peers%s send" STR_FMT, bar,
                 (long long)(v->have_bytes * 100 / whole), STR_ARG(size_text(&a, v->rate_down)), STR_ARG(size_text(&a, v->rate_up)),
-                v->peers_sending, v->peers, STR_ARG(left_text(&a, v->eta_s)));
+                v->peers_sending, v->peers, v->web_seeds_sending ? " and a web server" : "", STR_ARG(left_text(&a, v->eta_s)));
     arena_free(&a);
 }
 
