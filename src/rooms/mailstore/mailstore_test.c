@@ -2,6 +2,7 @@
 #include "rooms/mailstore/mailstore.h"
 
 #include "base/heap_memory.h"
+#include "rooms/mailstore/read_back.h"
 #include "rt/log.h"
 #include "rt/loop.h"
 #include "rt/sim.h"
@@ -215,6 +216,66 @@ static void once(stage *t)
 }
 
 TEST(lmtp_stores_a_delivery_id_once) { on_stage(2, quick, once); }
+
+// ---- a restored mailbox -----------------------------------------------------------------------------------------
+
+enum { DELIVERY_IDS_KEPT_DAYS = 6, SWEPT_AFTER = 1001 };
+
+// Many letters on one conversation: afterwards old delivery ids have been swept.
+static void crowd_hand_over(stage *t)
+{
+    arena a = arena_make(4 << 20), memory = arena_make(1 << 20);
+    smtp_verdict v;
+    conn *c = room_dial(t->r, "mailstore.lmtp");
+    smtp_client *client = smtp_client_start(c, (smtp_client_options){.lmtp = true, .helo = S("test")}, &a, &v);
+    for (int i = 0; client && i < SWEPT_AFTER; i++, arena_reset(&memory)) {
+        one_piece body = {S("Subject: one of many\r\n\r\nx\r\n"), false};
+        smtp_recipient whom = {.delivery_id = str_format(&memory, "crowd-%d", i)};
+        address_read(S("bob@hamburger.edu"), &memory, &whom.to);
+        smtp_letter l = {.from = {S("alice"), S("crepes.fr")}, .to = &whom, .count = 1, .size_bytes = body.text.len,
+                         .body = body_next, .body_arg = &body};
+        smtp_client_send(client, &l, &v, &memory);
+    }
+    if (client)
+        smtp_client_quit(client);
+    conn_close(c);
+    arena_free(&memory);
+    arena_free(&a);
+}
+
+// A backup lay about for longer than delivery ids are kept; its queue still has the letter that its mailbox has, too. Copies of it
+// after the queue has delivered again, late.
+static int copies_after(stage *t, bool renewed)
+{
+    arena a = arena_make(8 << 20);
+    str why = {0};
+    uint64_t all = 0;
+    CHECK_INT(hand_over(t->r, "bob@hamburger.edu", "7-0", "", str_z(KETCHUP), &a).code, 250);
+    node_stop(&t->n);
+    fiber_sleep(seconds((DELIVERY_IDS_KEPT_DAYS + 1) * 86400));
+    if (renewed)
+        CHECK_INT(mailstore_restored(t->host, S("/data/mailstore"), &a, &why), E_OK);
+    CHECK_STR(why, S(""));
+    node_up(t);
+    crowd_hand_over(t);
+    CHECK_INT(hand_over(t->r, "bob@hamburger.edu", "7-0", "", str_z(KETCHUP), &a).code, 250);
+    conn *c = pop3_login(t, "bob@hamburger.edu");
+    str stat = ask(c, "STAT", &a);
+    conn_close(c);
+    str_word(&stat);
+    CHECK(str_to_u64(str_word(&stat), &all));
+    arena_free(&a);
+    return (int)all - SWEPT_AFTER;
+}
+
+static void old_backup_restored(stage *t) { CHECK_INT(copies_after(t, true), 1); }
+static void old_backup_as_it_was(stage *t) { CHECK_INT(copies_after(t, false), 2); }     // why they are renewed
+
+TEST(delivery_ids_of_an_old_backup_are_renewed)
+{
+    on_stage(11, quick, old_backup_restored);
+    on_stage(11, quick, old_backup_as_it_was);
+}
 
 static void large(stage *t)
 {
