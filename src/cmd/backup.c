@@ -274,7 +274,7 @@ int cmd_backup(int argc, char **argv)
     };
     const command_help help = {
         "backup", "DIR | verify DIR", "Writes all of a naru, also while it runs, into the new directory DIR; or checks such a backup.", options,
-        "  naru backup /backup/2026-11-22          mail, queue, people, configuration, zones, keys: keep it secret\n"
+        "  naru backup /backup/2026-11-22          mail, people, list of torrents, configuration, keys: keep it secret\n"
         "  naru backup verify /backup/2026-11-22   every digest; then every letter is read back behind a guard\n"
         "`naru restore` puts one back. A backup that was not finished has no manifest and is refused.",
     };
