@@ -161,6 +161,22 @@ static int busy_count(const choker_peer *peers, int count, int64_t now_ns)
     return busy;
 }
 
+// Who was just unchoked and asks for nothing is looked at again when he would be counted out.
+static int64_t look_again(const choker_peer *peers, int count, int64_t now_ns)
+{
+    int64_t at = 0;
+    for (int i = 0; i < count; i++) {
+        int64_t out = peers[i].unchoked_ns + COUNTED_OUT_NS;
+        if (peers[i].unchoked && !peers[i].was_unchoked)
+            out = now_ns + COUNTED_OUT_NS;
+        else if (!peers[i].unchoked || !peers[i].idle || out <= now_ns)
+            continue;
+        if (at == 0 || out < at)
+            at = out;
+    }
+    return at;
+}
+
 static int unchoked_count(const choker_peer *peers, int count)
 {
     int unchoked = 0;
@@ -222,7 +238,7 @@ static void turns_pass(choker *c, const choker_rules *r, choker_peer *peers, int
 static void free_slots_fill(choker *c, const choker_rules *r, choker_peer *peers, int count, int64_t now_ns, int slots)
 {
     int free_slots = slots - busy_count(peers, count, now_ns);
-    if (free_slots <= 0 && r->uplink_idle && busy_count(peers, count, INT64_MAX) == 0)
+    if (free_slots <= 0 && busy_count(peers, count, INT64_MAX) == 0)      // nobody asks for anything right now
         free_slots = 1;
     int allowed = CHOKER_SLOTS_MAX - unchoked_count(peers, count);
     choker_peer *p;
@@ -263,6 +279,8 @@ int choker_run(choker *c, const choker_rules *r, choker_peer *peers, int count, 
         course_run(c, r, peers, count, now_ns);
         return unchoked_count(peers, count);
     }
+    for (int i = 0; i < count; i++)
+        peers[i].was_unchoked = peers[i].unchoked;
     bool round = round_due(c, now_ns);
     slots_grow(c, r, busy_count(peers, count, INT64_MAX), round, now_ns);
     if (round && !in_turns(r))
@@ -276,6 +294,7 @@ int choker_run(choker *c, const choker_rules *r, choker_peer *peers, int count, 
     surplus_out(r, peers, count, now_ns, r->slots + luck + c->extra);
     free_slots_fill(c, r, peers, count, now_ns, r->slots + luck + c->extra);
     reasons_tell(r, peers, count);
+    c->look_ns = look_again(peers, count, now_ns);
     return unchoked_count(peers, count);
 }
 
@@ -286,6 +305,8 @@ int64_t choker_due(const choker *c, const choker_rules *r, int64_t now_ns)
     int64_t due = c->round_ns + CHOKER_ROUND_NS;
     if (r->mode != CHOKER_COURSE && now_ns + CHOKER_GROW_NS < due)
         due = now_ns + CHOKER_GROW_NS;
+    if (r->mode != CHOKER_COURSE && c->look_ns && c->look_ns < due)
+        due = c->look_ns;
     return due < now_ns ? now_ns : due;
 }
 

@@ -49,6 +49,7 @@ typedef struct {
     int32_t lacks;                           // pieces that it lacks
     // in: is it unchoked now; out: shall it be
     bool    unchoked;
+    bool    was_unchoked;                    // the choker's own
     choker_reason reason;
 } choker_peer;
 
@@ -66,6 +67,7 @@ typedef struct {                             // kept between runs; start from ch
     int64_t  round_ns, optimistic_ns, grown_ns;      // when they last happened; 0: never
     int      optimistic;                     // whose luck it is; -1: nobody's
     int      extra;                          // slots added while the uplink was idle
+    int64_t  look_ns;                        // somebody unchoked has not asked for anything yet: look again then; 0: nobody
 } choker;
 
 choker  choker_make(uint64_t seed);

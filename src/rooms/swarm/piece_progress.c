@@ -202,10 +202,12 @@ static void piece_is_right(torrent *t, const coming_piece *o)
     picker_piece_done(t->picker, o->piece);
     for (int i = 0; i < t->peers_end; i++) {
         peer *p = t->peers[i];
-        if (!p || p->hidden || (bitfield_has(&p->has, o->piece) && !bitfield_all(&p->has)))
+        if (!p)
             continue;
-        // Who has it need not know; but a seed chooses by it what it gives to whom (seed_choice.h, who lacks the most).
-        peer_tell_have(p, o->piece);
+        bool counts = t->swarm->mode == CHOKER_MANAGED || bitfield_all(&p->has);
+        // Who has it need not know; but a seed chooses by it what it gives to whom, and the managed rules who lacks the most.
+        if (!p->hidden && (counts || !bitfield_has(&p->has, o->piece)))
+            peer_tell_have(p, o->piece);
     }
     for (int i = 0; i < t->peers_end; i++)
         if (t->peers[i] && t->peers[i]->we_want && bitfield_has(&t->peers[i]->has, o->piece))
