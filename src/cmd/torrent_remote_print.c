@@ -7,7 +7,7 @@
 #include "base/utf8.h"
 #include "cmd/torrent_remote.h"
 
-enum { BAR_COLUMNS = 24, MAP_COLUMNS_MIN = 20, MAP_COLUMNS_MAX = 200, NAME_COLUMNS = 28, EIGHTHS = 8 };
+enum { MAP_COLUMNS_MIN = 20, MAP_COLUMNS_MAX = 200, EIGHTHS = 8 };
 enum { STATUS_CHECK = 2, STATUS_DOWNLOAD = 4 };
 
 long long remote_number(const json_t *o, const char *key) { return json_integer_value(json_object_get(o, key)); }
@@ -69,6 +69,48 @@ static void columns_put(buf *out, str text, int columns)
         buf_put_byte(out, ' ');
 }
 
+// A row fits the terminal: in a narrow one the name and the bar are short, and size, peers and the time that is left are not shown.
+typedef struct { int name, bar; bool wide; } list_look;
+
+static list_look list_look_of(int columns)
+{
+    enum { NAME_MIN = 16, NAME_MAX = 50, BAR_WIDE = 24, BAR = 8, REST_WIDE = 101, REST = 60, BETWEEN = 1 };
+    list_look look = {.wide = columns >= REST_WIDE + NAME_MIN};
+    look.bar = look.wide ? BAR_WIDE : BAR;
+    int name = columns - BETWEEN - (look.wide ? REST_WIDE : REST);
+    look.name = name < NAME_MIN ? NAME_MIN : name > NAME_MAX ? NAME_MAX : name;
+    return look;
+}
+
+static void list_row(torrent_run *r, const json_t *t, list_look look)
+{
+    arena *a = &r->memory;
+    str in = rate(r, remote_number(t, "rateDownload")), to = rate(r, remote_number(t, "rateUpload"));
+    buf_format(&r->out, "%4lld  ", remote_number(t, "id"));
+    columns_put(&r->out, str_z(remote_text(t, "name")), look.name);
+    buf_put_byte(&r->out, ' ');
+    bar_put(&r->out, done_of(t), look.bar);
+    buf_format(&r->out, " %5.1f%%", (double)(int)(done_of(t) * 1000) / 10);
+    if (look.wide)
+        buf_format(&r->out, " %10s", str_to_z(a, size_text(a, remote_number(t, "sizeWhenDone"))));
+    buf_format(&r->out, " %11s %11s", str_to_z(a, in), str_to_z(a, to));
+    if (look.wide)
+        buf_format(&r->out, " %5lld %-12s %s\n", remote_number(t, "peersConnected"), state(t), str_to_z(a, eta(r, remote_number(t, "eta"))));
+    else
+        buf_format(&r->out, " %s\n", state(t));
+    if (*remote_text(t, "errorString"))
+        buf_format(&r->out, "      %s\n", remote_text(t, "errorString"));
+}
+
+static void list_head(torrent_run *r, list_look look)
+{
+    buf_format(&r->out, "%4s  %-*s %-*s %6s", "ID", look.name, "NAME", look.bar, "", "DONE");
+    if (look.wide)
+        buf_format(&r->out, " %10s", "SIZE");
+    buf_format(&r->out, " %11s %11s", "DOWN", "UP");
+    buf_put(&r->out, look.wide ? S(" PEERS STATE        LEFT\n") : S(" STATE\n"));
+}
+
 void remote_print_list(torrent_run *r, const json_t *torrents)
 {
     const json_t *t;
@@ -78,20 +120,10 @@ void remote_print_list(torrent_run *r, const json_t *torrents)
         buf_put(&r->out, S("No torrents. Add one: naru torrent add FILE.torrent\n"));
         return;
     }
-    buf_format(&r->out, "%4s  %-*s %-*s %6s %10s %11s %11s %5s %-12s %s\n", "ID", NAME_COLUMNS, "NAME", BAR_COLUMNS, "", "DONE", "SIZE", "DOWN", "UP",
-               "PEERS", "STATE", "LEFT");
+    list_look look = list_look_of(terminal_columns());
+    list_head(r, look);
     json_array_foreach(torrents, i, t) {
-        buf_format(&r->out, "%4lld  ", remote_number(t, "id"));
-        columns_put(&r->out, str_z(remote_text(t, "name")), NAME_COLUMNS);
-        buf_put_byte(&r->out, ' ');
-        bar_put(&r->out, done_of(t), BAR_COLUMNS);
-        str size = size_text(&r->memory, remote_number(t, "sizeWhenDone")), in = rate(r, remote_number(t, "rateDownload"));
-        str to = rate(r, remote_number(t, "rateUpload")), left = eta(r, remote_number(t, "eta"));
-        buf_format(&r->out, " %5.1f%% %10.*s %11.*s %11.*s %5lld %-12s " STR_FMT "\n", (double)(int)(done_of(t) * 1000) / 10, (int)size.len,
-                   (const char *)size.at, (int)in.len, (const char *)in.at, (int)to.len, (const char *)to.at,
-                   remote_number(t, "peersConnected"), state(t), STR_ARG(left));
-        if (*remote_text(t, "errorString"))
-            buf_format(&r->out, "      %s\n", remote_text(t, "errorString"));
+        list_row(r, t, look);
         up += remote_number(t, "rateUpload");
         down += remote_number(t, "rateDownload");
     }

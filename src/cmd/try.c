@@ -7,7 +7,9 @@
 #include "cmd/options.h"
 #include "cmd/running.h"
 #include "cmd/small_internet.h"
+#include "cmd/small_swarm.h"
 #include "cmd/directory_remove.h"
+#include "rooms/swarm/swarm.h"
 #include "rt/json_text.h"
 #include "rt/log.h"
 #include "rt/loop.h"
@@ -164,6 +166,13 @@ static void print_things_to_do(trying *t)
                STR_ARG(resolver), dns, STR_ARG(naru), STR_ARG(resolver), dns);
     printf("  %s\n    " STR_FMT " upper " STR_FMT " \"ketchup and pickles\"\n", en ? "Upper case over UDP:" : "UDP 대문자 서버:",
            STR_ARG(naru), STR_ARG(t->in_space ? S("hamburger.edu") : host_port(t, "hamburger.edu", 12000, ':')));
+    small_host *alice = small_find(&t->internet, S("alice.torrent.edu"));
+    if (alice && alice->host->swarm) {
+        printf("  %s\n    " STR_FMT " torrent add " STR_FMT "/" SMALL_SWARM_NAME ".torrent --host alice.torrent.edu --limit-down 2Mbit\n",
+               en ? "Fetch a file from peers at Alice's, and watch:" : "앨리스의 자리에서 피어들에게 파일을 받고 지켜보기:", STR_ARG(naru), STR_ARG(t->directory));
+        printf("    " STR_FMT " torrent list --host alice.torrent.edu --watch\n    %s http://" STR_FMT "/\n", STR_ARG(naru), en ? "or in a browser:" : "또는 브라우저로:",
+               STR_ARG(host_port(t, "alice.torrent.edu", SWARM_RPC_PORT, ':')));
+    }
     printf("  %s\n    " STR_FMT " scene --all\n\n", en ? "Play the course's cases:" : "강의의 장면들 재생:", STR_ARG(naru));
 }
 

@@ -185,6 +185,13 @@ static const char *addition_read(const json_t *a, swarm_addition *what, arena *m
     return "invalid or corrupt torrent file: naru reads no files and fetches no URLs for others; send the torrent's bytes (metainfo) or a magnet link";
 }
 
+// It begins with its limits, not a moment later.
+static int64_t limit_at_first(const json_t *a, const char *number, const char *on)
+{
+    int64_t kb;
+    return json_is_true(json_object_get(a, on)) && integer_of(a, number, &kb) ? clamp(kb, RPC_RATE_KB_MAX) * KB : 0;
+}
+
 static json_t *added_entry(rpc *x, const torrent *t, int id)
 {
     static const char *const names[] = {"hashString", "id", "name"};
@@ -204,6 +211,8 @@ const char *rpc_torrent_add(rpc *x, json_t *arguments, json_t *out, arena *msg)
         .directory = str_z(json_string_value(json_object_get(arguments, "download-dir"))),
         .paused = paused ? json_is_true(paused) : x->add_paused,
         .sequential = json_is_true(json_object_get(arguments, "sequentialDownload")),
+        .limit_up = limit_at_first(arguments, "uploadLimit", "uploadLimited"),
+        .limit_down = limit_at_first(arguments, "downloadLimit", "downloadLimited"),
     };
     const char *trouble = addition_read(arguments, &what, msg);
     torrent *t = NULL;
