@@ -388,7 +388,9 @@ TEST(picker_keeps_its_books)
 {
     for (int run = 0; run < 40; run++) {
         static shadow s;                                     // large
-        s = (shadow){.b = bench_make((uint64_t)run), .chance = (uint64_t)run * 977};
+        memset(&s, 0, sizeof s);
+        s.b = bench_make((uint64_t)run);
+        s.chance = (uint64_t)run * 977;
         for (int i = 0; i < PEERS; i++)
             CHECK(bitfield_make(&s.b.memory, PIECES, &s.has[i]));
         for (int step = 0; step < 1500; step++) {
