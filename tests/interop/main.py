@@ -1,13 +1,20 @@
 #!/usr/bin/env python3
 """Plays every case of the case files in this folder; prints each by name and the sums."""
-import importlib, os, shutil, sys, tempfile, traceback
+import importlib, os, re, shutil, subprocess, sys, tempfile, time, traceback
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(__file__))
 from internet import Skip, SmallInternet  # noqa: E402
 
 
-def cases():
-    for module in ("mail_programs", "python_libraries", "names", "own_commands", "torrents", "dht", "trackers", "rpc", "metrics", "fibers", "user_agent", "trouble", "hostile_mail", "hostile_names", "log_lines"):
+SLOW_S = 3                                  # so long a case says how long it took
+# Two halves run side by side, each against a small Internet of its own: most of the time they wait.
+HALVES = (("mail_programs", "python_libraries", "names", "own_commands", "metrics", "fibers", "user_agent", "trouble", "log_lines"),
+          ("torrents", "torrent_trouble", "dht", "trackers", "rpc", "hostile_mail", "hostile_names"))
+
+
+def cases(modules):
+    for module in modules:
         loaded = importlib.import_module(module)
         for name, value in list(vars(loaded).items()):
             if name.startswith("case_"):
@@ -15,6 +22,7 @@ def cases():
 
 
 def play(name, case, internet):
+    began = time.monotonic()
     try:
         case(internet)
     except Skip as why:
@@ -24,25 +32,49 @@ def play(name, case, internet):
         print(f"not ok {name}")
         traceback.print_exc(limit=4, file=sys.stdout)
         return "failed"
-    print(f"ok {name}", flush=True)
+    took = time.monotonic() - began
+    print(f"ok {name}" + (f" ({took:.0f} s)" if took >= SLOW_S else ""), flush=True)
     return "passed"
 
 
-def main():
-    naru, wanted = sys.argv[1], sys.argv[2:]
+def half(naru, modules, wanted):
     sums = {"passed": 0, "failed": 0, "skipped": 0}
-    os.environ["NARU"] = os.path.abspath(naru)
     tempfile.tempdir = tempfile.mkdtemp(prefix="naru-interop-")                   # all that the cases leave goes with it
     os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp()                            # a list of running narus of our own
     try:
         with SmallInternet(naru) as internet:
-            for name, case in cases():
+            for name, case in cases(modules):
                 if not wanted or any(w in name for w in wanted):
                     sums[play(name, case, internet)] += 1
     finally:
         shutil.rmtree(tempfile.tempdir, ignore_errors=True)
     print("{passed} passed, {failed} failed, {skipped} skipped".format(**sums))
-    sys.exit(1 if sums["failed"] or not sums["passed"] else 0)
+    return 1 if sums["failed"] or not sums["passed"] else 0
+
+
+def both(naru):
+    """Both halves at once; what they said comes in order, the last line sums."""
+    runs = [subprocess.Popen([sys.executable, __file__, naru, "--half", str(n)], stdout=subprocess.PIPE, text=True) for n in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(lambda run: run.communicate()[0], runs))
+    sums = [0, 0, 0]
+    for text in said:
+        lines = text.splitlines() or [""]
+        found = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", lines[-1])
+        print("\n".join(lines[:-1] if found else lines + ["not ok a half ended without its sums"]))
+        sums = [a + int(b) for a, b in zip(sums, found.groups() if found else (0, 1, 0))]
+    print("{} passed, {} failed, {} skipped".format(*sums))
+    return 1 if sums[1] or not sums[0] or any(run.returncode for run in runs) else 0
+
+
+def main():
+    naru, wanted = sys.argv[1], sys.argv[2:]
+    os.environ["NARU"] = os.path.abspath(naru)
+    if not wanted:
+        sys.exit(both(naru))
+    if wanted[0] == "--half":
+        sys.exit(half(naru, HALVES[int(wanted[1]) - 1], []))
+    sys.exit(half(naru, HALVES[0] + HALVES[1], wanted))
 
 
 main()
