@@ -225,8 +225,8 @@ static bool torrents(backup *b)
 {
     int64_t files = b->manifest.at.files;
     bool good = true;
-    for (int i = 0; i < 16 && good; i++)
-        good = lent(b, "swarm", str_of("0123456789abcdef" + i, 1));
+    for (str digits = S("0123456789abcdef"); digits.len && good; digits = str_from(digits, 1))
+        good = lent(b, "swarm", str_first(digits, 1));
     return good && (b->manifest.at.files == files || backup_left_out_payload(b));
 }
 
