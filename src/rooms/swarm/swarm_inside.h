@@ -174,6 +174,7 @@ struct torrent {
 
     // while awake
     bool      awake, started, ending;
+    bool      reselect;                      // other files were chosen while it slept
     gate      wake;                          // torrent_run waits here
     gate      ready;                         // who waits until it is started, or has ended
     scope     scope;
@@ -331,6 +332,7 @@ void torrent_state_set(torrent *t, torrent_state s);
 void torrent_progress(torrent *t);                       // a piece has come, or was recorded: is it all?
 void torrent_priorities_apply(torrent *t);
 torrent_entry *torrent_entry_of(torrent *t);
+void torrent_select(void *torrent);                      // the files as chosen now: the store's, the peers'. Parks
 void torrent_store_open_resting(torrent *t);             // of one that is not awake. Parks
 // ---- room.c -------------------------------------------------------------------------------------------------------------
 void swarm_changed(torrent *t);                          // tells the listener

@@ -207,6 +207,24 @@ static void sleeps(void *arg)
 }
 TEST(torrent_sleeps_while_nobody_wants_it_and_wakes) { play_swarm((play){0}, sleeps); }
 
+// Nothing of it is wanted: it sleeps. Then its file is.
+static void chosen_asleep(void *arg)
+{
+    play *p = arg;
+    film_add(p, 0, (swarm_addition){0});
+    CHECK(complete_within(p, 0, seconds(10)));
+    film_add(p, 1, (swarm_addition){.files = (picker_priority[]){PICKER_SKIP}, .file_count = 1});
+    fiber_sleep(seconds(45));
+    CHECK(!view(p, 1).awake && view(p, 1).have_pieces == 0);
+    fiber_world(p->w[1]);
+    CHECK(torrent_file_priority(p->t[1], 0, PICKER_NORMAL));
+    fiber_sleep(seconds(1));
+    fiber_world(p->w[1]);
+    CHECK(torrent_peer_add(p->t[1], address(0)));
+    CHECK(complete_within(p, 1, seconds(20)) && view(p, 1).have_bytes == LENGTH);
+}
+TEST(torrent_whose_files_are_chosen_while_it_sleeps_goes_on) { play_swarm((play){0}, chosen_asleep); }
+
 // ---- a user -------------------------------------------------------------------------------------------------------------
 
 static void pauses(void *arg)

@@ -160,7 +160,7 @@ void torrent_sequential(torrent *t, bool in_order)
         picker_sequential(t->picker, in_order);
 }
 
-static void select_run(void *arg)
+void torrent_select(void *arg)
 {
     torrent *t = arg;
     const torrent_entry *e = torrent_entry_of(t);
@@ -196,8 +196,11 @@ bool torrent_file_priority(torrent *t, int number, picker_priority to)
         torrent_entry_text(e, &e->priorities, str_of(all, (size_t)e->file_count));
         torrent_entry_changed(e);
         torrent_priorities_apply(t);
-        if (t->started && t->store)
-            (void)scope_try_go(&t->scope, "selection", select_run, t);
+        t->reselect = t->store && !t->started;               // asleep: its store still has the old selection
+        if (t->reselect)
+            (void)torrent_wake(t);
+        else if (t->store)
+            (void)scope_try_go(&t->scope, "selection", torrent_select, t);
     }
     arena_free(&a);
     return all != NULL;

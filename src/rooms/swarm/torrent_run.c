@@ -445,6 +445,9 @@ static bool exchange_run(torrent *t)
     announce_begin(t);
     torrent_web_nudge(t);
     gate_wake_all(&t->ready);
+    if (t->reselect && t->store)
+        torrent_select(t);
+    t->reselect = false;
     torrent_progress(t);
     while (may_run(t) && !t->verify) {
         t->nudged = false;
