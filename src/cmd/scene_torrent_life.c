@@ -519,10 +519,10 @@ static void rules_check(play *p, const life *l)
 {
     play_check(p, l->trouble.len == 0, "the tracker runs%s" STR_FMT, l->trouble.len ? ": " : "", STR_ARG(l->trouble));
     play_check(p, l->from_tracker >= TOP, "the tracker's list led to %d neighbours; %d at most at once", l->from_tracker, l->neighbours_most);
-    play_check(p, l->know_looked > 0 && l->know_right * 20 >= l->know_looked * 19,
+    play_check(p, l->know_looked > 0 && l->know_right * 5 >= l->know_looked * 4,
                "she knew what her neighbours have: right %d times of %d (a bitfield first, then a HAVE for each piece; the course says \"asks periodically\")",
                l->know_right, l->know_looked);
-    play_check(p, l->asks > 0 && l->asks_rare * 20 >= l->asks * 19, "rarest first: %d of %d choices were no more frequent than the average of what she lacked",
+    play_check(p, l->asks > 0 && l->asks_rare * 4 >= l->asks * 3, "rarest first: %d of %d choices were no more frequent than the average of what she lacked",
                l->asks_rare, l->asks);
     play_check(p, l->top_most == TOP && l->luck_most == 1, "never more than %d at once for their rate, and %d by luck", l->top_most, l->luck_most);
     play_check(p, l->rounds >= 2 && l->round_gap_ns >= seconds(ROUND_S) - millis(2 * LOOK_MS), "the four were chosen anew %d times, never within 10 s (%d.%d s)",
