@@ -278,6 +278,16 @@ static void settings(stage *t)
     CHECK_INT(json_integer_value(json_object_get(a, "speed-limit-up")), 70);
     CHECK(json_is_true(json_object_get(a, "speed-limit-up-enabled")));
     json_decref(a);
+    ask_done(t, "{\"method\":\"torrent-remove\"}", "success");
+    ask_done(t, "{\"method\":\"session-set\",\"arguments\":{\"start-added-torrents\":false}}", "success");
+    a = ask(t, "{\"method\":\"session-get\",\"arguments\":{\"fields\":[\"start-added-torrents\"]}}", "success");
+    CHECK(json_is_false(json_object_get(a, "start-added-torrents")));
+    json_decref(a);
+    str body = str_format(&t->memory, "{\"method\":\"torrent-add\",\"arguments\":{\"metainfo\":\"%s\"}}", made_torrent(t));
+    ask_done(t, str_to_z(&t->memory, body), "success");
+    torrent_view v;
+    torrent_look(swarm_first(swarm_of(t->r)), &v);
+    CHECK_INT(v.state, TORRENT_PAUSED);
 }
 TEST(rpc_settings_are_kept) { on_stage("dht off\n", settings); }
 
