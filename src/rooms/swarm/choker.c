@@ -4,7 +4,7 @@
 
 #include "base/must.h"
 
-enum { TURN_PIECES_MAX = 3 };
+enum { TURN_PIECES_MAX = 2 };                // that a turn may last longer, in the middle of a piece
 // An unchoke and the requests that it brings must travel: who asks for nothing is counted out soon, so that another has the
 // slot meanwhile, and choked late; if it asks after all, one of them is choked between two pieces.
 #define COUNTED_OUT_NS 100000000ll
@@ -194,12 +194,19 @@ static void useless_out(choker_peer *peers, int count)
     }
 }
 
+int64_t choker_turn_bytes(int64_t piece_bytes)
+{
+    int64_t pieces = (CHOKER_TURN_BYTES + piece_bytes - 1) / piece_bytes;
+    return (pieces > 1 ? pieces : 1) * piece_bytes;
+}
+
 static bool turn_over(const choker_rules *r, const choker_peer *p, int64_t now_ns)
 {
     if (p->idle)
         return now_ns - p->unchoked_ns >= COUNTED_OUT_NS;
     // Half a piece helps nobody; but nobody holds a slot by never finishing.
-    return p->turn_bytes >= r->piece_bytes && (!p->mid_piece || p->turn_bytes >= TURN_PIECES_MAX * r->piece_bytes);
+    int64_t turn = choker_turn_bytes(r->piece_bytes);
+    return p->turn_bytes >= turn && (!p->mid_piece || p->turn_bytes >= turn + TURN_PIECES_MAX * r->piece_bytes);
 }
 
 // Who asks for nothing makes room; so does, between two pieces, the least deserving of too many.

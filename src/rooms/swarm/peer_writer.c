@@ -254,7 +254,7 @@ static int run_put(peer *p, const peer_request *run, int n, str bytes)
 static bool turn_may_be_over(const peer *p)
 {
     const torrent *t = p->torrent;
-    return (t->seeding || t->swarm->mode == CHOKER_MANAGED) && p->turn_bytes >= t->meta->piece_bytes;
+    return (t->seeding || t->swarm->mode == CHOKER_MANAGED) && p->turn_bytes >= choker_turn_bytes(t->meta->piece_bytes);
 }
 
 // Sends what was asked for first. What is canceled while we wait for the disk is sent all the same.

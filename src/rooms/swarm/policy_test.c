@@ -14,7 +14,7 @@ static const row rows[] = {
     {"managed", {.mode = CHOKER_MANAGED, .seed_bytes_per_s = MIB, .steered = true}, 1000, 1045},
     {"default, a fast seed", {.mode = CHOKER_DEFAULT, .seed_bytes_per_s = 4 * MIB}, 1000, 1035},
     {"managed, pieces of 64 KiB", {.mode = CHOKER_MANAGED, .seed_bytes_per_s = MIB, .steered = true, .piece_bytes = 64 * KIB},
-     1000, 1090},
+     1000, 1110},                                        // the model knows no way between two hosts: long turns cost it something
     {"managed, peers leave", {.mode = CHOKER_MANAGED, .seed_bytes_per_s = MIB, .steered = true, .leave = true}, 1000, 1100},
     {"managed, 16 neighbours", {.mode = CHOKER_MANAGED, .seed_bytes_per_s = MIB, .steered = true, .neighbours = 16}, 1000, 1090},
 };
