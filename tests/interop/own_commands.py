@@ -74,8 +74,8 @@ def case_every_command_of_the_welcome_works(i):
                 s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], "Do you like ketchup?\r\n")
             curl = next(c for c in commands if c[0] == "curl")
             assert wait_for(lambda: "ketchup" in run(curl)[1]), run(curl)
-            others = [c for c in commands if c[0] not in ("telnet", "curl") and "--all" not in c]
-            assert len(others) == 4, others
+            others = [c for c in commands if c[0] in (i.naru, "dig") and "--all" not in c and "--watch" not in c]      # they go on
+            assert len(others) == 5, others
             for command in others:
                 code, said = run(command, env={"NARU_DIR": directory})
                 assert code == 0 and said, (command, said)
