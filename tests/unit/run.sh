@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs every unit-* program of the build (or those that $1 matches), each test by name.
+# Runs every unit-* program of the build (or those that $1, or NARU_UNIT_ONLY, matches), each test by name.
 set -u
-only=${1:-}
+only=${1:-${NARU_UNIT_ONLY:-}}
 passed=0 failed=0 skipped=0
 for program in $(ninja -C "$NARU_BUILD" -t targets all | sed -n 's/^\(.*unit-[^:./]*\): .*/\1/p' | grep -e "$only" | sort); do
     echo "-- ${program##*/}"
