@@ -19,18 +19,23 @@ for scenario in $scenarios; do
     fi
 done
 
-# Each defect in the scenario that is to see it.
+# Each defect in the scenario that is to see it. It shows in some worlds only: ten at a time, until one fails.
+notices() {     # DEFECT SCENARIO: prints the first failure; fails when a hundred worlds showed none
+    batch=0
+    while [ $batch -lt 10 ]; do
+        "$sim" --seeds 10 --first-seed $((first + batch * 10)) --break "$1" --scenario "$2" 2>&1 | grep -m 1 '^FAILED' && return 0
+        batch=$((batch + 1))
+    done
+    return 1
+}
 for pair in no-sync:disk skip-torn-tail:letter early-250:letter no-dedupe:letter no-ban:swarm early-complete:swarm; do
     defect=${pair%:*} scenario=${pair#*:}
     case " $(echo $scenarios) " in *" $scenario "*) ;; *) continue ;; esac
-    if said=$("$sim" --seeds 10 --first-seed "$first" --break "$defect" --scenario "$scenario" 2>&1); then
-        echo "not ok sim with $defect built in: nothing noticed it"
-        failed=$((failed + 1))
-    elif echo "$said" | grep -q '^FAILED'; then
-        echo "ok sim with $defect built in fails, as it must: $(echo "$said" | grep -m 1 '^FAILED')"
+    if said=$(notices "$defect" "$scenario"); then
+        echo "ok sim with $defect built in fails, as it must: $said"
         passed=$((passed + 1))
     else
-        echo "not ok sim with $defect built in: no checker spoke"
+        echo "not ok sim with $defect built in: nothing noticed it in 100 worlds"
         failed=$((failed + 1))
     fi
 done

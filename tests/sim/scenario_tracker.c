@@ -162,6 +162,17 @@ static void tracker_boot(void *arg)
     arena_free(&a);
 }
 
+// What was said in the last seconds may not be written, and is not said again after the restart: as if it were still on its way.
+static void crash(tracking *x)
+{
+    x->crashed_ns = sim_now_ns(x->t->sim);
+    sim_crash(x->server);
+    for (client *k = x->clients; k < x->clients + CLIENTS; k++) {
+        k->going |= k->answered_ns >= x->crashed_ns - seconds(WRITTEN_S);
+        k->coming |= k->left_ns >= x->crashed_ns - seconds(WRITTEN_S);
+    }
+}
+
 void tracker_play(trial *t)
 {
     tracking x = {.t = t, .at = addr_v4(0x0a000001, 0)};
@@ -180,8 +191,7 @@ void tracker_play(trial *t)
         scope_go(&talkers, "client", client_run, &x.clients[i]);
     for (int life = 0; life < LIVES; life++) {
         fiber_sleep(sim_between(t->sim, seconds(10), seconds(ROUNDS_A_LIFE * 10)));
-        x.crashed_ns = sim_now_ns(t->sim);
-        sim_crash(x.server);
+        crash(&x);
         fiber_sleep(sim_between(t->sim, 0, seconds(20)));
         sim_restart(x.server);
         sim_boot(x.server, &hosts, tracker_boot, &x);
