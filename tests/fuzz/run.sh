@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/fuzz/run.sh [SECONDS [NAME...]]: fuzzes every target (or those named) with libFuzzer, ASan and UBSan for so
-# many seconds each. Starts from the corpus, keeps what it finds in build-fuzz/found/NAME; a crashing input is printed.
+# many seconds each, as many at once as there are processors. Starts from the corpus, keeps what it finds in
+# build-fuzz/found/NAME; a crashing input is printed.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 seconds=${1:-60}
@@ -19,16 +20,27 @@ if [ ! -f "$build/build.ninja" ]; then
         exit 1
     }
 fi
+programs=
 for program in $(ninja -C "$build" -t targets all | sed -n 's/^\(.*fuzz-[^:./]*\): .*/\1/p' | sort); do
     name=${program##*/fuzz-}
     if [ $# -gt 0 ]; then
         case " $* " in *" $name "*) ;; *) continue ;; esac
     fi
     mkdir -p "$build/found/$name" "tests/fuzz/corpus/$name"
-    log=$build/found/$name.log
-    if ninja -C "$build" --quiet "$program" >"$log" 2>&1 &&
-        "$build/$program" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
-            -artifact_prefix="$build/found/$name-" "$build/found/$name" "tests/fuzz/corpus/$name" >>"$log" 2>&1; then
+    rm -f "$build/found/$name.ok"
+    programs="$programs $program"
+done
+# shellcheck disable=SC2086  # a list of words
+ninja -C "$build" -k 0 --quiet $programs
+echo "$programs" | tr ' ' '\n' | sed '/^$/d' | xargs -P "$(nproc)" -I PROGRAM sh -c '
+    build=$1 seconds=$2 name=$(basename PROGRAM | sed s/^fuzz-//)
+    "$build/PROGRAM" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
+        -artifact_prefix="$build/found/$name-" "$build/found/$name" "tests/fuzz/corpus/$name" >"$build/found/$name.log" 2>&1 &&
+        touch "$build/found/$name.ok"' fuzz "$build" "$seconds"
+
+for program in $programs; do
+    name=${program##*/fuzz-} log=$build/found/${program##*/fuzz-}.log
+    if [ -e "$build/found/$name.ok" ]; then
         echo "ok fuzz-$name: $(tail -n 1 "$log")"
         passed=$((passed + 1))
     else

@@ -1,18 +1,30 @@
 #!/bin/sh
-# Runs every unit-* program of the build (or those that $1, or NARU_UNIT_ONLY, matches), each test by name.
+# Runs every unit-* program of the build (or those that $1, or NARU_UNIT_ONLY, matches), as many at once as there are processors;
+# prints each test by name, program by program.
 set -u
 only=${1:-${NARU_UNIT_ONLY:-}}
 passed=0 failed=0 skipped=0
-for program in $(ninja -C "$NARU_BUILD" -t targets all | sed -n 's/^\(.*unit-[^:./]*\): .*/\1/p' | grep -e "$only" | sort); do
+programs=$(ninja -C "$NARU_BUILD" -t targets all | sed -n 's/^\(.*unit-[^:./]*\): .*/\1/p' | grep -e "$only" | sort)
+
+# The exit code stands in a file beside the log; without one the program was not run.
+export NARU_BUILD
+for program in $programs; do
+    rm -f "$NARU_BUILD/${program##*/}.code"
+done
+echo "$programs" | xargs -P "$(nproc)" -I PROGRAM sh -c '
+    program=$NARU_BUILD/PROGRAM name=$NARU_BUILD/$(basename PROGRAM)
+    [ -x "$program" ] || exit 0
+    "$program" >"$name.log" 2>&1
+    echo $? >"$name.code"'
+
+for program in $programs; do
     echo "-- ${program##*/}"
-    if [ ! -x "$NARU_BUILD/$program" ]; then
+    log=$NARU_BUILD/${program##*/}.log
+    if ! code=$(cat "$NARU_BUILD/${program##*/}.code" 2>/dev/null); then
         echo "not ok $program: it was not built"
         failed=$((failed + 1))
         continue
     fi
-    log=$NARU_BUILD/${program##*/}.log
-    "$NARU_BUILD/$program" >"$log" 2>&1
-    code=$?
     cat "$log"
     sums=$(tail -n 1 "$log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p')
     # shellcheck disable=SC2086  # three words
