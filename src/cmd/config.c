@@ -120,7 +120,7 @@ static int format(world *w, arena *a, str name, bool write, bool json)
 static void describe_text(const setting *s, int depth, bool korean)
 {
     for (; s && s->key && depth <= CONFIG_DEPTH_MAX; s++) {
-        int width = printf("%*s%s %s", depth * 4, "", s->key, setting_type_text(s->type));
+        int width = printf("%*s%s %s", depth * 4, "", s->key, setting_type_text(s));
         if (s->fallback)
             width += printf(korean ? " (기본값 %s)" : " (default %s)", s->fallback);
         if (s->repeated)
@@ -135,7 +135,7 @@ static void describe_json(buf *out, const setting *s, int depth, bool korean)
     buf_put_byte(out, '[');
     for (bool first = true; s && s->key && depth <= CONFIG_DEPTH_MAX; s++, first = false) {
         buf_format(out, "%s{\"key\": \"%s\", \"type\": \"%s\", \"default\": ", first ? "" : ", ", s->key,
-                   setting_type_text(s->type));
+                   setting_type_text(s));
         if (s->fallback)
             json_put(out, str_z(s->fallback));
         else

@@ -33,7 +33,7 @@ static void put_setting(const page *p, const setting *s)
     buf_put(p->out, S(".TP\n\\fB"));
     roff_put_z(p->out, s->key);
     buf_put(p->out, S("\\fR \\fI"));
-    roff_put_z(p->out, setting_type_text(s->type));
+    roff_put_z(p->out, setting_type_text(s));
     buf_put(p->out, S("\\fR\n"));
     roff_put_z(p->out, setting_help(s, p->korean));
     buf_put(p->out, S(".\n"));

@@ -1,6 +1,6 @@
 #include "cmd/setting_text.h"
 
-const char *setting_type_text(setting_type type)
+const char *setting_type_text(const setting *s)
 {
     static const char *const names[] = {
         [SETTING_BOOL] = "on|off",     [SETTING_INT] = "number",    [SETTING_SIZE] = "size",
@@ -8,7 +8,7 @@ const char *setting_type_text(setting_type type)
         [SETTING_ADDRESS] = "address", [SETTING_PREFIX] = "prefix", [SETTING_LIST] = "words",
         [SETTING_BLOCK] = "{ block }",
     };
-    return names[type];
+    return s->choices ? s->choices : names[s->type];
 }
 
 const char *setting_help(const setting *s, bool korean)

@@ -2,5 +2,5 @@
 #pragma once
 #include "rt/config.h"
 
-const char *setting_type_text(setting_type type);                  // "on|off", "number", "size" ...
+const char *setting_type_text(const setting *s);                   // "on|off", "number", "size", "course|default|managed" ...
 const char *setting_help(const setting *s, bool korean);           // never NULL; English where there is no Korean

@@ -29,6 +29,7 @@ typedef struct setting {
     bool         reloadable, repeated;
     const char  *help_en, *help_ko;
     const struct setting *block;      // ends with key NULL
+    const char  *choices;             // of a text: "course|default|managed", nothing else may stand; NULL: any text
 } setting;
 
 typedef struct { str file; int line, column; str text; } config_error;     // text: what, why and what to do

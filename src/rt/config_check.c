@@ -160,6 +160,25 @@ static bool check_number(const checking *k, const statement *s, const setting *t
     return true;
 }
 
+// Is the text one of those that may stand?
+static bool check_choice(const checking *k, const statement *s, const setting *t, str word)
+{
+    enum { CHOICES_MAX = 16 };
+    const char *names[CHOICES_MAX];
+    int count = 0;
+    for (str left = str_z(t->choices); left.len > 0 && count < CHOICES_MAX; count++) {
+        str one = str_cut(&left, '|');
+        if (str_eq(word, one))
+            return true;
+        names[count] = str_to_z(k->a, one);
+    }
+    str near = nearest_name(word, names, count);
+    if (near.len)
+        return fail(k, s, "%s: \"" STR_FMT "\" is none of %s; did you mean \"" STR_FMT "\"?", t->key, STR_ARG(word), t->choices,
+                    STR_ARG(near));
+    return fail(k, s, "%s: \"" STR_FMT "\" is none of %s", t->key, STR_ARG(word), t->choices);
+}
+
 static bool check_word(const checking *k, const statement *s, const setting *t, str word)
 {
     addr address;
@@ -179,7 +198,9 @@ static bool check_word(const checking *k, const statement *s, const setting *t, 
                     t->key, STR_ARG(word));
     case SETTING_INT: case SETTING_SIZE: case SETTING_DURATION: case SETTING_RATE:
         return check_number(k, s, t, word);
-    case SETTING_TEXT: case SETTING_LIST: case SETTING_BLOCK:
+    case SETTING_TEXT:
+        return !t->choices || check_choice(k, s, t, word);
+    case SETTING_LIST: case SETTING_BLOCK:
         return true;
     }
     return false;

@@ -12,7 +12,7 @@ static const setting settings[] = {
     {.key = "certificate", .type = SETTING_TEXT, .help_en = "PEM file with the certificate chain",
      .help_ko = "인증서 체인 PEM 파일"},
     {.key = "key", .type = SETTING_TEXT, .help_en = "PEM file with the private key", .help_ko = "개인 키 PEM 파일"},
-    {.key = "plaintext", .type = SETTING_TEXT,
+    {.key = "plaintext", .type = SETTING_TEXT, .choices = "loopback|off", .fallback = "off",
      .help_en = "`plaintext loopback`: logging in without TLS is allowed from this machine",
      .help_ko = "`plaintext loopback`: 이 컴퓨터에서는 TLS 없이 로그인 허용"},
     {.key = "size", .type = SETTING_SIZE, .fallback = "64MiB", .min = 1024, .max = BLOB_BYTES_MAX,

@@ -25,7 +25,7 @@ const setting mta_settings[] = {
      .help_en = "incoming connections at once from one address", .help_ko = "한 주소에서 동시에 받는 연결 수"},
     {.key = "certificate", .type = SETTING_TEXT, .help_en = "PEM file with the certificate chain", .help_ko = "인증서 체인 PEM 파일"},
     {.key = "key", .type = SETTING_TEXT, .help_en = "PEM file with the private key", .help_ko = "개인 키 PEM 파일"},
-    {.key = "plaintext", .type = SETTING_TEXT, .help_en = "`plaintext loopback`: logging in without TLS is allowed from this machine", .help_ko = "`plaintext loopback`: 이 컴퓨터에서는 TLS 없이 로그인 허용"},
+    {.key = "plaintext", .type = SETTING_TEXT, .choices = "loopback|off", .fallback = "off", .help_en = "`plaintext loopback`: logging in without TLS is allowed from this machine", .help_ko = "`plaintext loopback`: 이 컴퓨터에서는 TLS 없이 로그인 허용"},
     {.key = "trace-from", .type = SETTING_LIST, .repeated = true, .reloadable = true, .help_en = "networks whose letters keep their story's id over SMTP (XTRACE), e.g. 10.0.0.0/8",
      .help_ko = "SMTP로 이야기 번호(XTRACE)를 이어받을 네트워크"},
     {.key = "sent-copies", .type = SETTING_BOOL, .fallback = "yes", .reloadable = true, .help_en = "store a copy of submitted mail in Sent", .help_ko = "보낸 편지함에 사본 보관"},

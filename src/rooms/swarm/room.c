@@ -25,7 +25,7 @@ const setting swarm_settings[] = {
      .help_ko = "모든 토렌트가 보낼 수 있는 속도"},
     {.key = "limit-down", .type = SETTING_RATE, .fallback = "0bit", .reloadable = true,
      .help_en = "what all torrents may receive; 0bit: no limit", .help_ko = "모든 토렌트가 받을 수 있는 속도"},
-    {.key = "mode", .type = SETTING_TEXT, .fallback = "default", .reloadable = true,
+    {.key = "mode", .type = SETTING_TEXT, .choices = "course|default|managed", .fallback = "default", .reloadable = true,
      .help_en = "who is sent to: course, default or managed", .help_ko = "누구에게 보낼지: course, default, managed"},
     {.key = "slots", .type = SETTING_INT, .fallback = "4", .min = 1, .max = CHOKER_SLOTS_MAX, .reloadable = true,
      .help_en = "peers that are sent to at once, of each torrent", .help_ko = "토렌트마다 동시에 보내는 피어 수"},
