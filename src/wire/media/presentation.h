@@ -16,6 +16,7 @@ typedef struct {
     uint64_t start, duration;                // in the rendition's timescale
     uint64_t bytes;                          // 0: the manifest does not say
     uint64_t offset;                         // in `whole` where segments are byte ranges
+    str      url;                            // where each has a name of its own (HLS, SegmentList); empty: `media` says it
 } media_segment;
 
 typedef struct {
@@ -36,6 +37,8 @@ typedef struct {
     uint64_t   index_bytes;                  // the sidx that follows them
     media_segment *segments; int segment_count;
     uint32_t   tiles_across, tiles_down;     // images
+    str        playlist;                     // HLS: URL of the media playlist, relative to the manifest's; else empty
+    uint32_t   bitrate_key;                  // $Bandwidth$ of the template; 0: peak_bps
 } media_rendition;
 
 typedef struct {
@@ -53,3 +56,23 @@ typedef struct {
     str      steering_url, steering_default; // DASH Content Steering; empty: none
     bool     steering_before_start;          // ask before the first segment
 } media_presentation;
+
+// units of a timescale in milliseconds, rounded down; timescale > 0.
+uint64_t media_ms(uint64_t units, uint32_t timescale);
+
+// The segment that holds this moment; the last one for a moment behind the end, -1 when there are none.
+int media_segment_at(const media_rendition *r, uint64_t ms);
+// Start and end of a segment in milliseconds of the presentation.
+uint64_t media_segment_start_ms(const media_rendition *r, int segment);
+uint64_t media_segment_end_ms(const media_rendition *r, int segment);
+
+// Fills peak_bps (the most over one segment) and average_bps from the segments' bytes, rounded up; leaves them when a size is missing.
+void media_rates_measure(media_rendition *r);
+
+// What MPD@minBufferTime and Representation@bandwidth promise together (ISO/IEC 23009-1 section 5.3.5.2): the least rate at which,
+// begun at any segment and played from buffer_ms after its first bit, every segment is there when its turn comes. Bits a second;
+// peak_bps when sizes are missing or buffer_ms is 0.
+uint64_t media_bandwidth_bps(const media_rendition *r, uint32_t buffer_ms);
+
+// True when segment n of both starts at the same moment for all n (what segmentAlignment says), to the nearest millisecond.
+bool media_segments_aligned(const media_rendition *a, const media_rendition *b);
