@@ -30,29 +30,61 @@ static str ask(room *r, const buf *line, arena *a)
     return str_ends(answer, S("\n")) ? str_chomp(answer) : (str){0};
 }
 
-// The value of " account=..." in an answer.
-static str account_of(str answer, arena *a)
+// The value of " KEY=..." in an answer.
+static str value_of(str answer, str key, arena *a)
 {
     str decoded;
-    for (str word = str_word(&answer); word.len; word = str_word(&answer))
-        if (str_starts(word, S("account=")) && xtext_read(str_from(word, 8), a, &decoded))
+    for (str word = str_word(&answer); word.len; word = str_word(&answer)) {
+        str name = str_cut(&word, '=');
+        if (str_eq(name, key) && xtext_read(word, a, &decoded))
             return decoded;
+    }
     return (str){0};
+}
+
+static str account_of(str answer, arena *a) { return value_of(answer, S("account"), a); }
+
+// "VERB service=S client=IP user=U password=P"; the answer, `unsound` when the words are longer than anybody's.
+static str ask_about(room *r, const char *verb, const char *service, addr client, str user, str password, str unsound, arena *a)
+{
+    buf line = buf_make(LOGIN_LINE_BYTES_MAX);
+    bool sound = buf_put(&line, str_z(verb)) && word_put(&line, "service", str_z(service)) &&
+                 (client.family == 0 || word_put(&line, "client", addr_ip_text(a, client))) &&
+                 word_put(&line, "user", user) && word_put(&line, "password", password);
+    str answer = sound ? ask(r, &line, a) : unsound;
+    buf_free(&line);
+    return answer;
 }
 
 login_verdict login_check(room *r, const char *service, addr client, str user, str password, arena *a, str *account)
 {
-    buf line = buf_make(LOGIN_LINE_BYTES_MAX);
-    *account = (str){0};
-    bool sound = buf_put(&line, S("CHECK")) && word_put(&line, "service", str_z(service)) &&
-                 (client.family == 0 || word_put(&line, "client", addr_ip_text(a, client))) &&
-                     word_put(&line, "user", user) &&
-                 word_put(&line, "password", password);
-    str answer = sound ? ask(r, &line, a) : S("NO wrong");       // nobody's name or password is that long
-    buf_free(&line);
+    str role;
+    return login_check_role(r, service, client, user, password, a, account, &role);
+}
+
+join_verdict login_join(room *r, const char *service, addr client, str user, str password, arena *a, str *account)
+{
+    static const struct { const char *word; join_verdict verdict; } refusals[] = {
+        {"taken", JOIN_TAKEN}, {"closed", JOIN_CLOSED}, {"name", JOIN_NAME}, {"password", JOIN_PASSWORD},
+    };
+    str answer = ask_about(r, "JOIN", service, client, user, password, S("NO name"), a);
     str word = str_word(&answer), rest = answer, reason = str_word(&rest);
-    if (str_eq(word, S("OK")))
+    *account = str_eq(word, S("OK")) ? account_of(answer, a) : (str){0};
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals && str_eq(word, S("NO")); i++)
+        if (str_eq(reason, str_z(refusals[i].word)))
+            return refusals[i].verdict;
+    return account->len ? JOIN_OK : JOIN_TROUBLE;
+}
+
+login_verdict login_check_role(room *r, const char *service, addr client, str user, str password, arena *a, str *account, str *role)
+{
+    *account = *role = (str){0};
+    str answer = ask_about(r, "CHECK", service, client, user, password, S("NO wrong"), a);
+    str word = str_word(&answer), rest = answer, reason = str_word(&rest);
+    if (str_eq(word, S("OK"))) {
         *account = account_of(answer, a);
+        *role = value_of(answer, S("role"), a);
+    }
     return account->len                        ? LOGIN_OK
          : str_eq(reason, S("wrong"))          ? LOGIN_WRONG
          : str_eq(reason, S("too-many"))       ? LOGIN_TOO_MANY

@@ -8,6 +8,18 @@ typedef enum { LOGIN_OK, LOGIN_WRONG, LOGIN_TOO_MANY, LOGIN_LOCKED, LOGIN_TROUBL
 // Name and password of a person from a client address (for back-off and the log). *account: its canonical address,
 // in `a`. Wrong names and wrong passwords take the same time.
 login_verdict login_check(room *r, const char *service, addr client, str user, str password, arena *a, str *account);
+// The same with what they are here: *role "admin", "user", "viewer" (of the console alone).
+login_verdict login_check_role(room *r, const char *service, addr client, str user, str password, arena *a, str *account, str *role);
+
+// A stranger wants to become a viewer (where registration is allowed). *account as above.
+typedef enum {
+    JOIN_OK, JOIN_TAKEN,
+    JOIN_CLOSED,                     // not allowed here, or no room left
+    JOIN_NAME,                       // no address, or one of a domain whose people the administrator adds
+    JOIN_PASSWORD,                   // 8 to 255 bytes without controls
+    JOIN_TROUBLE,
+} join_verdict;
+join_verdict login_join(room *r, const char *service, addr client, str user, str password, arena *a, str *account);
 
 // May mail for this address be accepted here? account: whose mailbox it is (aliases later).
 typedef enum { MAILBOX_HERE, MAILBOX_UNKNOWN, MAILBOX_TROUBLE } mailbox_verdict;

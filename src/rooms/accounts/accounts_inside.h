@@ -13,6 +13,7 @@ typedef struct {
     backoff clients, names;
     char    nobody[PASSWORD_HASH_MAX];          // hashed for unknown names, so that they take as long
     char    nobody_app[PASSWORD_HASH_MAX];
+    bool    registration;            // strangers may become viewers (JOIN)
     str     domain;                  // added to user names without one; may be empty
 } accounts;
 

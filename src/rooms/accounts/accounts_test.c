@@ -212,3 +212,38 @@ static void lines(stage *t)
 }
 
 TEST(accounts_protocol_answers_every_line) { on_stage(lines); }
+
+// ---- viewers -----------------------------------------------------------------------------------------------------
+
+static join_verdict join(stage *t, const char *user, const char *password)
+{
+    str account;
+    join_verdict v = login_join(t->r, "console", t->client, str_z(user), str_z(password), &t->memory, &account);
+    CHECK((v == JOIN_OK) == (account.len > 0));
+    return v;
+}
+
+static void viewers_play(stage *t)
+{
+    accounts *s = t->r->state;
+    str account, role;
+    CHECK_INT(join(t, "eve@gmail.com", "ketchup-7"), JOIN_CLOSED);           // nobody said that strangers may
+    s->registration = true;
+    CHECK_INT(accounts_add(t->r, S("bob@hamburger.edu"), S("pickles-8"), S("admin"), &t->memory, &account), E_OK);
+    CHECK_INT(join(t, "Eve@Gmail.com", "ketchup-7"), JOIN_OK);
+    CHECK_INT(join(t, "eve@gmail.com", "another-9"), JOIN_TAKEN);
+    CHECK_INT(join(t, "alice@hamburger.edu", "ketchup-7"), JOIN_NAME);       // that domain's mail is kept here
+    CHECK_INT(join(t, "nobody", "ketchup-7"), JOIN_NAME);
+    CHECK_INT(join(t, "eve2@gmail.com", "short"), JOIN_PASSWORD);
+    CHECK_INT(login_check_role(t->r, "console", t->client, S("eve@gmail.com"), S("ketchup-7"), &t->memory, &account, &role), LOGIN_OK);
+    CHECK_STR(role, S("viewer"));
+    CHECK_INT(login_check_role(t->r, "console", t->client, S("bob"), S("pickles-8"), &t->memory, &account, &role), LOGIN_OK);
+    CHECK_STR(role, S("admin"));
+    CHECK_INT(check(t, "eve@gmail.com", "ketchup-7"), LOGIN_WRONG);          // another service than the console
+    CHECK_INT(login_mailbox(t->r, S("eve@gmail.com"), &t->memory, &account), MAILBOX_UNKNOWN);
+    CHECK_INT(login_mailbox(t->r, S("eve+x@gmail.com"), &t->memory, &account), MAILBOX_UNKNOWN);
+    CHECK_INT(login_mailbox(t->r, S("postmaster@gmail.com"), &t->memory, &account), MAILBOX_UNKNOWN);
+    CHECK(!login_may_send_as(t->r, S("eve@gmail.com"), S("eve@gmail.com"), &t->memory));
+}
+
+TEST(accounts_viewers_have_the_console_and_nothing_else) { on_stage(viewers_play); }

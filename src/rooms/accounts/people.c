@@ -77,11 +77,13 @@ bool people_each(const people *p, size_t *cursor, person **out)
     return more;
 }
 
+bool people_is_viewer(const person *who) { return strcmp(who->role, "viewer") == 0; }
+
 static person *keeper_of(const people *p, str domain)
 {
     person *best = NULL, *who;
     for (size_t cursor = 0; people_each(p, &cursor, &who);) {
-        if (!str_eq(str_from(who->address, str_rfind(who->address, '@') + 1), domain))
+        if (people_is_viewer(who) || !str_eq(str_from(who->address, str_rfind(who->address, '@') + 1), domain))
             continue;
         bool admin = strcmp(who->role, "admin") == 0, best_admin = best && strcmp(best->role, "admin") == 0;
         if (!best || admin > best_admin || (admin == best_admin && who->id < best->id))
@@ -90,15 +92,23 @@ static person *keeper_of(const people *p, str domain)
     return best;
 }
 
-person *people_mailbox(const people *p, str key)
+bool people_have_mail_at(const people *p, str domain) { return keeper_of(p, domain) != NULL; }
+
+static person *person_with_mail(const people *p, str key)
 {
     person *who = people_find(p, key);
+    return who && !people_is_viewer(who) ? who : NULL;
+}
+
+person *people_mailbox(const people *p, str key)
+{
+    person *who = person_with_mail(p, key);
     ptrdiff_t at = str_rfind(key, '@'), plus = str_find(str_first(key, at), '+');
     if (who || at < 0)
         return who;
     if (plus > 0) {
         arena a = arena_make(4096);
-        who = people_find(p, str_join(&a, str_first(key, plus), str_from(key, at)));
+        who = person_with_mail(p, str_join(&a, str_first(key, plus), str_from(key, at)));
         arena_free(&a);
     }
     str local = str_first(key, at);

@@ -20,7 +20,7 @@ typedef struct app_password {
 typedef struct {
     int64_t id, created_s;
     str     address;                 // local@domain in lower case
-    char    role[ROLE_BYTES_MAX + 1];          // "user", "admin"
+    char    role[ROLE_BYTES_MAX + 1];          // "user", "admin"; "viewer": of the console alone, no mailbox
     char    hash[PASSWORD_HASH_MAX];
     app_password *apps;
 } person;
@@ -31,8 +31,10 @@ err  people_open(world *w, const char *path, arena *a, people **out, str *why);
 void people_close(people *p);                                          // NULL is fine
 person *people_find(const people *p, str address_key);                 // NULL; valid until the next change
 // Whose mailbox an address is: the person's own, its +tag forms, and postmaster and abuse of a domain that has people
-// (RFC 5321 4.5.1, RFC 2142): the first admin there, or the first person.
+// (RFC 5321 4.5.1, RFC 2142): the first admin there, or the first person. A viewer has none.
 person *people_mailbox(const people *p, str address_key);
+bool    people_have_mail_at(const people *p, str domain);              // somebody has a mailbox there
+bool people_is_viewer(const person *who);
 bool people_each(const people *p, size_t *cursor, person **out);
 int  people_count(const people *p);
 

@@ -6,7 +6,8 @@
 #include "rt/meter.h"
 #include "wire/mail/smtp.h"
 
-enum { LINE_BYTES_MAX = 4096, PROTOCOL_ARENA_BYTES = 64 * 1024 };
+enum { LINE_BYTES_MAX = 4096, PROTOCOL_ARENA_BYTES = 64 * 1024,
+       JOIN_ROOM_LEFT = PEOPLE_MAX / 10 };           // of the table, for people that the administrator adds
 
 static meter checks = {.name = "naru_accounts_logins_total", .help = "Login verdicts", .type = METER_COUNTER,
                        .label = "verdict",
@@ -59,7 +60,7 @@ static int hashes_to_try(accounts *s, const person *who, bool app, char (*out)[P
     return count;
 }
 
-static check_verdict check(accounts *s, const request *q, arena *a, str *account, int64_t *wait_ns)
+static check_verdict check(accounts *s, const request *q, arena *a, str *account, str *role, int64_t *wait_ns)
 {
     unsigned char client_key[16];
     char (*hashes)[PASSWORD_HASH_MAX] = arena_alloc(a, APP_PASSWORDS_MAX, PASSWORD_HASH_MAX, 1);
@@ -73,6 +74,8 @@ static check_verdict check(accounts *s, const request *q, arena *a, str *account
     if (*wait_ns > 0)
         return CHECK_TOO_MANY;
     person *who = people_find(s->people, key);
+    if (who && people_is_viewer(who) && !str_eq(q->service, S("console")))
+        who = NULL;                                    // a viewer has nothing but the console
     int count = hashes ? hashes_to_try(s, who, app_password_looks(q->password), hashes) : 0;
     bool good = false, known = who != NULL;
     for (int i = 0; i < count && !good; i++)
@@ -86,9 +89,11 @@ static check_verdict check(accounts *s, const request *q, arena *a, str *account
     *wait_ns = for_client > for_name ? for_client : for_name;
     if (*wait_ns > 0)
         return CHECK_TOO_MANY;
-    if (good && known && people_find(s->people, key)) {
+    who = people_find(s->people, key);
+    if (good && known && who) {
         backoff_forgive(&s->names, key);
         *account = key;
+        *role = str_copy(a, str_z(who->role));
         return CHECK_OK;
     }
     if (from.len)
@@ -106,12 +111,14 @@ static void account_put(buf *out, const char *word, str account)
 
 static void answer_check(accounts *s, const request *q, arena *a, buf *out)
 {
-    str account = {0};
+    str account = {0}, role = {0};
     int64_t wait_ns = 0;
-    check_verdict v = check(s, q, a, &account, &wait_ns);
+    check_verdict v = check(s, q, a, &account, &role, &wait_ns);
     meter_add_at(&checks, (int)v, 1);
-    if (v == CHECK_OK)
-        return account_put(out, "OK", account);
+    if (v == CHECK_OK) {
+        buf_format(out, "OK role=" STR_FMT, STR_ARG(role));
+        return account_put(out, "", account);
+    }
     if (v == CHECK_WRONG || v == CHECK_TOO_MANY)
         log_line("accounts", LOG_NOTICE, v == CHECK_WRONG ? "login-failed" : "login-refused",
                  F_STR("service_asking", q->service),
@@ -120,6 +127,40 @@ static void answer_check(accounts *s, const request *q, arena *a, buf *out)
         buf_format(out, "NO too-many wait=%lld\n", (long long)(wait_ns / NS_PER_S + 1));
     else
         buf_put(out, v == CHECK_WRONG ? S("NO wrong\n") : S("TROUBLE\n"));
+}
+
+// ---- JOIN ------------------------------------------------------------------------------------------------------
+
+// A stranger becomes a viewer. Addresses of domains whose mail is kept here are given by the administrator alone.
+static const char *join_refused(accounts *s, const request *q, str key)
+{
+    str why;
+    return !s->registration                                                          ? "closed"
+         : !key.len || people_have_mail_at(s->people, str_from(key, str_rfind(key, '@') + 1)) ? "name"
+         : !accounts_password_usable(q->password, &why)                              ? "password"
+         : people_find(s->people, key)                                               ? "taken"
+         : people_count(s->people) >= PEOPLE_MAX - JOIN_ROOM_LEFT                    ? "closed"
+                                                                                     : NULL;
+}
+
+static void answer_join(accounts *s, const request *q, arena *a, buf *out)
+{
+    char hash[PASSWORD_HASH_MAX];
+    str why, key = accounts_key(q->user, a, &why);
+    const char *refused = join_refused(s, q, key);
+    if (refused) {
+        buf_format(out, "NO %s\n", refused);
+        return;
+    }
+    err e = accounts_hash(s, q->password, s->cost, hash);
+    if (e == E_OK)
+        e = people_add(s->people, key, hash, S("viewer"));
+    if (e == E_OK) {
+        log_line("accounts", LOG_NOTICE, "joined", F_STR("account", key), F_STR("client", q->client));
+        account_put(out, "OK", key);
+    } else {
+        buf_put(out, e == E_EXISTS ? S("NO taken\n") : S("TROUBLE\n"));
+    }
 }
 
 // ---- MAILBOX and SENDAS ----------------------------------------------------------------------------------------
@@ -153,6 +194,8 @@ static void answer(accounts *s, str line, arena *a, buf *out)
         buf_put(out, S("TROUBLE malformed\n"));
     else if (str_eq(verb, S("CHECK")))
         answer_check(s, &q, a, out);
+    else if (str_eq(verb, S("JOIN")))
+        answer_join(s, &q, a, out);
     else if (str_eq(verb, S("MAILBOX")))
         answer_mailbox(s, &q, a, out);
     else if (str_eq(verb, S("SENDAS")))

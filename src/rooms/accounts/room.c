@@ -15,6 +15,9 @@ static const setting settings[] = {
      .help_en = "passes of one password hash", .help_ko = "암호 해시의 반복 수"},
     {.key = "hash-at-once", .type = SETTING_INT, .fallback = "2", .min = 1, .max = 64,
      .help_en = "password hashes computed at the same time", .help_ko = "동시에 계산하는 암호 해시 수"},
+    {.key = "registration", .type = SETTING_BOOL, .fallback = "no",
+     .help_en = "strangers may become viewers of the console's films (the console's `registration` sets this, too)",
+     .help_ko = "누구나 콘솔의 영화를 보는 시청자로 가입할 수 있음 (콘솔의 `registration`도 이것을 켬)"},
     {0},
 };
 
@@ -99,8 +102,8 @@ err accounts_add(room *r, str who, str password, str role, arena *a, str *why)
     str key = accounts_key(who, a, why);
     if (key.len == 0 || !accounts_password_usable(password, why))
         return E_PROTOCOL;
-    if (role.len && !str_eq(role, S("user")) && !str_eq(role, S("admin"))) {
-        *why = S("a role is user or admin");
+    if (role.len && !str_eq(role, S("user")) && !str_eq(role, S("admin")) && !str_eq(role, S("viewer"))) {
+        *why = S("a role is user, admin or viewer");
         return E_PROTOCOL;
     }
     if (people_find(s->people, key)) {
@@ -144,6 +147,7 @@ static void settings_take(accounts *s)
     s->cost.memory_kib = (uint32_t)(config_int(block, settings, "hash-memory") / 1024);
     s->cost.passes = (uint32_t)config_int(block, settings, "hash-passes");
     s->hashing.free = (int)config_int(block, settings, "hash-at-once");
+    s->registration = config_bool(block, settings, "registration");
     // A client may mistype a few times; a name is tried from many places at once and must not be locked for its owner.
     s->clients = (backoff){.free_failures = 5, .first_ns = seconds(1), .max_ns = minutes(5), .forget_ns = minutes(30)};
     s->names = (backoff){.free_failures = 20, .first_ns = seconds(1), .max_ns = seconds(30), .forget_ns = minutes(30)};
