@@ -1,6 +1,6 @@
 // Who may announce what: an open tracker, or one of listed torrents; and pass keys of people for private ones. Pure.
 #pragma once
-#include "rooms/tracker/siphash.h"
+#include "base/siphash.h"
 #include "base/arena.h"
 
 enum { ACCESS_KEYS_MAX = 4096, ACCESS_KEY_BYTES_MIN = 16, ACCESS_KEY_BYTES_MAX = 64 };

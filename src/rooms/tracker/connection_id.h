@@ -2,7 +2,7 @@
 // are a keyed hash of address and time, so nothing is remembered. Pure.
 #pragma once
 #include "base/address.h"
-#include "rooms/tracker/siphash.h"
+#include "base/siphash.h"
 
 enum {
     CONNECTION_TURN_S = 60,         // an id is made of the turn in which it was asked for

@@ -2,7 +2,7 @@
 // tracker, and counting costs the same however many networks there are. Pure.
 #pragma once
 #include "base/address.h"
-#include "rooms/tracker/siphash.h"
+#include "base/siphash.h"
 
 enum {
     NEWCOMERS_ROWS = 2, NEWCOMERS_COLUMNS = 8192,

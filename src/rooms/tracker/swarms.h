@@ -2,7 +2,7 @@
 // away who has not announced for long, a few steps at a time. Pure.
 #pragma once
 #include "rooms/tracker/peer_set.h"
-#include "rooms/tracker/siphash.h"
+#include "base/siphash.h"
 #include "wire/bt/tracker.h"
 
 enum { SWARMS_TORRENTS_MAX = 1 << 22, SWARMS_PEERS_MAX = 1 << 25, SWARMS_DOWNLOADED_MAX = (1 << 29) - 1 };

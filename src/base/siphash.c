@@ -1,4 +1,4 @@
-#include "rooms/tracker/siphash.h"
+#include "base/siphash.h"
 
 #include <string.h>
 
