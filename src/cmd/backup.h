@@ -45,6 +45,12 @@ bool backup_files(backup *b);
 // backup_verify.c: digests, then all of it read back behind a guard. Exit code.
 int  backup_verify(str directory, bool json);
 
+// backup_start.c: the services that keep mail start on a restored directory that is thrown away afterwards, everybody gets a password, and
+// each inbox is read over POP3. On a fiber; needs no socket. False: *why.
+typedef struct { str account; int64_t inbox; } inbox_expected;
+typedef struct { int64_t inboxes, letters, bytes; } started;
+bool backup_start(world *w, str directory, const inbox_expected *inboxes, int count, started *out, arena *a, str *why);
+
 // restore.c: the backup's files into an empty directory. False: *why; what was written is removed again.
 typedef struct { manifest_head head; int64_t files, bytes; int damaged; } restored;
 bool restore_check(world *w, str from, arena *a, restored *out, buf *damaged, str *why);        // digests; damaged: a line a file

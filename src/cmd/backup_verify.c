@@ -1,5 +1,6 @@
 // naru backup verify: the digests; then the backup is restored into a scratch directory and every letter read back by the services' own
-// code, in a process that may touch nothing else: no socket of the Internet, no other file, nothing is delivered.
+// code, the services that keep mail are started and every inbox is read over POP3, all in a process that may touch nothing else: no
+// socket of the Internet, no other file. The queue is read and not started: nothing is delivered.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,7 +21,7 @@
 #include "rt/own_process.h"
 #include "rt/worker.h"
 
-enum { DAMAGED_BYTES_MAX = 256 * 1024, LIST_BYTES_MAX = 64 << 20, ANSWER_BYTES_MAX = 96 << 20, WORKERS = 2 };
+enum { DAMAGED_BYTES_MAX = 256 * 1024, LIST_BYTES_MAX = 64 << 20, ANSWER_BYTES_MAX = 96 << 20, WORKERS = 2, INBOXES_MAX = 100000 };
 
 typedef struct {
     str      from, scratch;
@@ -34,6 +35,9 @@ typedef struct {
     tracker_read tracker;
     swarm_read torrents;
     int64_t  accounts, letters, bytes;
+    inbox_expected *inboxes;
+    int      inbox_count;
+    started  started;
     buf      list;                       // an entry an account, as it is printed
     str      why;
     bool     good, guarded;
@@ -48,6 +52,8 @@ static void account_seen(void *arg, const account_read *one)
     v->accounts++;
     v->letters += one->letters;
     v->bytes += one->bytes;
+    if (v->inbox_count < INBOXES_MAX)
+        v->inboxes[v->inbox_count++] = (inbox_expected){str_copy(&v->memory, one->account), one->inbox};
     if (v->json) {
         buf_put(&v->list, v->list.len ? S(", {\"account\": ") : S("{\"account\": "));
         json_put(&v->list, one->account);
@@ -64,6 +70,7 @@ static void read_all(void *arg)
 {
     verifying *v = arg;
     arena *a = &v->memory;
+    v->inboxes = arena_array(a, inbox_expected, INBOXES_MAX);
     err e = accounts_read_back(v->world, str_join(a, v->scratch, S("/data/accounts")), &v->people, a, &v->why);
     if (!e)
         e = mta_read_back(v->world, str_join(a, v->scratch, S("/data/mta")), &v->queue, a, &v->why);
@@ -73,9 +80,9 @@ static void read_all(void *arg)
         e = tracker_read_back(v->world, str_join(a, v->scratch, S("/data/tracker")), &v->tracker, a, &v->why);
     if (!e)
         e = swarm_read_back(v->world, str_join(a, v->scratch, S("/data/swarm")), &v->torrents, a, &v->why);
-    v->good = e == E_OK;
     if (e && !v->why.len)
         v->why = str_z(err_text(e));
+    v->good = !e && backup_start(v->world, str_join(a, v->scratch, S("/data")), v->inboxes, v->inbox_count, &v->started, a, &v->why);
 }
 
 static bool guard_take(verifying *v)
@@ -120,10 +127,11 @@ static void print_json(verifying *v)
     }
     buf_format(&out, "], \"guarded\": %s, \"people\": %lld, \"queue\": {\"letters\": %lld, \"recipients\": %lld, \"bytes\": %lld}, "
                "\"tracker\": {\"records\": %lld, \"changes\": %lld}, \"swarm\": {\"torrents\": %lld, \"magnets\": %lld, \"pieces\": %lld}, "
-               "\"letters\": %lld, \"accounts\": [", v->guarded ? "true" : "false", (long long)v->people.people, (long long)v->queue.letters,
+               "\"started\": {\"inboxes\": %lld, \"letters\": %lld, \"bytes\": %lld}, \"letters\": %lld, \"accounts\": [", v->guarded ? "true" : "false", (long long)v->people.people, (long long)v->queue.letters,
                (long long)v->queue.recipients, (long long)v->queue.bytes,
                (long long)v->tracker.records, (long long)v->tracker.changes, (long long)v->torrents.torrents, (long long)v->torrents.magnets,
-               (long long)v->torrents.pieces, (long long)v->letters);
+               (long long)v->torrents.pieces, (long long)v->started.inboxes, (long long)v->started.letters, (long long)v->started.bytes,
+               (long long)v->letters);
     buf_put(&out, buf_str(&v->list));
     buf_put(&out, S("], \"error\": "));
     json_put(&out, v->why);
@@ -143,6 +151,8 @@ static void print_text(verifying *v)
     if (v->torrents.torrents + v->torrents.magnets)
         printf("  the swarm: %lld torrents, %lld magnet links\n", (long long)v->torrents.torrents, (long long)v->torrents.magnets);
     fwrite(v->list.at, 1, v->list.len, stdout);
+    printf("started behind the guard: %lld inboxes over POP3, %lld letters, " STR_FMT "\n", (long long)v->started.inboxes,
+           (long long)v->started.letters, STR_ARG(size_text(a, v->started.bytes)));
     printf("read back: %lld letters in %lld mailboxes and %lld in the queue, every one whole%s\n", (long long)v->letters, (long long)v->accounts,
            (long long)v->queue.letters, v->guarded ? "" : " (the guard is not complete here: naru services says what lacks)");
 }

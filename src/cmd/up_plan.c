@@ -28,7 +28,7 @@ const up_policy up_policies[UP_POLICIES] = {
     {.name = "resolver", .kind = &resolver_kind, .doors = {{53, UP_TCP | UP_UDP, false}}, .here_only = true,
      .calls = GUARD_CALLS_INET, .connects = {53}, .what = "finds answers in the DNS"},
     {.name = "mailstore", .kind = &mailstore_kind, .doors = {{110, UP_TCP, false}, {995, UP_TCP, true}},
-     .inside = {"mailstore.lmtp"}, .peers = {"accounts"}, .writes = true, .calls = GUARD_CALLS_FILES_CHANGE,
+     .inside = {"mailstore.lmtp", "mailstore.pop3"}, .peers = {"accounts"}, .writes = true, .calls = GUARD_CALLS_FILES_CHANGE,
      .what = "mailboxes"},
     {.name = "mta", .kind = &mta_kind, .doors = {{25, UP_TCP, false}, {587, UP_TCP, false}, {465, UP_TCP, true}},
      .inside = {"mta.submit"}, .peers = {"accounts", "mailstore"}, .connects = {25, 53}, .writes = true,
@@ -366,7 +366,7 @@ int up_door_addresses(const up_plan *plan, const up_service *s, const up_door *d
     for (int i = 0; i < plan->address_count && !listen; i++)
         if (!d->here_only || addr_is_loopback(plan->addresses[i]))
             out[count++] = addr_with_port(plan->addresses[i], port);
-    if (count)
+    if (count || listen)
         return count;
     bool here_only = s->policy->here_only || d->here_only;
     out[count++] = addr_v4(here_only ? 0x7f000001 : 0, port);

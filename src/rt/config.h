@@ -17,6 +17,7 @@ typedef struct statement {
 
 typedef enum {
     SETTING_BOOL, SETTING_INT, SETTING_SIZE, SETTING_DURATION, SETTING_RATE, SETTING_TEXT, SETTING_ADDRESS, SETTING_PREFIX,
+    SETTING_HOST,                     // an IP address without a port
     SETTING_LIST,                     // several words, or the key several times
     SETTING_BLOCK,                    // has children described by `block`
 } setting_type;
@@ -29,7 +30,8 @@ typedef struct setting {
     bool         reloadable, repeated;
     const char  *help_en, *help_ko;
     const struct setting *block;      // ends with key NULL
-    const char  *choices;             // of a text: "course|default|managed", nothing else may stand; NULL: any text
+    const char  *choices;             // of a text: "course|default|managed", nothing else may stand (NULL: any text); of a host: words
+                                      // that may stand for one
 } setting;
 
 typedef struct { str file; int line, column; str text; } config_error;     // text: what, why and what to do

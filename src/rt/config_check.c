@@ -161,17 +161,21 @@ static bool check_number(const checking *k, const statement *s, const setting *t
 }
 
 // Is the text one of those that may stand?
-static bool check_choice(const checking *k, const statement *s, const setting *t, str word)
+static bool is_choice(const setting *t, str word)
+{
+    for (str left = str_z(t->choices); left.len > 0;)
+        if (str_eq(word, str_cut(&left, '|')))
+            return true;
+    return false;
+}
+
+static bool not_a_choice(const checking *k, const statement *s, const setting *t, str word)
 {
     enum { CHOICES_MAX = 16 };
     const char *names[CHOICES_MAX];
     int count = 0;
-    for (str left = str_z(t->choices); left.len > 0 && count < CHOICES_MAX; count++) {
-        str one = str_cut(&left, '|');
-        if (str_eq(word, one))
-            return true;
-        names[count] = str_to_z(k->a, one);
-    }
+    for (str left = str_z(t->choices); left.len > 0 && count < CHOICES_MAX; count++)
+        names[count] = str_to_z(k->a, str_cut(&left, '|'));
     str near = nearest_name(word, names, count);
     if (near.len)
         return fail(k, s, "%s: \"" STR_FMT "\" is none of %s; did you mean \"" STR_FMT "\"?", t->key, STR_ARG(word), t->choices,
@@ -199,7 +203,11 @@ static bool check_word(const checking *k, const statement *s, const setting *t, 
     case SETTING_INT: case SETTING_SIZE: case SETTING_DURATION: case SETTING_RATE:
         return check_number(k, s, t, word);
     case SETTING_TEXT:
-        return !t->choices || check_choice(k, s, t, word);
+        return !t->choices || is_choice(t, word) || not_a_choice(k, s, t, word);
+    case SETTING_HOST:
+        return addr_parse_ip(word, 0, &address) || (t->choices && is_choice(t, word))
+            || fail(k, s, "%s: \"" STR_FMT "\" is not an IP address without a port, for example 192.0.2.1 or 2001:db8::1", t->key,
+                    STR_ARG(word));
     case SETTING_LIST: case SETTING_BLOCK:
         return true;
     }

@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const setting inner[] = {{"size", SETTING_SIZE, "1MB", 0, 1000000000}, {"on", SETTING_BOOL}, {"to", SETTING_ADDRESS}, {0}};
     static const setting schema[] = {
         {"a", SETTING_BLOCK, .block = inner, .repeated = true}, {"wait", SETTING_DURATION, "1s", 1, INT64_MAX},
-        {"rate", SETTING_RATE}, {"net", SETTING_PREFIX, .repeated = true}, {"names", SETTING_LIST}, {0},
+        {"rate", SETTING_RATE}, {"net", SETTING_PREFIX, .repeated = true}, {"names", SETTING_LIST}, {"at", SETTING_HOST, .choices = "none"}, {0},
     };
     if (size > 1 << 14)
         return 0;

@@ -18,7 +18,7 @@ typedef struct {
     str      uid;                    // empty when the server has no UIDL
 } pop3_listed;
 
-enum { POP3_LIST_MAX = 100000 };
+enum { POP3_LIST_MAX = 200000 };
 
 // Greeting, STLS, USER and PASS. NULL with *why (a sentence) on failure; *e is E_OK when the server answered and
 // refused. The conn stays the caller's.

@@ -93,6 +93,9 @@ def restores_whole(target, before, number):
     verified = json.loads(answer.stdout) if answer.stdout else {}
     check(f"backup {number} verifies: every letter was read back", answer.returncode == 0 and verified.get("good") and verified["people"] == len(PEOPLE + CROWD),
           answer.stdout[-300:] + answer.stderr)
+    inboxes = verified.get("started", {})
+    check("... the services were started on it, behind the guard: every letter of every inbox came over POP3",
+          verified.get("guarded") and 0 < inboxes.get("letters", 0) <= verified["letters"] and inboxes["inboxes"] == len(verified["accounts"]), str(inboxes))
     around = new_directory(quick=True)
     place = around + "/restored"
     answer = naru("restore", target, "--dir", place, "--json")

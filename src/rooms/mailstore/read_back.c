@@ -33,7 +33,7 @@ static err fail(reading *r, err e, const char *what, int64_t letter)
 
 // ---- one account --------------------------------------------------------------------------------------------------------------
 
-typedef struct { account *a; int64_t id, size_bytes, mailboxes; str verdict; arena memory; err e; } look;
+typedef struct { account *a; int64_t id, size_bytes, mailboxes, inbox; str verdict; arena memory; err e; } look;
 
 static void integrity_work(void *arg)
 {
@@ -46,6 +46,10 @@ static void integrity_work(void *arg)
     q = query_of(l->a->d, "SELECT count(*) FROM mailbox");
     l->mailboxes = query_row(q) ? query_get_int(q, 0) : 0;
     err e = query_done(q);
+    l->e = l->e ? l->e : e;
+    q = query_of(l->a->d, "SELECT count(*) FROM letter JOIN mailbox ON mailbox.id = mailbox WHERE name = 'INBOX'");
+    l->inbox = query_row(q) ? query_get_int(q, 0) : 0;
+    e = query_done(q);
     l->e = l->e ? l->e : e;
 }
 
@@ -93,7 +97,8 @@ static err account_read_whole(account *a, void *self)
     e = e ? e : l.e;
     if (e)
         return fail(r, e, "its database does not pass SQLite's check", 0);
-    r->figures = (account_read){.account = a->key, .mailboxes = l.mailboxes};
+    r->figures = (account_read){.account = a->key, .mailboxes = l.mailboxes,
+                                .inbox = l.inbox < MAILDROP_LETTERS_MAX ? l.inbox : MAILDROP_LETTERS_MAX};
     for (;;) {
         e = account_work(a, next_work, &l);
         e = e ? e : l.e;

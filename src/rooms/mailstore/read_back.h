@@ -4,7 +4,11 @@
 #include "base/arena.h"
 #include "rt/world.h"
 
-typedef struct { str account; int64_t mailboxes, letters, bytes; } account_read;
+typedef struct {
+    str     account;
+    int64_t mailboxes, letters, bytes;
+    int64_t inbox;                           // letters in it that POP3 shows
+} account_read;
 typedef void account_told(void *arg, const account_read *one);
 
 // Checks each database whole and reads each letter to its last byte. told: after each account. On error *why (in `a`) names the account

@@ -7,8 +7,8 @@
 
 static const setting settings[] = {
     {.key = "host", .type = SETTING_TEXT, .help_en = "the name this server calls itself", .help_ko = "서버가 스스로를 부르는 이름"},
-    {.key = "listen", .type = SETTING_LIST, .repeated = true,
-     .help_en = "addresses to listen on (default: the node's)", .help_ko = "듣는 주소"},
+    {.key = "listen", .type = SETTING_HOST, .repeated = true, .choices = "none",
+     .help_en = "addresses to listen on (default: the node's); none: only the inside doors", .help_ko = "듣는 주소; none: 안쪽 문만"},
     {.key = "certificate", .type = SETTING_TEXT, .help_en = "PEM file with the certificate chain",
      .help_ko = "인증서 체인 PEM 파일"},
     {.key = "key", .type = SETTING_TEXT, .help_en = "PEM file with the private key", .help_ko = "개인 키 PEM 파일"},
@@ -128,12 +128,13 @@ static int listed_addresses(mailstore *m, addr *out, int max)
 
 static err doors_open(mailstore *m, str *why)
 {
+    const statement *listen = config_first(m->r->settings, "listen");
     int own_count;
     const addr *own = world_addresses(m->w, &own_count);
     addr any[2] = {addr_v4(0, 0), {.family = 6}}, listed[WORLD_ADDRESSES_MAX];
     int listed_count = listed_addresses(m, listed, WORLD_ADDRESSES_MAX);
-    const addr *at = listed_count ? listed : own_count ? own : any;
-    int n = listed_count ? listed_count : own_count ? own_count : 2;
+    const addr *at = listen ? listed : own_count ? own : any;
+    int n = listen ? listed_count : own_count ? own_count : 2;
     for (int i = 0; i < n; i++) {
         err e = door_at(m, at[i], 110, why);
         if (e == E_OK && m->tls)
@@ -184,6 +185,8 @@ static err start(room *r, str *why)
         return E_TLS;
     mailstore_backup(m);
     err e = room_offer(r, "mailstore.lmtp", lmtp_converse, m);
+    if (e == E_OK)
+        e = room_offer(r, "mailstore.pop3", pop3_converse, m);
     if (e == E_OK)
         e = doors_open(m, why);
     if (e == E_OK)

@@ -5,7 +5,7 @@ const setting mta_settings[] = {
     {.key = "domain", .type = SETTING_LIST, .repeated = true, .reloadable = true,
      .help_en = "domains whose mail is accepted and stored here", .help_ko = "여기서 받아 보관하는 메일 도메인"},
     {.key = "resolver", .type = SETTING_LIST, .repeated = true, .help_en = "DNS resolvers to ask, address or address:port", .help_ko = "질의할 DNS 서버"},
-    {.key = "listen", .type = SETTING_LIST, .repeated = true, .help_en = "addresses to listen on (default: the node's)", .help_ko = "듣는 주소"},
+    {.key = "listen", .type = SETTING_HOST, .repeated = true, .help_en = "addresses to listen on (default: the node's)", .help_ko = "듣는 주소"},
     {.key = "postmaster", .type = SETTING_TEXT, .reloadable = true, .help_en = "who gets mail for <postmaster>", .help_ko = "<postmaster> 앞 메일을 받는 주소"},
     {.key = "size", .type = SETTING_SIZE, .fallback = "25MB", .min = 1024, .max = 1ll << 31, .reloadable = true,
      .help_en = "the largest letter accepted", .help_ko = "받는 편지의 최대 크기"},

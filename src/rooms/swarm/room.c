@@ -15,7 +15,7 @@ enum { ADDRESSES_MAX = WORLD_ADDRESSES_MAX, CONNS_PER_ADDRESS = 64, BITS = 8 };
 #define SAVE_NS (5 * NS_PER_S)
 
 const setting swarm_settings[] = {
-    {.key = "listen", .type = SETTING_LIST, .help_en = "addresses to listen on for peers; none: the node's own",
+    {.key = "listen", .type = SETTING_HOST, .repeated = true, .help_en = "addresses to listen on for peers; none: the node's own",
      .help_ko = "피어를 기다리는 주소; 없으면 노드의 주소"},
     {.key = "port", .type = SETTING_INT, .fallback = "6881", .min = 0, .max = 65535, .help_en = "TCP port for peers, UDP port of the DHT",
      .help_ko = "피어의 TCP 포트, DHT의 UDP 포트"},
