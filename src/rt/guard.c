@@ -121,11 +121,23 @@ static bool user_change(const guard_policy *p, guard_report *report)
     return report->own_user;
 }
 
+static void limit_set(__rlimit_resource_t what, uint64_t most)
+{
+    struct rlimit limit = {most, most};
+    if (most)
+        setrlimit(what, &limit);
+}
+
 static void limits_set(const guard_policy *p)
 {
     struct rlimit none = {0, 0}, files;
     setrlimit(RLIMIT_CORE, &none);               // letters and keys do not go into a core file
     setrlimit(RLIMIT_MEMLOCK, &none);
+    limit_set(RLIMIT_AS, guard_calls_log_only() ? 0 : p->memory_bytes_max);
+    limit_set(RLIMIT_CPU, p->processor_s_max);
+    limit_set(RLIMIT_FSIZE, p->file_bytes_max);
+    if (p->nice)
+        setpriority(PRIO_PROCESS, 0, p->nice);
     if (p->descriptors_max && getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = p->descriptors_max < files.rlim_max ? p->descriptors_max : files.rlim_max;
         files.rlim_max = files.rlim_cur;

@@ -21,7 +21,11 @@ typedef struct {
     bool        connects_anywhere;           // to any TCP port: peers have the ports that they like
     unsigned    calls;                       // guard_calls
     unsigned    user, group;                 // 0: stay who we are
-    uint64_t    descriptors_max;             // 0: as it is
+    uint64_t    descriptors_max;             // 0: as it is; so for the next four
+    uint64_t    memory_bytes_max;            // address space; not in a build with a sanitizer, which reserves terabytes
+    uint64_t    processor_s_max;             // above it the kernel ends the process (SIGXCPU)
+    uint64_t    file_bytes_max;              // of a file that it writes (SIGXFSZ)
+    int         nice;                        // 1 .. 19: others go first
 } guard_policy;
 
 typedef struct {
