@@ -5,6 +5,7 @@
 #include "base/must.h"
 #include "wire/http/url.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size > 4096)
