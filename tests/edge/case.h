@@ -22,6 +22,7 @@
 //       ETag: "1"
 //     asked 1..2                         so many requests have reached the origin since the last client, with `serve`
 //     sent 0..70000                      and so many bytes of bodies were sent by it
+//     config heuristics no               a setting of the site; config-edge TEXT: of the edge. In the simulator only; first in its case
 //     origin away | origin back          nobody listens at the origin's door
 //     purge /a | purge-tag news | soft-purge /a | soft-purge-tag news
 //
@@ -64,6 +65,7 @@ typedef struct {
     int        line;
     case_step *steps;
     int        count;
+    str        site_settings, edge_settings; // of `config` and `config-edge`
 } edge_case;
 
 enum {

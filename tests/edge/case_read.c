@@ -284,6 +284,10 @@ static void line_read(reading *r, str line, edge_case *out, int *count)
         complain(r, "no case has begun", line);
     } else if (inner) {
         field_read(r, &c->steps[c->count - 1], line);
+    } else if (str_starts(line, S("config "))) {
+        c->site_settings = str_join(r->memory, str_join(r->memory, c->site_settings, S("; ")), str_from(line, 7));
+    } else if (str_starts(line, S("config-edge "))) {
+        c->edge_settings = str_join(r->memory, str_join(r->memory, c->edge_settings, S("; ")), str_from(line, 12));
     } else if (c->count == CASE_STEPS_MAX) {
         complain(r, "too many steps", line);
     } else {

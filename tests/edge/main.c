@@ -1,9 +1,10 @@
-// naru-edge-cases: plays the cases of the cache (case.h) in the simulator, each in a world of its own, and against the real program.
+// naru-edge-cases: plays the cases of the cache (case.h) in the simulator, each in a world of its own, or against an edge that runs.
 //
-//     naru-edge-cases [--naru PATH] [--only NAME] [--without-edge] FILE.cases...
+//     naru-edge-cases [--only NAME] [--without-edge] [--edge ADDR --origin ADDR --control PATH] FILE.cases...
 //
-// --naru: then also over real sockets, those that need no more than a second of waiting. --without-edge: clients speak to the origin
-// directly; says how many cases hold then. Exit status: 0 all held, 1 not, 2 the arguments.
+// With --edge: over real sockets, those cases that need no settings of their own and no more than a second of waiting; the origin listens
+// at --origin. --without-edge: clients speak to the origin directly; says how many cases hold then. Exit status: 0 all held, 1 not, 2 the
+// arguments.
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ enum { PLAY_MEMORY_BYTES = 256 << 20, REAL_WAITS_S_MAX = 1 };
 
 static struct {
     edge_case    cases[CASES_MAX];
-    int          count, passed, failed, skipped;
+    int          count, passed, failed, apart;
     const char  *only;
     bool         quiet;
     player_tally tally;
@@ -80,12 +81,18 @@ static void quick_ones_play(const edge_stage *stage, void *arg)
 {
     (void)arg;
     for (int i = 0; i < play.count; i++) {
-        if (!chosen(&play.cases[i]))
+        const edge_case *c = &play.cases[i];
+        arena a = arena_make(PLAY_MEMORY_BYTES);
+        str why = {0};
+        if (!chosen(c))
             continue;
-        if (case_waits_s(&play.cases[i]) > REAL_WAITS_S_MAX)
-            play.skipped++;
+        if (case_waits_s(c) > REAL_WAITS_S_MAX || c->edge_settings.len || c->site_settings.len)
+            play.apart++;
+        else if (!stage_control(stage, S("/edge/purge?all=yes"), &a, &why))
+            case_tell(stage->name, c, false, str_join(&a, S("the edge does not forget: "), why));
         else
             one_play(stage, &play.cases[i]);
+        arena_free(&a);
     }
 }
 
@@ -101,35 +108,48 @@ static int without_edge(void)
 
 static void log_nowhere(void *arg, str line) { (void)arg, (void)line; }
 
+static bool address_read(const char *text, addr *out)
+{
+    return text && addr_parse(str_z(text), 0, out) && out->port;
+}
+
 int main(int argc, char **argv)
 {
-    const char *naru = NULL;
+    stage_places places = {0};
     bool direct = false, ok = true;
     play.memory = arena_make((size_t)64 << 20);
     for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--naru") && i + 1 < argc)
-            naru = argv[++i];
-        else if (!strcmp(argv[i], "--only") && i + 1 < argc)
-            play.only = argv[++i];
-        else if (!strcmp(argv[i], "--without-edge"))
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (!strcmp(argv[i], "--without-edge"))
             direct = true;
+        else if (!strcmp(argv[i], "--only") && value)
+            play.only = argv[++i];
+        else if (!strcmp(argv[i], "--edge") && address_read(value, &places.edge))
+            i++;
+        else if (!strcmp(argv[i], "--origin") && address_read(value, &places.origin))
+            i++;
+        else if (!strcmp(argv[i], "--control") && value)
+            places.control = str_z(argv[++i]);
         else if (argv[i][0] == '-' || !file_load(argv[i]))
             return 2;
     }
-    if (!play.count || !names_differ()) {
-        fprintf(stderr, "naru-edge-cases [--naru PATH] [--only NAME] [--without-edge] FILE.cases...\n");
+    bool real = places.edge.port, has_all = !real || (places.origin.port && places.control.len);
+    if (!play.count || !names_differ() || !has_all) {
+        fprintf(stderr, "naru-edge-cases [--only NAME] [--without-edge] [--edge ADDR --origin ADDR --control PATH] FILE.cases...\n");
         return 2;
     }
     log_setup(LOG_LOGFMT, LOG_ERROR, log_nowhere, NULL);
     if (direct)
         return without_edge();
-    for (int i = 0; i < play.count; i++)
+    if (real)
+        ok = stage_real(places, quick_ones_play, NULL);
+    for (int i = 0; i < play.count && !real; i++)
         if (chosen(&play.cases[i]))
-            ok &= stage_simulated(1, one_play, &play.cases[i]);
-    if (naru)
-        ok &= stage_real(naru, quick_ones_play, NULL);
-    printf("%d clients, %d answers looked at; %d cases wait too long for real sockets and were played in the simulator alone\n",
-           play.tally.clients, play.tally.checks, play.skipped);
+            ok &= stage_simulated(1, play.cases[i].edge_settings, play.cases[i].site_settings, one_play, &play.cases[i]);
+    printf("%d clients, %d answers looked at", play.tally.clients, play.tally.checks);
+    if (play.apart)
+        printf("; %d cases wait long or want settings of their own: in the simulator alone", play.apart);
+    printf("\n");
     printf("%d passed, %d failed, 0 skipped\n", play.passed, play.failed + !ok);
     arena_free(&play.memory);
     return play.failed || !ok;

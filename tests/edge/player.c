@@ -306,8 +306,13 @@ static int question_gather(player *p, const case_step *steps, int count, int at,
 
 static void purge(player *p, const case_step *s)
 {
-    str why = {0};
-    if (!p->stage->purge(p->stage->arg, p->stage->host, s, p->memory, &why))
+    arena *a = p->memory;
+    str why = {0}, soft = s->soft ? S("&soft=yes") : S(""), target;
+    if (s->by_tag)
+        target = str_format(a, "/edge/purge?tag=" STR_FMT STR_FMT, STR_ARG(s->target), STR_ARG(soft));
+    else
+        target = str_format(a, "/edge/purge?url=http://" STR_FMT STR_FMT STR_FMT, STR_ARG(p->stage->host), STR_ARG(s->target), STR_ARG(soft));
+    if (!stage_control(p->stage, target, a, &why))
         wrong(p, s->line, str_join(p->memory, S("the purge is refused: "), why));
 }
 

@@ -8,18 +8,11 @@ typedef struct {
     void       *arg;
 } theatre;
 
-static bool purge_nothing(void *arg, str host, const case_step *s, arena *a, str *why)
-{
-    (void)arg, (void)host, (void)s, (void)a, (void)why;
-    return true;
-}
-
 static void first(void *arg)
 {
     theatre *t = arg;
     addr origin = addr_v4(0x0a000002, 8080), visitor = addr_v4(0x0a000003, 0);
-    edge_stage stage = {.name = "nobody between", .edge = origin, .origin_at = origin, .host = S("film.example"), .simulated = true,
-                        .purge = purge_nothing};
+    edge_stage stage = {.name = "without an edge", .edge = origin, .origin_at = origin, .host = S(STAGE_HOST), .simulated = true};
     stage.origin = sim_host(t->sim, S("origin"), &origin, 1, (sim_disk){0});
     stage.visitor = sim_host(t->sim, S("visitor"), &visitor, 1, (sim_disk){0});
     fiber_world(stage.visitor);
