@@ -120,6 +120,9 @@ static void esds_read(str entry_boxes, media_track *t, arena *a)
     if (object == 31)
         object = 32 + ((specific.at[0] & 7) << 3 | specific.at[1] >> 5);
     t->codecs = str_format(a, "mp4a.%02x.%d", config.at[0], object);
+    int rate_index = (specific.at[0] & 7) << 1 | specific.at[1] >> 7, channels = specific.at[1] >> 3 & 15;
+    if (object < 31 && rate_index < 15 && channels >= 1 && channels <= 6)
+        t->channels = (uint32_t)channels;                // what the sample entry says is often a habitual 2
 }
 
 static void sample_entry_read(const box *entry, media_track *t, arena *a)
