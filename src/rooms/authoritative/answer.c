@@ -113,12 +113,36 @@ static step refer(answering *x, const zone *z, const zone_node *cut, bool is_fir
     return STEP_DONE;
 }
 
+// The addresses of a name that is steered, in the order of the ranking: the asker is to take the first. False: nobody has ranked them
+// yet, or not for this client: the zone's own count.
+static bool answer_steered(answering *x, const zone *z, dns_name owner)
+{
+    const steered_name *s = x->setting->steered ? steered_name_find(x->setting->steered, owner) : NULL;
+    const steered_network *n = s && s->ranking ? steered_find(s->ranking, x->setting->client) : NULL;
+    unsigned type = x->asked->question.type;
+    int put = 0;
+    for (int i = 0; n && i < n->count; i++) {
+        const addr *at = &n->at[i];
+        dns_record r = {.name = owner, .type = at->family == 4 ? DNS_A : DNS_AAAA, .class = DNS_CLASS_IN, .ttl = s->ranking->ttl_s};
+        r.rdata = str_of(at->ip, at->family == 4 ? 4 : 16);
+        if (type != r.type && type != DNS_ANY)
+            continue;
+        x->required_dropped |= !dns_build_record(&x->b, DNS_ANSWER, &r);
+        put++;
+    }
+    if (n && !put)
+        put_negative_soa(x, z);                            // nodes of the other family alone: NODATA
+    return n != NULL;
+}
+
 // Data of a name that exists, or that a wildcard stands for; `owner` is the name that was asked.
 static step answer_node(answering *x, const zone *z, const zone_node *node, dns_name *owner)
 {
     unsigned type = x->asked->question.type;
     const zone_set *set = type == DNS_ANY ? node->sets : zone_node_set(node, type);    // ANY: one set, RFC 8482 4.1
     const zone_set *alias = zone_node_set(node, DNS_CNAME);
+    if (node->is_steered && (type == DNS_A || type == DNS_AAAA || type == DNS_ANY) && answer_steered(x, z, *owner))
+        return STEP_DONE;
     if (!set && alias) {
         uint32_t cursor = 0;
         str target = {0};

@@ -1,6 +1,7 @@
 // What an authoritative server answers: a pure function from a query and the zones to a reply. It reads like
 // RFC 1034 4.3.2 with RFC 2308 (negative answers), 4592 (wildcards), 2181 and 9471 (truncation), 8482 (ANY).
 #pragma once
+#include "rooms/authoritative/steered.h"
 #include "rooms/authoritative/zone.h"
 
 enum {
@@ -10,6 +11,8 @@ enum {
 
 typedef struct {
     const zone_table *zones;
+    const steered_table *steered;        // NULL: no name is
+    addr     client;                     // who asks, for steered names
     uint32_t turn;                       // rotates sets of several records: the caller counts it up, a query at a time
     bool     is_stream;                  // TCP: no truncation below 65535 bytes
     bool     offers_recursion;           // sets RA, and leaves queries with RD that leave our zones to the caller

@@ -287,3 +287,35 @@ TEST(answer_hands_over_what_is_elsewhere_when_it_may_recurse)
     zone_table_free(&t);
     arena_free(&a);
 }
+
+// A steered name: who asks decides; the rest of the zone, and a name that nobody has ranked yet, are as they are written.
+TEST(answer_steers_by_the_asker)
+{
+    static const struct { const char *client, *name; unsigned type; const char *want; } rows[] = {
+        {"192.0.2.9", "video.steered.test", DNS_A, "NOERROR aa | video.steered.test. A 203.0.113.1, video.steered.test. A 203.0.113.2 | - | -"},
+        {"10.0.0.1", "Video.Steered.Test", DNS_A, "NOERROR aa | Video.Steered.Test. A 203.0.113.9 | - | -"},
+        {"10.0.0.1", "alias.steered.test", DNS_A, "NOERROR aa | alias.steered.test. CNAME video.steered.test., video.steered.test. A 203.0.113.9 | - | -"},
+        {"10.0.0.1", "video.steered.test", DNS_TXT, "NOERROR aa | video.steered.test. TXT \"x\" | - | -"},
+        {"2001:db8::1", "video.steered.test", DNS_A, "NOERROR aa | video.steered.test. A 192.0.2.200 | - | -"},       // not ranked: the zone's own
+        {"10.0.0.1", "early.steered.test", DNS_A, "NOERROR aa | early.steered.test. A 192.0.2.201 | - | -"},
+        {"10.0.0.1", "plain.steered.test", DNS_A, "NOERROR aa | plain.steered.test. A 192.0.2.202 | - | -"},
+    };
+    arena a = arena_make(ARENA);
+    zone_table t = {0};
+    steered_ranking ranking;
+    hold(&a, &t, "steered.test", "$TTL 300\n@ SOA ns1 root 1 2 3 4 60\n@ NS ns1.elsewhere.net.\nvideo A 192.0.2.200\nvideo TXT x\nearly A 192.0.2.201\n"
+                                 "plain A 192.0.2.202\nalias CNAME video\n");
+    CHECK(steered_read(S("version 1\nttl 10\n0.0.0.0/0 203.0.113.9\n192.0.2.0/24 203.0.113.1 203.0.113.2\n"), &a, &ranking));
+    steered_table s = {.names = {{name(&a, "video.steered.test"), &ranking}, {name(&a, "early.steered.test"), NULL}}, .count = 2};
+    zone *z = zone_table_get(&t, name(&a, "steered.test"));
+    CHECK(zone_steer(z, s.names[0].name) && zone_steer(z, s.names[1].name) && !zone_steer(z, name(&a, "none.steered.test")));
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        answer_setting how = {.zones = &t, .steered = &s, .turn = (uint32_t)i};
+        CHECK(addr_parse_ip(str_z(rows[i].client), 53, &how.client));
+        str got = ask_with(&a, &how, rows[i].name, rows[i].type, DNS_UDP_MAX);
+        if (!str_eq(got, str_z(rows[i].want)))
+            test_failed(__FILE__, __LINE__, "row %zu:\n   got " STR_FMT "\n  want %s", i, STR_ARG(got), rows[i].want);
+    }
+    zone_table_free(&t);
+    arena_free(&a);
+}

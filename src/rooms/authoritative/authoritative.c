@@ -5,6 +5,7 @@
 #include "base/heap_memory.h"
 #include "base/must.h"
 #include "rooms/authoritative/recurse.h"
+#include "rooms/authoritative/steered_follow.h"
 #include "rooms/authoritative/zone_files.h"
 #include "rt/json_text.h"
 #include "rt/log.h"
@@ -19,6 +20,7 @@ enum {
     LOAD_ARENA_BYTES = 1 << 20,
     RECURSIONS_MAX = 1000,                   // at work at once
     ZONES_TEXT_BYTES_MAX = 16 << 20,
+    STEERED_MEMORY_BYTES_MAX = 2 << 20,
 };
 
 static const setting settings[] = {
@@ -29,6 +31,9 @@ static const setting settings[] = {
      .help_ko = "`naru up`에서 나란히 일하는 스레드 수: 숫자, 또는 auto(프로세서마다 하나)"},
     {.key = "listen", .type = SETTING_ADDRESS, .repeated = true,
      .help_en = "address to answer on (default: all of the host's)", .help_ko = "응답할 주소 (기본: 호스트의 모든 주소)"},
+    {.key = "steered", .type = SETTING_LIST, .min = 1, .max = 1, .repeated = true,
+     .help_en = "a name whose addresses the steering service of this host ranks for each asker; the zone's own stand in until it does",
+     .help_ko = "이 호스트의 스티어링 서비스가 묻는 사람마다 주소의 순위를 정하는 이름; 그때까지는 존의 주소로 답함"},
     {.key = "recurse", .type = SETTING_PREFIX, .repeated = true, .reloadable = true,
      .help_en = "askers for whom other servers are asked too (default: nobody)",
      .help_ko = "다른 서버에도 대신 물어 줄 상대 (기본: 없음)"},
@@ -53,6 +58,8 @@ typedef struct {
     prefix     recurse[RECURSE_PREFIXES_MAX];
     int        recurse_count, recursions;
     int64_t    records_counted;              // in the meter, which all servers of the process share
+    steered_table steered;
+    steered_following *following;            // of each steered name
     dns_doors  doors;
 } server;
 
@@ -121,7 +128,8 @@ static size_t on_datagram(void *arg, datagram_door *d, const datagram *in, unsig
     server *s = arg;
     dns_message asked;
     str reply = {0};
-    answer_setting how = {.zones = &s->zones, .turn = s->turn++, .offers_recursion = may_recurse(s, in->peer)};
+    answer_setting how = {.zones = &s->zones, .steered = &s->steered, .client = in->peer, .turn = s->turn++,
+                          .offers_recursion = may_recurse(s, in->peer)};
     arena_reset(&s->msg);
     meter_add_at(&queries, 0, 1);
     answer_verdict v = answer(&how, str_of(in->at, in->len), &s->msg, out, out_max, &reply, &asked);
@@ -138,7 +146,8 @@ static size_t on_stream(void *arg, conn *c, str query, arena *msg, unsigned char
     server *s = arg;
     dns_message asked;
     str reply = {0};
-    answer_setting how = {.zones = &s->zones, .turn = s->turn++, .is_stream = true, .offers_recursion = may_recurse(s, c->peer)};
+    answer_setting how = {.zones = &s->zones, .steered = &s->steered, .client = c->peer, .turn = s->turn++, .is_stream = true,
+                          .offers_recursion = may_recurse(s, c->peer)};
     meter_add_at(&queries, 1, 1);
     answer_verdict v = answer(&how, query, msg, out, out_max, &reply, &asked);
     if (v == ANSWER_RECURSE) {
@@ -222,6 +231,24 @@ static bool still_named(const statement *block, dns_name origin, arena *a)
     return false;
 }
 
+// A steered name must be in the zone that answers for it, with addresses for when steering has said nothing yet.
+static bool steered_mark(server *s, str *why)
+{
+    bool good = true;
+    for (int i = 0; i < s->steered.count; i++) {
+        const zone *around = zone_table_find(&s->zones, s->steered.names[i].name);
+        zone *z = around ? zone_table_get(&s->zones, around->origin) : NULL;
+        if (z && zone_steer(z, s->steered.names[i].name))
+            continue;
+        str sentence = str_format(s->room->memory, "steered " STR_FMT ": no zone of this server has the name; give it an address there, for when "
+                                  "steering has not said anything yet", STR_ARG(s->following[i].text));
+        log_line("authoritative", LOG_ERROR, "name not steered", F_STR("why", sentence));
+        *why = good ? sentence : *why;
+        good = false;
+    }
+    return good;
+}
+
 // All zones of the block; what it does not name any more goes. The first error is in *why, later zones are still taken.
 static bool zones_take(server *s, const statement *block, str *why)
 {
@@ -243,6 +270,11 @@ static bool zones_take(server *s, const statement *block, str *why)
             zone_free(zone_table_remove(&s->zones, s->zones.zones[i]->origin));
     arena_free(&a);
     count_records(s);
+    str sentence = {0};
+    if (!steered_mark(s, &sentence)) {
+        *why = good ? sentence : *why;
+        good = false;
+    }
     return good;
 }
 
@@ -254,6 +286,42 @@ static void recurse_take(server *s, const statement *block)
             prefix *to = &s->recurse[s->recurse_count];
             s->recurse_count += prefix_parse(p->words[i], &to->prefix, &to->bits);
         }
+}
+
+// Steered names.
+
+static bool steered_take(server *s, const statement *block, str *why)
+{
+    int count = 0;
+    for (const statement *n = config_first(block, "steered"); n; n = config_next(n, "steered"))
+        count++;
+    s->following = count && count <= STEERED_NAMES_MAX ? memory_zeroed((size_t)count, sizeof *s->following) : NULL;
+    if (count > STEERED_NAMES_MAX) {
+        *why = S("authoritative: at most 16 names are steered");
+        return false;
+    }
+    for (const statement *n = config_first(block, "steered"); n; n = config_next(n, "steered")) {
+        steered_name *name = &s->steered.names[s->steered.count];
+        const char *sentence = NULL;
+        if (!dns_name_from_text(s->room->memory, n->words[1], dns_root, &name->name, &sentence)) {
+            *why = str_format(s->room->memory, "steered " STR_FMT ": %s", STR_ARG(n->words[1]), sentence);
+            return false;
+        }
+        s->following[s->steered.count] = (steered_following){.room = s->room, .text = n->words[1], .name = name,
+                                                             .memory = {arena_make(STEERED_MEMORY_BYTES_MAX), arena_make(STEERED_MEMORY_BYTES_MAX)}};
+        s->steered.count++;
+    }
+    if (s->steered.count)
+        steered_meters_show();
+    return true;
+}
+
+static err steered_start(server *s)
+{
+    err e = E_OK;
+    for (int i = 0; i < s->steered.count && !e; i++)
+        e = scope_go(s->room->scope, "authoritative steered", steered_follow, &s->following[i]);
+    return e;
 }
 
 // Control: GET zones, POST reload.
@@ -300,13 +368,34 @@ static void control_reload_zones(void *arg, const http_request *q, http_reply *r
         control_error(reply, 409, why, msg);
 }
 
+static void control_steered(void *arg, const http_request *q, http_reply *reply, arena *msg)
+{
+    server *s = arg;
+    buf out = buf_make(ZONES_TEXT_BYTES_MAX);
+    (void)q;
+    buf_put(&out, S("{\"steered\":["));
+    for (int i = 0; i < s->steered.count; i++) {
+        const steered_following *f = &s->following[i];
+        const steered_ranking *r = f->name->ranking;
+        buf_put(&out, i ? S(",{\"name\":") : S("{\"name\":"));
+        json_put(&out, f->text);
+        buf_format(&out, ",\"version\":%llu,\"ttl_s\":%u,\"networks\":%d,\"silent\":%s,\"heard_ms_ago\":%lld}", r ? (unsigned long long)r->version : 0,
+                   r ? r->ttl_s : 0, r ? r->network_count : 0, f->silent ? "true" : "false",
+                   f->heard_ns ? (long long)((world_now_ns(s->room->world) - f->heard_ns) / NS_PER_MS) : -1);
+    }
+    buf_put(&out, S("]}\n"));
+    http_answer(reply, 200, S("application/json"), str_copy(msg, buf_str(&out)));
+    buf_free(&out);
+}
+
 static void control_open_routes(server *s)
 {
-    enum { ROUTES = 2 };
+    enum { ROUTES = 3 };
     control_route *routes = arena_array(s->room->memory, control_route, ROUTES);
     must(routes);
     routes[0] = (control_route){"/zones", control_zones, s};
     routes[1] = (control_route){"/reload", control_reload_zones, s};
+    routes[2] = (control_route){"/steered", control_steered, s};
     control_add(s->room, routes, ROUTES);
 }
 
@@ -322,10 +411,11 @@ static err start(room *r, str *why)
     meter_show(&replies);
     meter_show(&recursions);
     recurse_take(s, r->settings);
-    if (!zones_take(s, r->settings, why))
+    if (!steered_take(s, r->settings, why) || !zones_take(s, r->settings, why))
         return E_PROTOCOL;
     control_open_routes(s);
-    return dns_doors_open(&s->doors, r, on_datagram, on_stream, s, false, why);
+    err e = steered_start(s);
+    return e ? e : dns_doors_open(&s->doors, r, on_datagram, on_stream, s, false, why);
 }
 
 // Every zone must load before any is taken.
@@ -364,6 +454,9 @@ static void gone(room *r)
     server *s = r->state;
     meter_add(&records, -s->records_counted);
     zone_table_free(&s->zones);
+    for (int i = 0; i < s->steered.count; i++)
+        steered_follow_free(&s->following[i]);
+    memory_free(s->following);
     arena_free(&s->msg);
     memory_free(s);
 }

@@ -44,6 +44,14 @@ static void slots_grow(zone *z)
     memory_free(old);
 }
 
+bool zone_steer(zone *z, dns_name n)
+{
+    zone_node *node = z->slots[slot_of(z, n, hash_of(z, n))];
+    if (node)
+        node->is_steered = true;
+    return node != NULL;
+}
+
 const zone_node *zone_find(const zone *z, dns_name n) { return z->slots[slot_of(z, n, hash_of(z, n))]; }
 
 // The node of a name inside the zone, made with all names between it and the apex. NULL when memory ends.

@@ -29,6 +29,7 @@ typedef struct zone_node {
     uint8_t   name_len;
     bool      is_cut;                        // has NS and is not the apex: names from here on belong to somebody else
     bool      has_wildcard;                  // "*" below it exists
+    bool      is_steered;                    // its addresses depend on who asks (steered.h); the records stand in
 } zone_node;
 
 typedef struct {
@@ -49,6 +50,7 @@ bool zone_add(zone *z, const dns_record *r, const char **why);
 // What a whole zone must have: SOA and NS at the apex (RFC 1034 4.2.1).
 bool zone_check(const zone *z, const char **why);
 
+bool zone_steer(zone *z, dns_name n);                    // marks a name as steered; false: it is not in the zone
 const zone_node *zone_find(const zone *z, dns_name n);   // NULL when the name does not exist in the zone
 const zone_set  *zone_node_set(const zone_node *n, unsigned type);
 static inline dns_name zone_node_name(const zone_node *n) { return (str){n->name, n->name_len}; }
