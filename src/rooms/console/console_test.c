@@ -1,0 +1,421 @@
+// The console on a simulated host, asked over HTTP as browsers and as strangers do. The accounts service and the origin are played.
+#include "rooms/console/console_inside.h"
+
+#include "rt/listener.h"
+#include "rt/log.h"
+#include "rt/loop.h"
+#include "rt/sim.h"
+#include "talk/http_fetch.h"
+#include "test.h"
+
+enum { TEST_MEMORY_BYTES_MAX = 128 << 20, HEADERS_MAX = 12 };
+
+typedef struct stage {
+    world *host, *director;
+    node   n;
+    room  *r;
+    arena  memory;
+    const char *settings;
+    char   cookie[128], csrf[64];
+    int    logins;
+    str    origin_target;                    // what the origin was asked last
+    void (*body)(struct stage *);
+} stage;
+
+// ---- the accounts service: kim is an admin, bob a viewer; "right" is everybody's password ----------------------------------------
+
+static void accounts_play(conn *c, void *arg)
+{
+    stage *t = arg;
+    arena msg = arena_make(64 * 1024);
+    str line = conn_line(c, &msg, 4096);
+    t->logins++;
+    bool join = str_starts(line, S("JOIN")), right = str_find_str(line, S("password=right")) >= 0;
+    if (join)
+        conn_put(c, str_find_str(line, S("bob")) >= 0 ? S("NO taken\n") : S("OK account=new@gmail.com\n"));
+    else if (!right)
+        conn_put(c, t->logins > 5 ? S("NO too-many wait=3\n") : S("NO wrong\n"));
+    else
+        conn_put(c, str_find_str(line, S("user=kim")) >= 0 ? S("OK role=admin account=kim@club.example\n") : S("OK role=viewer account=bob@gmail.com\n"));
+    conn_flush(c);
+    arena_free(&msg);
+}
+
+// ---- the origin -----------------------------------------------------------------------------------------------------------------
+
+static void origin_answer(void *arg, const http_request *q, http_reply *reply, arena *msg)
+{
+    stage *t = arg;
+    (void)msg;
+    t->origin_target = str_copy(&t->memory, q->target);
+    if (str_eq(q->path, S("/catalogue.json")))
+        http_answer(reply, 200, S("application/json"), S("{\"films\": [{\"id\": \"ferry\", \"title\": \"The <img src=x onerror=alert(1)> Ferry\"},"
+                                                        "{\"id\": \"lake\", \"title\": \"호수\"}, {\"id\": \"../etc\", \"title\": \"bad\"}]}"));
+    else if (str_ends(q->path, S("evil.html")))
+        http_answer(reply, 200, S("text/html"), S("<script>alert(1)</script>"));
+    else if (str_ends(q->path, S("away"))) {
+        http_answer_header(reply, S("Location"), S("http://169.254.169.254/secret"));
+        http_answer(reply, 302, S("text/plain"), S(""));
+    } else
+        http_answer(reply, 200, S("video/mp4"), S("0123456789"));
+}
+
+static void origin_converse(conn *c, void *arg) { http_serve(c, (http_limits){0}, origin_answer, arg); }
+
+// ---- the stage --------------------------------------------------------------------------------------------------------------------
+
+static void play(void *arg)
+{
+    stage *t = arg;
+    str why = {0};
+    config_error error;
+    door *d;
+    log_setup(LOG_LOGFMT, LOG_ERROR, NULL, NULL);
+    t->director = world_here();
+    fiber_world(t->host);
+    statement *block = config_parse(S("test"), str_z(t->settings), &t->memory, NULL, NULL, &error);
+    CHECK(block && config_check(block, console_settings, &t->memory, &error));
+    CHECK_INT(node_start(&t->n, t->host, S("netcinema.com"), S("/data")), E_OK);
+    CHECK_INT(node_add(&t->n, &console_kind, block, &t->r, &why), E_OK);
+    CHECK_STR(why, S(""));
+    if (t->r) {
+        CHECK_INT(room_offer(t->r, "accounts.login", accounts_play, t), E_OK);
+        CHECK_INT(door_open(t->r->scope, t->host, (door_options){.service = "origin", .at = addr_v4(0x0a000001, 8080)}, origin_converse, t, &d), E_OK);
+        t->body(t);
+    }
+    node_stop(&t->n);
+}
+
+static void on_stage_with(const char *settings, void (*body)(stage *))
+{
+    addr at = addr_v4(0x0a000001, 0);
+    sim *s = sim_new(7);
+    stage t = {.memory = arena_make(TEST_MEMORY_BYTES_MAX), .body = body, .settings = settings};
+    t.host = sim_host(s, S("netcinema.com"), &at, 1, (sim_disk){.write_ns = 1000, .sync_ns = 100000});
+    CHECK_INT(sim_run(s, play, &t), E_OK);
+    arena_free(&t.memory);
+    sim_free(s);
+}
+
+static void on_stage(void (*body)(stage *))
+{
+    on_stage_with("plaintext loopback\norigin 10.0.0.1:8080\nregistration yes\nrelay 10.0.0.1 *.kingcdn.com\nlink yes\ntitle NetCinema\n", body);
+}
+
+// extra: "Name: value\n..."; the session's cookie and token go along when they are there.
+static http_result ask(stage *t, const char *method, const char *target, const char *extra, const char *body)
+{
+    http_header headers[HEADERS_MAX];
+    int n = 0;
+    str rest = str_z(extra);
+    while (rest.len && n < HEADERS_MAX) {
+        str value = str_cut(&rest, '\n'), name = str_cut(&value, ':');
+        headers[n++] = (http_header){name, str_trim(value)};
+    }
+    conn *c = conn_open(t->director, addr_v4(0x0a000001, CONSOLE_PORT), seconds(5));
+    conn_deadline(c, minutes(2));
+    http_result r = http_fetch(c, str_z(method), S("10.0.0.1:8000"), str_z(target), headers, n, str_z(body), 32 << 20, &t->memory);
+    conn_close(c);
+    CHECK_INT(r.error, E_OK);
+    return r;
+}
+
+static const char *with_session(stage *t, const char *more)
+{
+    return str_to_z(&t->memory, str_format(&t->memory, "Cookie: a=b; naru=%s; c=d\nX-Naru-Csrf: %s\nContent-Type: application/json\n%s", t->cookie, t->csrf, more));
+}
+
+static http_result get(stage *t, const char *target) { return ask(t, "GET", target, with_session(t, ""), ""); }
+static http_result post(stage *t, const char *target, const char *body) { return ask(t, "POST", target, with_session(t, ""), body); }
+
+static bool has(str text, const char *what) { return str_find_str(text, str_z(what)) >= 0; }
+static str header(const http_result *r, const char *name) { return http_result_header(r, str_z(name)); }
+
+static void session_take(stage *t, const http_result *r)
+{
+    str cookie = header(r, "Set-Cookie");
+    t->cookie[0] = t->csrf[0] = 0;
+    CHECK(str_starts(cookie, S("naru=")));
+    snprintf(t->cookie, sizeof t->cookie, "%.*s", 64, (const char *)str_from(cookie, 5).at);
+    json_t *o = json_loadb((const char *)r->body.at, (size_t)r->body.len, 0, NULL);
+    snprintf(t->csrf, sizeof t->csrf, "%s", json_string_value(json_object_get(o, "csrf")) ? json_string_value(json_object_get(o, "csrf")) : "");
+    json_decref(o);
+}
+
+static void sign_in_as(stage *t, const char *user)
+{
+    str body = str_format(&t->memory, "{\"user\": \"%s\", \"password\": \"right\"}", user);
+    http_result r = ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", str_to_z(&t->memory, body));
+    CHECK_INT(r.status, 200);
+    session_take(t, &r);
+}
+
+// ---- signing in -------------------------------------------------------------------------------------------------------------------
+
+static void sessions_play(stage *t)
+{
+    CHECK_INT(get(t, "/api/films").status, 401);
+    http_result r = ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", "{\"user\": \"kim\", \"password\": \"guess\"}");
+    CHECK(r.status == 401 && !header(&r, "Set-Cookie").len);
+    sign_in_as(t, "kim");
+    r = ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", "{\"user\": \"kim\", \"password\": \"right\"}");
+    CHECK(has(header(&r, "Set-Cookie"), "; HttpOnly; SameSite=Strict; Max-Age=") && !has(header(&r, "Set-Cookie"), "Secure"));
+    CHECK(!has(r.body, t->cookie));                                  // a script never sees the token
+    CHECK_INT(get(t, "/api/films").status, 200);
+    r = get(t, "/api/me");
+    CHECK(has(r.body, "kim@club.example") && has(r.body, "\"role\":\"admin\"") && str_eq(header(&r, "Cache-Control"), S("no-store")));
+    CHECK_INT(post(t, "/api/sign-out", "{}").status, 200);
+    CHECK_INT(get(t, "/api/films").status, 401);                     // the old cookie opens nothing
+}
+
+TEST(console_signs_in_and_out) { on_stage(sessions_play); }
+
+static void fixation_play(stage *t)
+{
+    char planted[65] = "00000000000000000000000000000000000000000000000000000000000000aa", before[128];
+    snprintf(t->cookie, sizeof t->cookie, "%s", planted);
+    http_result r = ask(t, "POST", "/api/sign-in", with_session(t, ""), "{\"user\": \"kim\", \"password\": \"right\"}");
+    session_take(t, &r);
+    CHECK(strcmp(t->cookie, planted) != 0);
+    snprintf(before, sizeof before, "%s", t->cookie);
+    r = ask(t, "POST", "/api/sign-in", with_session(t, ""), "{\"user\": \"bob\", \"password\": \"right\"}");
+    session_take(t, &r);
+    CHECK(strcmp(t->cookie, before) != 0);
+    snprintf(t->cookie, sizeof t->cookie, "%s", before);
+    CHECK_INT(get(t, "/api/films").status, 401);                     // the session of before is over
+}
+
+TEST(console_gives_every_sign_in_a_session_of_its_own) { on_stage(fixation_play); }
+
+static void csrf_play(stage *t)
+{
+    sign_in_as(t, "kim");
+    static const struct { const char *drop, *extra; int status; } rows[] = {
+        {"", "", 200},
+        {"", "Origin: http://10.0.0.1:8000", 200},
+        {"", "Sec-Fetch-Site: same-origin", 200},
+        {"", "Origin: http://evil.example", 403},
+        {"", "Origin: null", 403},
+        {"", "Sec-Fetch-Site: cross-site", 403},
+        {"", "Sec-Fetch-Site: same-site", 403},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        CHECK_ROW(i, ask(t, "POST", "/api/link", with_session(t, rows[i].extra), "{\"bps\": 100000}").status == rows[i].status);
+    const char *good = t->csrf;
+    char kept[64];
+    snprintf(kept, sizeof kept, "%s", good);
+    t->csrf[0] = t->csrf[0] == '0' ? '1' : '0';
+    CHECK_INT(post(t, "/api/link", "{\"bps\": 1}").status, 403);     // another's token
+    t->csrf[0] = 0;
+    CHECK_INT(post(t, "/api/sign-out", "{}").status, 403);           // none
+    snprintf(t->csrf, sizeof t->csrf, "%s", kept);
+    const char *form = str_to_z(&t->memory, str_format(&t->memory, "Cookie: naru=%s\nX-Naru-Csrf: %s\nContent-Type: text/plain", t->cookie, t->csrf));
+    CHECK_INT(ask(t, "POST", "/api/link", form, "{\"bps\": 1}").status, 415);        // what a form can send
+    CHECK_INT(ask(t, "POST", "/api/sign-in", "Content-Type: application/json\nOrigin: http://evil.example", "{\"user\": \"kim\", \"password\": \"right\"}").status, 403);
+    CHECK_INT(ask(t, "GET", "/api/sign-out", with_session(t, ""), "").status, 405);
+    CHECK_INT(get(t, "/api/films").status, 200);                     // none of it signed anybody out
+}
+
+TEST(console_changes_nothing_for_foreign_pages) { on_stage(csrf_play); }
+
+static void guess_play(stage *t)
+{
+    int status = 0;
+    http_result r = {0};
+    for (int i = 0; i < 8; i++) {
+        r = ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", "{\"user\": \"kim\", \"password\": \"guess\"}");
+        status = r.status;
+    }
+    CHECK(status == 429 && header(&r, "Retry-After").len);
+    int joined = 0;
+    for (int i = 0; i < NEWCOMERS_PER_CLIENT_MAX + 5; i++)
+        joined += ask(t, "POST", "/api/register", "Content-Type: application/json\n", "{\"user\": \"new@gmail.com\", \"password\": \"longenough\"}").status == 200;
+    CHECK_INT(joined, NEWCOMERS_PER_CLIENT_MAX);
+    CHECK_INT(ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", "{\"user\": \"kim\"}").status, 400);
+    CHECK_INT(ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", "[[[[[[[[[[[[1]]]]]]]]]]]]").status, 400);
+    CHECK_INT(ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", "nonsense").status, 400);
+}
+
+TEST(console_slows_down_who_guesses_or_registers_much) { on_stage(guess_play); }
+
+static void closed_play(stage *t)
+{
+    CHECK_INT(ask(t, "POST", "/api/register", "Content-Type: application/json\n", "{\"user\": \"n@g.com\", \"password\": \"longenough\"}").status, 403);
+    CHECK_INT(ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", "{\"user\": \"kim\", \"password\": \"right\"}").status, 403);
+    CHECK_INT(t->logins, 0);                                         // no password went further
+    CHECK(has(ask(t, "GET", "/api/me", "", "").body, "\"safe\":false"));
+}
+
+TEST(console_takes_no_password_in_the_open) { on_stage_with("registration no\n", closed_play); }
+
+static void register_play(stage *t)
+{
+    http_result r = ask(t, "POST", "/api/register", "Content-Type: application/json\n", "{\"user\": \"bob@gmail.com\", \"password\": \"longenough\"}");
+    CHECK(r.status == 409 && has(r.body, "taken"));
+    r = ask(t, "POST", "/api/register", "Content-Type: application/json\n", "{\"user\": \"new@gmail.com\", \"password\": \"longenough\"}");
+    CHECK_INT(r.status, 200);
+    session_take(t, &r);
+    CHECK(has(get(t, "/api/me").body, "\"role\":\"viewer\""));
+}
+
+TEST(console_registers_viewers) { on_stage(register_play); }
+
+// ---- pages ------------------------------------------------------------------------------------------------------------------------
+
+static void pages_play(stage *t)
+{
+    static const char *const pages[] = {"/", "/films", "/watch/ferry", "/sign-in", "/register", "/status", "/accounting", "/account"};
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        http_result r = ask(t, "GET", pages[i], "", "");
+        CHECK_ROW(i, r.status == 200 && has(r.body, "<!doctype html>") && str_starts(header(&r, "Content-Type"), S("text/html")));
+        str policy = header(&r, "Content-Security-Policy");
+        CHECK_ROW(i, has(policy, "default-src 'none'") && has(policy, "frame-ancestors 'none'") && !has(policy, "unsafe-inline"));
+        CHECK_ROW(i, str_eq(header(&r, "X-Content-Type-Options"), S("nosniff")) && header(&r, "Referrer-Policy").len);
+        CHECK_ROW(i, str_eq(header(&r, "Cache-Control"), S("no-cache")));
+        str again = str_format(&t->memory, "If-None-Match: " STR_FMT, STR_ARG(header(&r, "ETag")));
+        CHECK_ROW(i, ask(t, "GET", pages[i], str_to_z(&t->memory, again), "").status == 304);
+        CHECK_ROW(i, !has(r.body, "<script>") && !has(r.body, "style=") && !has(r.body, "onclick"));
+    }
+    static const char *const none[] = {"/nothing", "/assets/", "/assets/index.html.gz", "/assets/..%2findex.html", "/watch/..%2f..", "/watch/", "/index.html", "/assets/%00",
+                                       "/etc/passwd", "/api", "/api/nothing", "/media/ferry/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        int status = ask(t, "GET", none[i], "", "").status;
+        CHECK_ROW(i, status == 404 || status == 400 || status == 401);
+    }
+    CHECK_INT(ask(t, "POST", "/", "Content-Type: application/json\n", "{}").status, 405);
+}
+
+TEST(console_pages_say_what_browsers_may_do_with_them) { on_stage(pages_play); }
+
+static void assets_play(stage *t)
+{
+    http_result page = ask(t, "GET", "/", "", "");
+    for (str rest = page.body; has(rest, "/assets/");) {
+        rest = str_from(rest, str_find_str(rest, S("/assets/")));
+        str path = str_first(rest, str_find(rest, '"'));
+        rest = str_from(rest, path.len);
+        http_result plain = ask(t, "GET", str_to_z(&t->memory, path), "", ""), packed = ask(t, "GET", str_to_z(&t->memory, path), "Accept-Encoding: br, gzip", "");
+        CHECK(plain.status == 200 && has(header(&plain, "Cache-Control"), "immutable") && header(&plain, "ETag").len);
+        CHECK(!header(&packed, "Content-Encoding").len || (str_eq(header(&packed, "Content-Encoding"), S("gzip")) && packed.body.len < plain.body.len));
+    }
+}
+
+TEST(console_assets_are_kept_for_ever_by_their_names) { on_stage(assets_play); }
+
+// ---- films --------------------------------------------------------------------------------------------------------------------------
+
+static void films_play(stage *t)
+{
+    sign_in_as(t, "bob");
+    http_result r = get(t, "/api/films");
+    CHECK(r.status == 200 && has(r.body, "\"id\":\"ferry\"") && has(r.body, "\"manifest\":\"/media/ferry/manifest.mpd\""));
+    CHECK(str_eq(header(&r, "Content-Type"), S("application/json")) && has(r.body, "<img"));         // as data: the page shows it as text
+    CHECK(!has(r.body, "../etc"));                                   // no film is called so
+    r = get(t, "/api/films?q=fErRy");
+    CHECK(has(r.body, "ferry") && !has(r.body, "lake"));
+    CHECK(has(get(t, "/api/films?q=%ED%98%B8%EC%88%98").body, "lake"));
+    CHECK(!has(get(t, "/api/films?q=nothing").body, "\"id\""));
+    r = get(t, "/media/ferry/v1000/1.m4s");
+    CHECK(r.status == 200 && str_eq(r.body, S("0123456789")) && str_eq(header(&r, "Content-Type"), S("video/mp4")));
+    CHECK_STR(t->origin_target, S("/ferry/v1000/1.m4s"));
+    r = get(t, "/media/ferry/evil.html");
+    CHECK(str_eq(header(&r, "Content-Type"), S("application/octet-stream")) && has(header(&r, "Content-Security-Policy"), "default-src 'none'"));
+    static const char *const none[] = {"/media/ferry", "/media/ferry/", "/media/Ferry/a", "/media/ferry/a/b/c", "/media/ferry/.hidden", "/media/ferry/a%2fb%2fc",
+                                       "/media/ferry/a%20b", "/media/ferry/a%3fb", "/media/fer%0ary/a"};
+    t->origin_target = S("untouched");
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        int status = get(t, none[i]).status;
+        CHECK_ROW(i, status == 404 || status == 400);
+    }
+    CHECK_STR(t->origin_target, S("untouched"));
+    t->cookie[0] = 0;
+    CHECK_INT(get(t, "/media/ferry/v1000/1.m4s").status, 401);
+}
+
+TEST(console_shows_films_and_fetches_nothing_else) { on_stage(films_play); }
+
+static void via_play(stage *t)
+{
+    sign_in_as(t, "bob");
+    http_result r = get(t, "/via/10.0.0.1:8080/6Y7B23V?x=%41");
+    CHECK(r.status == 200 && str_eq(r.body, S("0123456789")));
+    CHECK_STR(t->origin_target, S("/6Y7B23V?x=%41"));
+    static const char *const refused[] = {"/via/10.0.0.2/x", "/via/169.254.169.254/latest", "/via/localhost/x", "/via/evilkingcdn.com/x", "/via/10.0.0.1:0/x",
+                                          "/via/10.0.0.1:99999/x", "/via//x", "/via/10.0.0.1@evil/x", "/via/kingcdn.com.evil/x"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        int status = get(t, refused[i]).status;
+        CHECK_ROW(i, status == 403 || status == 404);
+    }
+    CHECK_INT(get(t, "/via/10.0.0.1:8080/away").status, 502);        // a redirect leads nowhere that we would not go
+    CHECK_INT(get(t, "/via/10.0.0.1:1/x").status, 502);              // nobody there
+    CHECK(relay_allowed(t->r->state, S("a.KingCDN.com")) && !relay_allowed(t->r->state, S("kingcdn.com.org")));
+    t->cookie[0] = 0;
+    CHECK_INT(get(t, "/via/10.0.0.1:8080/x").status, 401);
+}
+
+TEST(console_relays_to_named_hosts_only) { on_stage(via_play); }
+
+static void link_play(stage *t)
+{
+    sign_in_as(t, "bob");
+    int64_t begun = loop_now_ns();
+    get(t, "/media/ferry/a");
+    CHECK(loop_now_ns() - begun < millis(100));
+    http_result r = post(t, "/api/link", "{\"bps\": 10}");
+    CHECK(r.status == 200 && has(r.body, "50000"));                  // no slower than that
+    begun = loop_now_ns();
+    for (int i = 0; i < 10; i++)
+        get(t, "/media/ferry/a");                                    // 10 bytes each at 50 kbit/s: 1.6 ms
+    CHECK(loop_now_ns() - begun >= millis(16));
+    CHECK(has(post(t, "/api/link", "{\"bps\": 0}").body, "\"link_bps\":0"));
+    CHECK_INT(post(t, "/api/link", "{\"bps\": -1}").status, 400);
+}
+
+TEST(console_link_has_the_rate_that_was_set) { on_stage(link_play); }
+
+// ---- viewings ---------------------------------------------------------------------------------------------------------------------
+
+static void viewings_play(stage *t)
+{
+    sign_in_as(t, "bob");
+    CHECK_INT(post(t, "/api/viewings", "{\"film\": \"nothing\"}").status, 404);
+    http_result r = post(t, "/api/viewings", "{\"film\": \"ferry\"}");
+    CHECK_INT(r.status, 201);
+    json_t *o = json_loadb((const char *)r.body.at, (size_t)r.body.len, 0, NULL);
+    str path = str_format(&t->memory, "/api/viewings/%s", json_string_value(json_object_get(o, "viewing")));
+    json_decref(o);
+    CHECK_INT(post(t, str_to_z(&t->memory, path), "{\"watched_ms\": 1}").status, 429);
+    fiber_sleep(seconds(20));
+    CHECK_INT(post(t, str_to_z(&t->memory, path), "{\"watched_ms\": 20000, \"bytes\": 5000, \"servers\": [\"east\"], \"ended\": true}").status, 200);
+    CHECK_INT(post(t, "/api/viewings/../x", "{}").status, 404);
+    r = get(t, "/api/accounting");
+    CHECK(has(r.body, "\"owner\":false") && has(r.body, "\"watched_ms\":20000") && !has(r.body, "sums"));
+    sign_in_as(t, "kim");
+    CHECK_INT(post(t, str_to_z(&t->memory, path), "{\"ended\": true}").status, 404);         // another's
+    r = get(t, "/api/accounting");
+    CHECK(has(r.body, "\"owner\":true") && has(r.body, "bob@gmail.com") && has(r.body, "\"servers\":{\"east\":"));
+    for (int i = 0; i < CONSOLE_BEGINS_A_MINUTE_MAX; i++)
+        CHECK_INT(post(t, "/api/viewings", "{\"film\": \"lake\"}").status, 201);
+    CHECK_INT(post(t, "/api/viewings", "{\"film\": \"lake\"}").status, 429);
+    r = get(t, "/api/status");
+    CHECK(has(r.body, "\"source\":\"process\"") && has(r.body, "\"service\":\"console\"") && !has(r.body, "/data"));
+}
+
+TEST(console_keeps_the_account_of_viewings) { on_stage(viewings_play); }
+
+TEST(console_judges_names_of_films_and_hosts)
+{
+    static const struct { const char *authority; bool good; uint16_t port; } rows[] = {
+        {"a.example", true, 80}, {"a.example:8080", true, 8080}, {"[::1]:81", true, 81}, {"[::1]", true, 80}, {"127.0.0.1:5", true, 5},
+        {"", false, 0}, {":80", false, 0}, {"a:b", false, 0}, {"a/b", false, 0}, {"a b", false, 0}, {"a@b", false, 0}, {"a:70000", false, 0},
+    };
+    str host;
+    uint16_t port = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool good = relay_authority(str_z(rows[i].authority), &host, &port);
+        CHECK_ROW(i, good == rows[i].good && (!good || port == rows[i].port));
+    }
+    CHECK(film_id_sound(S("6y7b23v")) && !film_id_sound(S("A")) && !film_id_sound(S("")) && !film_id_sound(S("a/b")) && !film_id_sound(S("..")));
+    CHECK(film_file_sound(S("v1000/1.m4s")) && film_file_sound(S("poster.jpg")) && !film_file_sound(S("a/b/c")) && !film_file_sound(S("..")));
+    CHECK(!film_file_sound(S("")) && !film_file_sound(S("/a")) && !film_file_sound(S("a/")) && !film_file_sound(S("a//b")) && !film_file_sound(S("a/.b")));
+}

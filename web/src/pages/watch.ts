@@ -1,0 +1,3 @@
+import type { Page } from '../app';
+
+export const watchPage: Page = main => { main.append('…'); };
