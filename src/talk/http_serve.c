@@ -26,6 +26,7 @@ struct http_reply {
     bool        chunked, without_body;      // without_body: the answer to HEAD
     bool        close;                      // the connection ends after this answer
     bool        told;
+    int64_t     left;                       // of an answer whose length was said; else 0
     buf         headers;                    // "Name: value" lines that the handler added
 };
 
@@ -77,9 +78,22 @@ void http_begin(http_reply *r, int status, str content_type)
     r->state = REPLY_STREAM;
 }
 
+void http_begin_length(http_reply *r, int status, str content_type, int64_t bytes)
+{
+    must(bytes >= 0);
+    head_put(r, status, content_type);
+    conn_format(r->c, "Content-Length: %lld\r\n\r\n", (long long)bytes);
+    r->chunked = false;
+    r->left = bytes;
+    r->state = REPLY_STREAM;
+}
+
 bool http_write(http_reply *r, str bytes)
 {
     must(r->state == REPLY_STREAM);
+    if (r->left)
+        r->left -= bytes.len;
+    must(r->left >= 0);
     if (bytes.len && !r->without_body) {    // a chunk without bytes would end the body
         if (r->chunked)
             conn_format(r->c, "%tx\r\n", bytes.len);
@@ -96,6 +110,8 @@ static void reply_end(http_reply *r)
         http_answer(r, 500, S("text/plain; charset=utf-8"), S("the handler gave no answer\n"));
     else if (r->state == REPLY_STREAM && r->chunked && !r->without_body)
         conn_put(r->c, S("0\r\n\r\n"));
+    else if (r->left && !r->without_body)
+        r->close = true;                    // less than was promised: the peer sees that it is not whole
     r->state = REPLY_DONE;
 }
 

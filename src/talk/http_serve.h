@@ -36,4 +36,6 @@ str  http_query_get(const http_request *q, str name, arena *msg);  // ?name=valu
 void http_answer(http_reply *r, int status, str content_type, str body);      // a whole answer with its length
 void http_answer_header(http_reply *r, str name, str value);       // before http_answer / http_begin; CR LF in values: must
 void http_begin(http_reply *r, int status, str content_type);      // a chunked answer (HTTP/1.0: until close)
+// An answer of so many bytes that follow by http_write: exactly as many, or the connection ends.
+void http_begin_length(http_reply *r, int status, str content_type, int64_t bytes);
 bool http_write(http_reply *r, str bytes);                         // flushes: for live streams; false: the peer is gone
