@@ -50,8 +50,8 @@ static err head_read(conn *c, http_head_reader *r, bool asked_head, arena *msg)
     return E_PROTOCOL;
 }
 
-// Reads until the body's own end: the last chunk, its length, or the end of the connection.
-static err body_read(conn *c, const http_head *h, buf *whole)
+// Reads until the body's own end: the last chunk, its length, or the end of the connection. Each piece is given to take.
+static err body_read(conn *c, const http_head *h, http_taker taker, uint64_t most)
 {
     chunked coding = {0};
     uint64_t left = h->body == HTTP_BODY_LENGTH ? (uint64_t)h->body_bytes : UINT64_MAX;
@@ -59,28 +59,32 @@ static err body_read(conn *c, const http_head *h, buf *whole)
         return E_OK;
     while (left && coding.state != CHUNK_DONE) {
         str there = conn_some(c), rest = there;
+        bool wanted = true;
         if (there.len == 0)
             return h->body == HTTP_BODY_UNTIL_CLOSE && c->error == E_EOF ? E_OK : c->error;
-        if (h->body == HTTP_BODY_CHUNKED) {
-            while (rest.len && coding.state < CHUNK_DONE && !whole->full)
-                buf_put(whole, chunked_next(&coding, &rest));
-        } else {
+        while (rest.len && wanted && left && coding.state < CHUNK_DONE) {
             str piece = (uint64_t)rest.len < left ? rest : str_first(rest, (ptrdiff_t)left);
-            buf_put(whole, piece);
-            rest = str_from(rest, piece.len);
+            if (h->body == HTTP_BODY_CHUNKED)
+                piece = chunked_next(&coding, &rest);
+            else
+                rest = str_from(rest, piece.len);
             left -= left == UINT64_MAX ? 0 : (uint64_t)piece.len;
+            if ((uint64_t)piece.len > most)
+                return E_TOO_LONG;
+            most -= (uint64_t)piece.len;
+            wanted = piece.len == 0 || taker.take(taker.arg, piece);
         }
         conn_used(c, (size_t)(there.len - rest.len));
         if (coding.state == CHUNK_BAD)
             return E_PROTOCOL;
-        if (whole->full)
-            return E_TOO_LONG;
+        if (!wanted)
+            return E_CANCELED;
     }
     return E_OK;
 }
 
-http_result http_fetch(conn *c, str method, str host, str target, const http_header *headers, int header_count,
-                       str body, size_t body_bytes_max, arena *msg)
+http_result http_fetch_pieces(conn *c, str method, str host, str target, const http_header *headers, int header_count,
+                              str body, http_taker taker, uint64_t body_bytes_max, arena *msg)
 {
     http_result result = {.error = c->error};
     if (result.error || !target_valid(target)) {
@@ -100,12 +104,24 @@ http_result http_fetch(conn *c, str method, str host, str target, const http_hea
         memcpy(result.headers, r.fields, (size_t)r.head.header_count * sizeof(http_header));
     else
         result.header_count = 0;
-    if (r.head.body == HTTP_BODY_LENGTH && (uint64_t)r.head.body_bytes > body_bytes_max) {
+    int64_t length = r.head.body == HTTP_BODY_LENGTH ? r.head.body_bytes : r.head.body == HTTP_BODY_NONE ? 0 : -1;
+    if (length > 0 && (uint64_t)length > body_bytes_max)
         result.error = E_TOO_LONG;
-        return result;
-    }
+    else if (taker.head && !taker.head(taker.arg, &result, length))
+        result.error = E_CANCELED;
+    else
+        result.error = body_read(c, &r.head, taker, body_bytes_max);
+    return result;
+}
+
+static bool whole_take(void *arg, str piece) { return buf_put(arg, piece); }
+
+http_result http_fetch(conn *c, str method, str host, str target, const http_header *headers, int header_count,
+                       str body, size_t body_bytes_max, arena *msg)
+{
     buf whole = buf_make(body_bytes_max);
-    result.error = body_read(c, &r.head, &whole);
+    http_taker taker = {.take = whole_take, .arg = &whole};
+    http_result result = http_fetch_pieces(c, method, host, target, headers, header_count, body, taker, body_bytes_max, msg);
     if (!result.error) {
         result.body = str_copy(msg, buf_str(&whole));
         if (msg->full)

@@ -14,4 +14,15 @@ typedef struct {
 // must be well-formed: what a stranger or user gives as target is checked, E_PROTOCOL when it is none.
 http_result http_fetch(conn *c, str method, str host, str target, const http_header *headers, int header_count,
                        str body, size_t body_bytes_max, arena *msg);
+
+// The same for bodies that are used as they come (films, downloads that may be given up): head hears the answer's head and how long the
+// body is (-1: not said), then take each piece of the body, a view that is gone when it returns. Either says false to end it: E_CANCELED, and the
+// conn is of no use any more. result.body stays empty.
+typedef struct {
+    bool (*head)(void *arg, const http_result *r, int64_t body_bytes);     // NULL: none
+    bool (*take)(void *arg, str piece);
+    void  *arg;
+} http_taker;
+http_result http_fetch_pieces(conn *c, str method, str host, str target, const http_header *headers, int header_count,
+                              str body, http_taker taker, uint64_t body_bytes_max, arena *msg);
 str http_result_header(const http_result *r, str name);

@@ -241,3 +241,54 @@ static void fetches_from_a_door(world *w)
 }
 
 TEST(http_fetches_from_a_door) { play_both(fetches_from_a_door); }
+
+// ---- bodies that are used as they come ----
+
+typedef struct { int64_t told_bytes; int pieces; size_t got, enough; bool refuse; } eater;
+
+static bool eater_head(void *arg, const http_result *r, int64_t body_bytes)
+{
+    eater *e = arg;
+    e->told_bytes = body_bytes;
+    return r->status == 200 && !e->refuse;
+}
+
+static bool eater_take(void *arg, str piece)
+{
+    eater *e = arg;
+    e->pieces++;
+    e->got += (size_t)piece.len;
+    return e->got < e->enough;
+}
+
+static void pieces_are_taken(world *w)
+{
+    (void)w;
+    static const struct { const char *answer; eater e; err error; int64_t told; size_t got; } cases[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", {.enough = 100}, E_OK, 5, 5},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3\r\nyou\r\n0\r\n\r\n", {.enough = 100}, E_OK, -1, 8},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", {.enough = 2}, E_CANCELED, 5, 0},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", {.enough = 100, .refuse = true}, E_CANCELED, 5, 0},
+        {"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nhello", {.enough = 100}, E_CANCELED, 5, 0},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello", {.enough = 100}, E_TOO_LONG, 0, 0},
+        {"HTTP/1.1 200 OK\r\n\r\nhello hello hello", {.enough = 100}, E_TOO_LONG, -1, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        arena a = arena_make(1 << 20);
+        fake_server s = {.answer = str_z(cases[i].answer), .a = &a};
+        eater e = cases[i].e;
+        conn *c;
+        conn_pair(&s.c, &c);
+        SCOPE(all, seconds(1000), 4);
+        scope_go(&all, "server", answer_raw, &s);
+        http_taker taker = {eater_head, eater_take, &e};
+        http_result r = http_fetch_pieces(c, S("GET"), S("a"), S("/"), NULL, 0, (str){0}, taker, 10, &a);
+        CHECK_ROW(i, r.error == cases[i].error && e.told_bytes == cases[i].told && e.got <= 10);
+        CHECK_ROW(i, (r.error ? e.got <= 10 : e.got == cases[i].got) && (e.got == 0 || e.pieces > 0) && r.body.len == 0);
+        conn_close(c);
+        scope_wait(&all);
+        arena_free(&a);
+    }
+}
+
+TEST(http_pieces_are_taken) { play_both(pieces_are_taken); }
