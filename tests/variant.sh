@@ -8,9 +8,11 @@ steps='unit fuzz sim'
 case $1 in
 clang)      steps='hardened unit fuzz sim'; options=; CC=clang; export CC ;;
 sanitized)  options='-Db_sanitize=address,undefined -Doptimization=1' ;;
-# Where threads meet: the runtime, workers and disks. Pure code and what only the simulator plays has one thread.
+# Where threads meet: the runtime, workers and disks. Pure code and what only the simulator plays has one thread; the walks
+# over simulated crashes would take most of an hour.
 threads)    options='-Db_sanitize=thread -Doptimization=1'; steps=unit
-            NARU_UNIT_ONLY='unit-rt\|unit-keep\|unit-talk\|unit-swarm-store\|unit-room-[am]\|unit-rooms-upper'; export NARU_UNIT_ONLY ;;
+            NARU_UNIT_ONLY='unit-rt\|unit-keep\|unit-talk\|unit-swarm-store\|unit-room-[am]\|unit-rooms-upper'
+            NARU_UNIT_WITHOUT=_walk; export NARU_UNIT_ONLY NARU_UNIT_WITHOUT ;;
 ucontext)   options='-Ducontext=true'; steps='unit sim' ;;
 *)          echo "tests/variant.sh: no variant $1"; exit 2 ;;
 esac
