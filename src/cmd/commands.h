@@ -13,6 +13,7 @@ extern const command_entry command_table[];      // in naru.c; ends with name NU
 int cmd_backup(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_console(int argc, char **argv);
 int cmd_man(int argc, char **argv);
 int cmd_race(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
@@ -28,6 +29,7 @@ int cmd_scene(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_services(int argc, char **argv);
+int cmd_steering(int argc, char **argv);
 int cmd_tracker(int argc, char **argv);
 int cmd_try(int argc, char **argv);
 int cmd_upgrade(int argc, char **argv);

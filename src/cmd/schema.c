@@ -2,9 +2,12 @@
 
 #include "rooms/accounts/accounts.h"
 #include "rooms/authoritative/authoritative.h"
+#include "rooms/console/console.h"
 #include "rooms/mailstore/mailstore.h"
 #include "rooms/mta/mta.h"
+#include "rooms/origin/origin.h"
 #include "rooms/resolver/resolver.h"
+#include "rooms/steering/steering.h"
 #include "rooms/swarm/swarm.h"
 #include "rooms/tracker/tracker.h"
 #include "rooms/upper/upper.h"
@@ -26,6 +29,9 @@ static const setting port_settings[] = {
     {"peers", SETTING_INT, "6881", 1, 65535, .help_en = "BitTorrent peers and the DHT", .help_ko = "비트토렌트 피어와 DHT"},
     {"rpc", SETTING_INT, "9091", 1, 65535, .help_en = "the swarm's remote control", .help_ko = "스웜의 원격 제어"},
     {"tracker", SETTING_INT, "6969", 1, 65535, .help_en = "the BitTorrent tracker over HTTP and UDP", .help_ko = "비트토렌트 트래커 (HTTP, UDP)"},
+    {"steering", SETTING_INT, "8081", 1, 65535, .help_en = "steering: players ask it which node to take", .help_ko = "스티어링: 재생기가 어느 노드를 쓸지 묻는 곳"},
+    {"origin", SETTING_INT, "8080", 1, 65535, .help_en = "films over HTTP, for edges", .help_ko = "엣지가 가져가는 영상 (HTTP)"},
+    {"console", SETTING_INT, "8000", 1, 65535, .help_en = "the pages", .help_ko = "화면"},
     {"upper", SETTING_INT, "12000", 1, 65535, .help_en = "upper case", .help_ko = "대문자"},
     {0},
 };
@@ -42,6 +48,9 @@ static const setting user_settings[] = {
     {"control", SETTING_TEXT, "60816", .help_en = USER_EN, .help_ko = USER_KO},
     {"tracker", SETTING_TEXT, "60817", .help_en = USER_EN, .help_ko = USER_KO},
     {"swarm", SETTING_TEXT, "60818", .help_en = USER_EN, .help_ko = USER_KO},
+    {"steering", SETTING_TEXT, "60819", .help_en = USER_EN, .help_ko = USER_KO},
+    {"console", SETTING_TEXT, "60821", .help_en = USER_EN, .help_ko = USER_KO},
+    {"origin", SETTING_TEXT, "60820", .help_en = USER_EN, .help_ko = USER_KO},
     {0},
 };
 
@@ -73,6 +82,9 @@ static const struct { const room_kind *kind; const char *en, *ko; } services[] =
     {&accounts_kind, "people and passwords", "사람과 비밀번호"},
     {&tracker_kind, "files: who is in which swarm (BitTorrent tracker)", "파일: 누가 어느 스웜에 있는지 (비트토렌트 트래커)"},
     {&swarm_kind, "files: torrents that are fetched and given (BitTorrent)", "파일: 받고 나누는 토렌트 (비트토렌트)"},
+    {&steering_kind, "video: which CDN node a viewer is sent to", "영상: 시청자를 어느 CDN 노드로 보낼지"},
+    {&origin_kind, "video: films, their manifests and segments", "영상: 필름과 매니페스트, 세그먼트"},
+    {&console_kind, "pages for people: films, the player, viewings, status", "사람을 위한 화면: 영화, 플레이어, 시청 기록, 상태"},
     {&upper_kind, "answers in upper case", "대문자로 답함"},
 };
 enum { SERVICES = sizeof services / sizeof services[0] };

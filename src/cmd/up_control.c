@@ -254,12 +254,30 @@ static void serve(conn *c, void *arg)
     http_serve(c, (http_limits){0}, handle, arg);
 }
 
+// The inside door control.status, for the console's page: what runs, and no more.
+static void handle_status(void *arg, const http_request *q, http_reply *reply, arena *msg)
+{
+    if (str_eq(q->method, S("GET")) && str_eq(q->path, S("/status")))
+        handle(arg, q, reply, msg);
+    else
+        control_error(reply, 404, S("here is GET /status"), msg);
+}
+
+static void serve_status(conn *c, void *arg)
+{
+    fiber_set_trace(0);
+    http_serve(c, (http_limits){0}, handle_status, arg);
+}
+
 err up_control_serve(up_process *p, scope *s, str *why)
 {
     door *d;
     arena a = arena_make(4096);
     err e = door_open_unix(s, up_process_world(p), up_path(up_process_plan(p), &a, "control.sock"), 0600,
                            (door_options){.service = "control", .conns_max = CONNS_MAX}, serve, p, &d);
+    if (!e)
+        e = door_open_unix(s, up_process_world(p), up_path(up_process_plan(p), &a, "run/control.status.sock"), 0600,
+                           (door_options){.service = "control", .conns_max = CONNS_MAX}, serve_status, p, &d);
     arena_free(&a);
     if (e)
         *why = S("cannot open control.sock");

@@ -10,9 +10,12 @@
 #include "cmd/schema.h"
 #include "rooms/accounts/accounts.h"
 #include "rooms/authoritative/authoritative.h"
+#include "rooms/console/console.h"
 #include "rooms/mailstore/mailstore.h"
 #include "rooms/mta/mta.h"
+#include "rooms/origin/origin.h"
 #include "rooms/resolver/resolver.h"
+#include "rooms/steering/steering.h"
 #include "rooms/swarm/swarm.h"
 #include "rooms/tracker/tracker.h"
 #include "rooms/upper/upper.h"
@@ -34,15 +37,21 @@ const up_policy up_policies[UP_POLICIES] = {
      .inside = {"mta.submit"}, .peers = {"accounts", "mailstore"}, .connects = {25, 53}, .writes = true,
      .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET,
      .reads = {"/etc/ssl/certs", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}, .what = "the queue"},
-    {.name = "authoritative", .kind = &authoritative_kind, .doors = {{53, UP_TCP | UP_UDP, false}}, .connects = {53},
+    {.name = "authoritative", .kind = &authoritative_kind, .doors = {{53, UP_TCP | UP_UDP, false}}, .peers = {"steering"}, .connects = {53},
      .calls = GUARD_CALLS_INET, .reads_again = true, .what = "zones"},
     {.name = "upper", .kind = &upper_kind, .doors = {{UPPER_PORT, UP_TCP | UP_UDP, .port_key = "port"}}, .what = "nothing"},
-    {.name = "control", .what = "naru status, reload, story: knocks on every control socket"},
+    {.name = "control", .inside = {"control.status"}, .what = "naru status, reload, story: knocks on every control socket"},
     {.name = "tracker", .kind = &tracker_kind, .doors = {{TRACKER_PORT, UP_TCP | UP_UDP, false}}, .writes = true, .reads_again = true,
      .calls = GUARD_CALLS_FILES_CHANGE, .what = "swarms' peers"},
     {.name = "swarm", .kind = &swarm_kind, .doors = {{SWARM_PORT, UP_TCP | UP_UDP, .port_key = "port"},
      {SWARM_RPC_PORT, UP_TCP, .port_key = "rpc-port", .listen_key = "rpc-listen", .here_only = true}},
      .connects_anywhere = true, .writes = true, .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET, .what = "torrents and their files"},
+    {.name = "steering", .kind = &steering_kind, .doors = {{STEERING_PORT, UP_TCP, .port_key = "port"}}, .inside = {"steering.names"},
+     .calls = GUARD_CALLS_INET, .what = "nothing: which node a viewer is sent to"},
+    {.name = "origin", .kind = &origin_kind, .doors = {{ORIGIN_PORT, UP_TCP, .port_key = "port"}}, .writes = true,
+     .calls = GUARD_CALLS_FILES_CHANGE, .what = "films"},
+    {.name = "console", .kind = &console_kind, .doors = {{CONSOLE_PORT, UP_TCP, false}}, .here_only = true, .peers = {"accounts", "control"},
+     .writes = true, .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET, .what = "viewings of films"},
 };
 
 char *up_path(const up_plan *plan, arena *a, const char *format, ...)
@@ -132,7 +141,7 @@ static bool ports_take(up_plan *plan, const statement *root, config_error *error
 {
     static const struct { const char *name; uint16_t port; } known[] = {
         {"dns", 53}, {"resolver", UP_ASIDE_PORT}, {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"pop3", 110}, {"pop3s", 995}, {"upper", UPPER_PORT}, {"tracker", TRACKER_PORT},
-        {"peers", SWARM_PORT}, {"rpc", SWARM_RPC_PORT},
+        {"peers", SWARM_PORT}, {"rpc", SWARM_RPC_PORT}, {"steering", STEERING_PORT}, {"origin", ORIGIN_PORT},
     };
     const statement *ports = config_find(root, "ports");
     for (const statement *s = ports ? ports->children : NULL; s; s = s->next)
@@ -157,18 +166,23 @@ static const statement *block_of(const statement *root, int number)
 
 static bool is_wanted(const statement *root, int number)
 {
-    bool mail = config_first(root, "domain") || block_of(root, UP_MTA) || block_of(root, UP_MAILSTORE) || block_of(root, UP_ACCOUNTS);
+    bool console = block_of(root, UP_CONSOLE) != NULL;       // needs people, who need not have mail
+    bool mail = config_first(root, "domain") || block_of(root, UP_MTA) || block_of(root, UP_MAILSTORE) || (block_of(root, UP_ACCOUNTS) && !console);
     bool zones = block_of(root, UP_AUTHORITATIVE) != NULL;
     for (const statement *d = config_first(root, "domain"); d; d = config_next(d, "domain"))
         zones |= config_find(d, "zone") != NULL;
     switch (number) {
-    case UP_ACCOUNTS: case UP_MAILSTORE: case UP_MTA: return mail;
+    case UP_ACCOUNTS: return mail || console;
+    case UP_MAILSTORE: case UP_MTA: return mail;
+    case UP_CONSOLE: return console;
     case UP_AUTHORITATIVE: return zones;
     case UP_UPPER: return block_of(root, UP_UPPER) != NULL;
     case UP_TRACKER: return block_of(root, UP_TRACKER) != NULL;
     case UP_SWARM: return block_of(root, UP_SWARM) != NULL;
+    case UP_STEERING: return block_of(root, UP_STEERING) != NULL;
+    case UP_ORIGIN: return block_of(root, UP_ORIGIN) != NULL;
     case UP_RESOLVER: return block_of(root, UP_RESOLVER) || mail ||
-                             !(zones || block_of(root, UP_UPPER) || block_of(root, UP_TRACKER) || block_of(root, UP_SWARM));
+                             !(zones || block_of(root, UP_UPPER) || block_of(root, UP_TRACKER) || block_of(root, UP_SWARM) || block_of(root, UP_STEERING) || block_of(root, UP_ORIGIN));
     }
     return true;
 }
@@ -209,6 +223,12 @@ static void put_resolver(buf *out, const statement *root)
         buf_put(out, S("resolver 127.0.0.1\n"));
 }
 
+static bool console_registers(const statement *root)
+{
+    const statement *block = block_of(root, UP_CONSOLE);
+    return block && config_bool(block, console_settings, "registration");
+}
+
 static void put_additions(buf *out, up_plan *plan, const statement *root, int number)
 {
     const statement *block = block_of(root, number);
@@ -220,6 +240,8 @@ static void put_additions(buf *out, up_plan *plan, const statement *root, int nu
         put_resolver(out, root);
     if (number == UP_ACCOUNTS && !config_find(block, "domain"))
         put_domains(out, root, "domain", true);
+    if (number == UP_ACCOUNTS && !config_find(block, "registration") && console_registers(root))
+        buf_put(out, S("registration yes\n"));
     if (number == UP_RESOLVER && resolver_aside(root))
         buf_format(out, "listen 127.0.0.1:%d\n", UP_ASIDE_PORT);
     if (number == UP_AUTHORITATIVE)
@@ -439,6 +461,46 @@ static void resolvers_add(guard_policy *p, const up_service *s, world *w, arena 
         }
 }
 
+// The ports of the nodes that are checked.
+static void nodes_add(guard_policy *p, const up_service *s, world *w, arena *a)
+{
+    addr at;
+    for (const statement *c = config_first(up_settings(s, a), "cdn"); c; c = config_next(c, "cdn"))
+        for (const statement *n = config_first(c, "node"); n; n = config_next(n, "node")) {
+            const statement *where = config_find(n, "address");
+            uint16_t port = where && addr_parse(where->words[1], 80, &at) ? world_port(w, at.port) : 0;
+            bool there = port == 0;
+            for (int i = 0; i < p->connect_port_count; i++)
+                there |= p->connect_ports[i] == port;
+            if (!there && p->connect_port_count < GUARD_PORTS_MAX)
+                p->connect_ports[p->connect_port_count++] = port;
+        }
+}
+
+static void connect_add(guard_policy *p, uint16_t port)
+{
+    for (int i = 0; i < p->connect_port_count; i++)
+        if (p->connect_ports[i] == port)
+            return;
+    if (p->connect_port_count < GUARD_PORTS_MAX)
+        p->connect_ports[p->connect_port_count++] = port;
+}
+
+// The console fetches from the origin, and from whom it relays: those have the web's port.
+static void console_connects_add(guard_policy *p, const up_service *s, world *w, arena *a)
+{
+    const statement *block = up_settings(s, a), *origin = config_find(block, "origin");
+    uint64_t port = 80;
+    if (origin && str_rfind(origin->words[1], ':') > str_rfind(origin->words[1], ']'))
+        str_to_u64(str_from(origin->words[1], str_rfind(origin->words[1], ':') + 1), &port);
+    if (origin)
+        connect_add(p, world_port(w, (uint16_t)port));
+    if (config_find(block, "relay"))
+        connect_add(p, world_port(w, 80));
+    if (config_find(block, "resolver"))
+        connect_add(p, world_port(w, 53));
+}
+
 guard_policy up_guard(const up_plan *plan, int number, arena *a)
 {
     static const char *const common[] = {"/proc/sys/vm/max_map_count", "/etc/ssl/openssl.cnf", "/sys/devices/system/cpu"};
@@ -464,6 +526,10 @@ guard_policy up_guard(const up_plan *plan, int number, arena *a)
         p.connect_ports[p.connect_port_count++] = world_port(w, row->connects[i]);
     if (row->kind == &mta_kind)
         resolvers_add(&p, s, w, a);
+    if (row->kind == &steering_kind)
+        nodes_add(&p, s, w, a);
+    if (row->kind == &console_kind)
+        console_connects_add(&p, s, w, a);
     world_linux_free(w);
     return p;
 }

@@ -4,7 +4,7 @@
 #include "rt/room.h"
 
 enum {
-    UP_DOORS_MAX = 6, UP_INSIDE_MAX = 4, UP_PORTS_MAX = 16, UP_ADDRESSES_MAX = WORLD_ADDRESSES_MAX, UP_SERVICES_MAX = 12,
+    UP_DOORS_MAX = 6, UP_INSIDE_MAX = 4, UP_PORTS_MAX = 24, UP_ADDRESSES_MAX = WORLD_ADDRESSES_MAX, UP_SERVICES_MAX = 16,
     UP_USER_FIRST = 60810,               // started as root: service number n runs as user UP_USER_FIRST + n where `users` names nobody
     UP_ASIDE_PORT = 1053,                // of the resolver that only mail needs, where our own zones have port 53; moved by ports { resolver N }
     UP_GROUP_ALL = 60800,                // the group whose members may knock on inside doors
@@ -42,7 +42,7 @@ typedef struct {
 
 // A service's number is for ever: it is its user's, and over an upgrade it says whose a socket is. New rows go to the end.
 extern const up_policy up_policies[];
-enum { UP_ACCOUNTS, UP_RESOLVER, UP_MAILSTORE, UP_MTA, UP_AUTHORITATIVE, UP_UPPER, UP_CONTROL, UP_TRACKER, UP_SWARM, UP_POLICIES };
+enum { UP_ACCOUNTS, UP_RESOLVER, UP_MAILSTORE, UP_MTA, UP_AUTHORITATIVE, UP_UPPER, UP_CONTROL, UP_TRACKER, UP_SWARM, UP_STEERING, UP_ORIGIN, UP_CONSOLE, UP_POLICIES };
 
 typedef struct {
     const up_policy *policy;

@@ -49,7 +49,7 @@ static void origin_answer(void *arg, const http_request *q, http_reply *reply, a
     (void)msg;
     t->origin_target = str_copy(&t->memory, q->target);
     if (str_eq(q->path, S("/catalogue.json")))
-        http_answer(reply, 200, S("application/json"), S("{\"films\": [{\"id\": \"ferry\", \"title\": \"The <img src=x onerror=alert(1)> Ferry\"},"
+        http_answer(reply, 200, S("application/json"), S("{\"presentations\": [{\"id\": \"ferry\", \"title\": \"The <img src=x onerror=alert(1)> Ferry\"},"
                                                         "{\"id\": \"lake\", \"title\": \"호수\"}, {\"id\": \"../etc\", \"title\": \"bad\"}]}"));
     else if (str_ends(q->path, S("evil.html")))
         http_answer(reply, 200, S("text/html"), S("<script>alert(1)</script>"));

@@ -1,4 +1,4 @@
-// The console on the control socket: GET /console/accounting[?limit=N][&who=A], GET /console/status.
+// The console on the control socket: GET /console/accounting[?limit=N][&who=A], GET /console/state.
 #include "rooms/console/console_inside.h"
 
 #include <string.h>
@@ -45,7 +45,7 @@ static void control_status(void *arg, const http_request *q, http_reply *reply, 
 
 void console_control(console *c)
 {
-    const control_route routes[] = {{"/accounting", control_accounting, c}, {"/status", control_status, c}};
+    const control_route routes[] = {{"/accounting", control_accounting, c}, {"/state", control_status, c}};
     enum { ROUTES = sizeof routes / sizeof *routes };
     control_route *kept = arena_array(c->r->memory, control_route, ROUTES);
     if (kept) {

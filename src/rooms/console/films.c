@@ -36,7 +36,7 @@ bool film_file_sound(str path)
 static json_t *catalogue_read(str text)
 {
     const char *why;
-    json_t *whole = console_json_read(text, &why), *films = json_object_get(whole, "films");
+    json_t *whole = console_json_read(text, &why), *films = json_object_get(whole, "presentations");
     json_t *all = json_is_array(films) ? json_incref(films) : NULL;
     json_decref(whole);
     return all;
