@@ -1,11 +1,40 @@
 #include "cmd/lab.h"
 
+#include <string.h>
+
 static str embedded(str name)
 {
     for (const embedded_file *f = lab_files; f->name; f++)
         if (str_eq(str_z(f->name), name))
             return f->text;
     return (str){0};
+}
+
+// What belongs to a CDN.
+static bool video_word(lab_host *h, const statement *s)
+{
+    str key = s->words[0], value = s->word_count > 1 ? s->words[1] : (str){0};
+    if (str_eq(key, S("place")) && s->word_count == 3) {
+        h->place = value, h->region = s->words[2];
+    } else if (str_eq(key, S("edge")) && value.len) {
+        h->edge = value;
+    } else if (str_eq(key, S("line")) && value.len) {
+        h->line = value;
+    } else if (str_eq(key, S("beside"))) {
+        for (int i = 1; i < s->word_count && h->beside_count < LAB_BESIDE_MAX; i++)
+            h->beside[h->beside_count++] = s->words[i];
+    } else if (str_eq(key, S("steering")) && value.len) {
+        h->steering = value;
+    } else if (str_eq(key, S("steered")) && s->word_count > 2) {
+        h->steered = value;
+        for (int i = 2; i < s->word_count && h->cdn_count < LAB_CDNS_MAX; i++)
+            h->cdns[h->cdn_count++] = s->words[i];
+    } else if (str_eq(key, S("origin"))) {
+        h->origin = true;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static bool host_word(lab_host *h, const statement *s)
@@ -34,38 +63,50 @@ static bool host_word(lab_host *h, const statement *s)
         h->swarm = true;
         h->seeds = s->word_count > 1 && str_eq(s->words[1], S("seeds"));
     } else {
-        return false;
+        return video_word(h, s);
     }
     return true;
 }
 
+// Further words about a host that is there, or a new one.
 static bool host_read(lab_host *h, const statement *s)
 {
-    if (s->word_count != 2 || !str_eq(s->words[0], S("host")))
-        return false;
-    *h = (lab_host){.name = s->words[1]};
+    if (!h->name.len)
+        *h = (lab_host){.name = s->words[1]};
     for (const statement *c = s->children; c; c = c->next)
         if (!host_word(h, c))
             return false;
     return h->address_count > 0;
 }
 
-bool lab_read(lab *out, int subnet, arena *a, config_error *error)
+static bool map_read(lab *out, str name, arena *a, config_error *error)
 {
-    *out = (lab){0};
-    uint32_t next = 0x7f000002u + ((uint32_t)(subnet < 0 ? 0 : subnet) << 8);
-    statement *root = config_parse(S("hosts.conf"), embedded(S("hosts.conf")), a, NULL, NULL, error);
+    statement *root = embedded(name).len ? config_parse(name, embedded(name), a, NULL, NULL, error) : NULL;
+    if (!embedded(name).len)
+        *error = (config_error){name, 1, 1, S("there is no such map")};
     for (const statement *s = root ? root->children : NULL; s; s = s->next) {
-        lab_host *h = &out->hosts[out->count];
-        if (out->count == LAB_HOSTS_MAX || !host_read(h, s)) {
+        bool is_host = s->word_count == 2 && str_eq(s->words[0], S("host"));
+        const lab_host *known = is_host ? lab_find(out, s->words[1]) : NULL;
+        lab_host *h = known ? &out->hosts[known - out->hosts] : &out->hosts[out->count];
+        if (!is_host || (!known && out->count == LAB_HOSTS_MAX) || !host_read(h, s)) {
             *error = (config_error){s->file, s->line, s->column, S("not a host of the small Internet")};
             return false;
         }
-        for (int i = 0; i < h->address_count; i++)
-            h->here[i] = subnet < 0 ? h->real[i] : addr_v4(next++, 0);
-        out->count++;
+        out->count += !known;
     }
     return root != NULL;
+}
+
+bool lab_read(lab *out, str more, int subnet, arena *a, config_error *error)
+{
+    memset(out, 0, sizeof *out);
+    uint32_t next = 0x7f000002u + ((uint32_t)(subnet < 0 ? 0 : subnet) << 8);
+    if (!map_read(out, S("hosts.conf"), a, error) || (more.len && !map_read(out, str_join(a, more, S(".conf")), a, error)))
+        return false;
+    for (int k = 0; k < out->count; k++)
+        for (int i = 0; i < out->hosts[k].address_count; i++)
+            out->hosts[k].here[i] = subnet < 0 ? out->hosts[k].real[i] : addr_v4(next++, 0);
+    return true;
 }
 
 const lab_host *lab_find(const lab *l, str name)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "cmd/small_cdn.h"
 #include "cmd/small_swarm.h"
 #include "rooms/accounts/accounts.h"
 #include "rooms/authoritative/authoritative.h"
@@ -89,7 +90,9 @@ static bool host_free(small_internet *n, const lab_host *h, addr *taken)
         bool names = h->zone_count || h->resolver;
         if ((names && !port_free(n, h->here[i], 53, taken)) || (h->upper && !port_free(n, h->here[i], 12000, taken)) ||
             (h->tracker && !port_free(n, h->here[i], 6969, taken)) ||
-            (h->swarm && (!port_free(n, h->here[i], 6881, taken) || !port_free(n, h->here[i], 9091, taken))))
+            (h->swarm && (!port_free(n, h->here[i], 6881, taken) || !port_free(n, h->here[i], 9091, taken))) ||
+            (h->edge.len && !port_free(n, h->here[i], 80, taken)) || (h->origin && !port_free(n, h->here[i], 8080, taken)) ||
+            (h->steering.len && !port_free(n, h->here[i], 8081, taken)))
             return false;
         for (size_t k = 0; k < sizeof mail / sizeof *mail && h->mail_domain.len; k++)
             if (!port_free(n, h->here[i], mail[k], taken))
@@ -121,7 +124,7 @@ static bool map_read(small_internet *n, str *why)
         n->options.subnet = subnet;
         if (choose && !subnet_take(n, subnet, &taken))
             continue;
-        if (!lab_read(&n->map, subnet, &n->memory, &error))
+        if (!lab_read(&n->map, n->options.map, subnet, &n->memory, &error))
             return failed(n, why, "the map of the small Internet,", str_format(&n->memory, "line %d", error.line), error.text);
         all_free = true;
         for (int i = 0; i < n->map.count && choose && all_free; i++)
@@ -213,7 +216,7 @@ static bool zone_write(small_internet *n, small_host *h, str directory, str name
 
 // ---- services ---------------------------------------------------------------------------------------------------------
 
-static bool service_add(small_internet *n, small_host *h, const room_kind *kind, str settings, str *why)
+bool small_service_add(small_internet *n, small_host *h, const room_kind *kind, str settings, str *why)
 {
     config_error error = {0};
     statement *block = config_parse(str_z(kind->name), settings, &n->memory, NULL, NULL, &error);
@@ -235,9 +238,10 @@ static bool names_add(small_internet *n, small_host *h, str *why)
         ok = zone_write(n, h, directory, z->file, why);
         buf_format(&settings, "zone \"" STR_FMT "\" \"" STR_FMT "/" STR_FMT "\"\n", STR_ARG(z->name), STR_ARG(directory), STR_ARG(z->file));
     }
+    small_cdn_names(h, &settings);
     if (n->options.recursion)
         buf_put(&settings, S("recurse 0.0.0.0/0\n"));
-    ok = ok && service_add(n, h, &authoritative_kind, str_copy(&n->memory, buf_str(&settings)), why);
+    ok = ok && small_service_add(n, h, &authoritative_kind, str_copy(&n->memory, buf_str(&settings)), why);
     buf_free(&settings);
     return ok;
 }
@@ -251,7 +255,7 @@ static bool resolver_add(small_internet *n, small_host *h, str *why)
     buf_put(&settings, S("allow 0.0.0.0/0\nexplain \"this is a small Internet: no such name here\"\n"));
     if (n->options.recursion)
         buf_put(&settings, S("recursive on\n"));
-    bool ok = service_add(n, h, &resolver_kind, str_copy(&n->memory, buf_str(&settings)), why);
+    bool ok = small_service_add(n, h, &resolver_kind, str_copy(&n->memory, buf_str(&settings)), why);
     buf_free(&settings);
     return ok;
 }
@@ -289,8 +293,8 @@ static bool mail_add(small_internet *n, small_host *h, str *why)
                          "\ntrace-from 0.0.0.0/0\nretry %llds\nretry-max 10m\nexpire %llds\n", STR_ARG(tls), STR_ARG(domain), STR_ARG(domain),
                          STR_ARG(addr_ip_text(&n->memory, local->here[0])), STR_ARG(h->host->people[0]), STR_ARG(domain),
                          (long long)(n->options.retry_ns / NS_PER_S), (long long)(n->options.expire_ns / NS_PER_S));
-    return certificate_for(n, h, why) && service_add(n, h, &accounts_kind, S(""), why) &&
-           service_add(n, h, &mailstore_kind, tls, why) && service_add(n, h, &mta_kind, transfer, why) && people_add(n, h, why);
+    return certificate_for(n, h, why) && small_service_add(n, h, &accounts_kind, S(""), why) &&
+           small_service_add(n, h, &mailstore_kind, tls, why) && small_service_add(n, h, &mta_kind, transfer, why) && people_add(n, h, why);
 }
 
 static bool host_start(small_internet *n, small_host *h, str *why)
@@ -301,9 +305,9 @@ static bool host_start(small_internet *n, small_host *h, str *why)
     h->started = true;
     return (!h->host->zone_count || names_add(n, h, why)) && (!h->host->resolver || resolver_add(n, h, why)) &&
            (!h->host->mail_domain.len || mail_add(n, h, why)) &&
-           (!h->host->upper || service_add(n, h, &upper_kind, S(""), why)) &&
-           (!h->host->tracker || service_add(n, h, &tracker_kind, S("open yes\ninterval 1m\ninterval-min 10s\n"), why)) &&
-           (!h->host->swarm || small_swarm_add(n, h, (str){0}, why));
+           (!h->host->upper || small_service_add(n, h, &upper_kind, S(""), why)) &&
+           (!h->host->tracker || small_service_add(n, h, &tracker_kind, S("open yes\ninterval 1m\ninterval-min 10s\n"), why)) &&
+           (!h->host->swarm || small_swarm_add(n, h, (str){0}, why)) && small_cdn_add(n, h, why);
 }
 
 // ---- the whole --------------------------------------------------------------------------------------------------------
@@ -312,7 +316,7 @@ static bool control_start(small_internet *n, str *why)
 {
     for (int i = 0; i < n->count; i++)
         if (n->hosts[i].host->mail_domain.len || n->hosts[i].host->resolver || n->hosts[i].host->tracker ||
-            n->hosts[i].host->swarm) {
+            n->hosts[i].host->swarm || n->hosts[i].host->steering.len || n->hosts[i].host->edge.len || n->hosts[i].host->origin) {
             err e = control_open(&n->hosts[i].node);
             if (e != E_OK)
                 return failed(n, why, "cannot open the control socket of", n->hosts[i].host->name, str_z(err_text(e)));

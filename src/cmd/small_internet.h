@@ -30,6 +30,7 @@ typedef struct {
     void *make_arg;
     int64_t retry_ns, expire_ns;     // of the mail queues
     bool recursion;                  // small_recursion_begin
+    str  map;                        // a further map: "enter-deep"; empty: none
 } small_options;
 
 typedef struct {
@@ -52,6 +53,7 @@ typedef struct {
 // to do; small_internet_stop is due in every case.
 err  small_internet_start(small_internet *n, small_options options, str *why);
 void small_internet_stop(small_internet *n);
+bool small_service_add(small_internet *n, small_host *h, const room_kind *kind, str settings, str *why);      // False: *why
 void small_host_stop(small_internet *n, small_host *h);      // the host dies (in order); scenes do this
 // From now on every name server without mail asks others on the asker's behalf, and the local server asks it to (scene N2). They
 // start again, with empty caches. False: *why.

@@ -1,0 +1,173 @@
+#include "cmd/small_cdn.h"
+
+#include "base/must.h"
+#include "cmd/small_film.h"
+#include "rooms/edge/edge.h"
+#include "rooms/origin/origin.h"
+#include "rooms/steering/steering.h"
+#include "rt/worker.h"
+
+enum { SETTINGS_BYTES_MAX = 64 * 1024 };
+
+static bool is_cdn_of(const lab_host *steering, str cdn)
+{
+    for (int i = 0; i < steering->cdn_count; i++)
+        if (str_eq(steering->cdns[i], cdn))
+            return true;
+    return false;
+}
+
+static bool is_steering(const lab_host *h) { return h->steering.len > 0; }
+static bool is_origin(const lab_host *h) { return h->origin; }
+
+// Every map with a CDN has one of each.
+static const lab_host *the(const small_internet *n, bool (*is)(const lab_host *h))
+{
+    int i = 0;
+    while (i < n->map.count && !is(&n->map.hosts[i]))
+        i++;
+    must(i < n->map.count);
+    return &n->map.hosts[i];
+}
+
+small_host *small_cdn_steering(small_internet *n) { return small_find(n, the(n, is_steering)->name); }
+
+str small_cdn_site(const small_internet *n, str host, uint16_t port, arena *a)
+{
+    uint16_t real = small_port(n, port);
+    return real == 80 ? host : str_format(a, STR_FMT ":%d", STR_ARG(host), real);
+}
+
+void small_cdn_names(const small_host *h, buf *settings)
+{
+    if (h->host->steering.len && h->host->steered.len)
+        buf_format(settings, "steered " STR_FMT "\n", STR_ARG(h->host->steered));
+}
+
+// ---- steering -------------------------------------------------------------------------------------------------------------------
+
+static void put_addresses(small_internet *n, const lab_host *h, buf *out)
+{
+    for (int i = 0; i < h->address_count; i++)
+        buf_format(out, " " STR_FMT "/32", STR_ARG(addr_ip_text(&n->memory, h->here[i])));
+}
+
+static bool first_of_place(const small_internet *n, int number)
+{
+    for (int i = 0; i < number; i++)
+        if (str_eq(n->map.hosts[i].place, n->map.hosts[number].place))
+            return false;
+    return n->map.hosts[number].place.len > 0;
+}
+
+// Viewers and the name servers that ask for them are what lies in a place.
+static void put_places(small_internet *n, buf *out)
+{
+    for (int i = 0; i < n->map.count; i++) {
+        if (!first_of_place(n, i))
+            continue;
+        buf_format(out, "place " STR_FMT " {\n region " STR_FMT "\n", STR_ARG(n->map.hosts[i].place), STR_ARG(n->map.hosts[i].region));
+        for (int k = i; k < n->map.count; k++) {
+            const lab_host *h = &n->map.hosts[k];
+            if (!str_eq(h->place, n->map.hosts[i].place) || h->edge.len || h->origin)
+                continue;
+            buf_put(out, S(" network"));
+            put_addresses(n, h, out);
+            buf_put_byte(out, '\n');
+        }
+        buf_put(out, S("}\n"));
+    }
+}
+
+static void put_node(small_internet *n, const lab_host *h, buf *out)
+{
+    buf_format(out, " node " STR_FMT " {\n  address " STR_FMT "\n  place " STR_FMT "\n  capacity " STR_FMT "\n", STR_ARG(h->name),
+               STR_ARG(addr_ip_text(&n->memory, h->here[0])), STR_ARG(h->place), STR_ARG(h->line));
+    for (int i = 0; i < h->beside_count; i++) {
+        buf_put(out, S("  near"));
+        put_addresses(n, lab_find(&n->map, h->beside[i]), out);
+        buf_put_byte(out, '\n');
+    }
+    buf_put(out, S(" }\n"));
+}
+
+static void steering_settings(small_internet *n, const lab_host *s, buf *out)
+{
+    put_places(n, out);
+    for (int c = 0; c < s->cdn_count; c++) {
+        buf_format(out, "cdn " STR_FMT " {\n host " STR_FMT "\n health /" SMALL_FILM_ID "/v300/init.mp4\n preference %d\n", STR_ARG(s->cdns[c]),
+                   STR_ARG(s->steered), 10 * (c + 1));
+        for (int i = 0; i < n->map.count; i++)
+            if (str_eq(n->map.hosts[i].edge, s->cdns[c]))
+                put_node(n, &n->map.hosts[i], out);
+        buf_put(out, S("}\n"));
+    }
+    buf_format(out, "name " STR_FMT, STR_ARG(s->steered));
+    for (int c = 0; c < s->cdn_count; c++)
+        buf_format(out, " " STR_FMT, STR_ARG(s->cdns[c]));
+    buf_format(out, "\npathway " STR_FMT "\nttl 5s\ncheck-every 1s\ncheck-deadline 1s\nrise 2\nslow 400ms\nlook 0.0.0.0/0 ::/0\n", STR_ARG(s->steering));
+}
+
+// ---- edges and storage --------------------------------------------------------------------------------------------------------------
+
+static void edge_settings(small_internet *n, const lab_host *h, buf *out)
+{
+    const lab_host *s = the(n, is_steering), *o = the(n, is_origin);
+    buf_format(out, "name " STR_FMT "\nmemory 16MB\nsite " STR_FMT " " STR_FMT " video.netcinema.com {\n origin " STR_FMT ":%d\n}\n", STR_ARG(h->name), STR_ARG(h->name),
+               STR_ARG(s->steered), STR_ARG(addr_ip_text(&n->memory, o->here[0])), ORIGIN_PORT);
+}
+
+// The manifest names every node (or CDN), in the order of the map; steering ranks them for each viewer.
+static void origin_settings(small_internet *n, buf *out)
+{
+    const lab_host *s = the(n, is_steering);
+    bool by_cdn = str_eq(s->steering, S("cdn"));
+    for (int i = 0; i < n->map.count; i++) {
+        const lab_host *h = &n->map.hosts[i];
+        if (is_cdn_of(s, h->edge))
+            buf_format(out, "base " STR_FMT " http://" STR_FMT "/\n", STR_ARG(by_cdn ? h->edge : h->name),
+                       STR_ARG(small_cdn_site(n, h->name, 80, &n->memory)));
+    }
+    buf_format(out, "steering http://steer." STR_FMT ":%d/steer/" SMALL_FILM_ID "\nsteering-first yes\n", STR_ARG(s->name), STEERING_PORT);
+}
+
+typedef struct { small_host *h; char *directory; err e; } filming;
+
+static void film_blocking(void *arg)
+{
+    filming *f = arg;
+    f->e = small_film_write(f->h->world, f->directory);
+}
+
+static bool film_add(small_internet *n, small_host *h, str *why)
+{
+    filming f = {.h = h, .directory = str_to_z(&n->memory, str_format(&n->memory, STR_FMT "/origin/" ORIGIN_FILMS, STR_ARG(h->directory)))};
+    work(film_blocking, &f);
+    if (f.e)
+        *why = str_format(&n->memory, "cannot write the film to %s: %s", f.directory, err_text(f.e));
+    return !f.e;
+}
+
+// ---- the whole ------------------------------------------------------------------------------------------------------------------------
+
+bool small_cdn_add(small_internet *n, small_host *h, str *why)
+{
+    buf settings = buf_make(SETTINGS_BYTES_MAX);
+    const room_kind *kind = NULL;
+    bool good = true;
+    if (h->host->steering.len) {
+        kind = &steering_kind;
+        steering_settings(n, h->host, &settings);
+    } else if (h->host->edge.len) {
+        kind = NULL;                                       // &edge_kind, when it can be linked
+        edge_settings(n, h->host, &settings);
+    } else if (h->host->origin) {
+        kind = &origin_kind;
+        origin_settings(n, &settings);
+        good = film_add(n, h, why);
+    }
+    if (kind)
+        good = good && small_service_add(n, h, kind, str_copy(&n->memory, buf_str(&settings)), why);
+    buf_free(&settings);
+    return good;
+}

@@ -1,0 +1,12 @@
+// What the small Internet's further maps add: a CDN's nodes (edge), its storage (origin), and who is sent where (steering).
+#pragma once
+#include "cmd/small_internet.h"
+
+// The services of a CDN that the map gives this host. False: *why.
+bool small_cdn_add(small_internet *n, small_host *h, str *why);
+// What a name server of a steered name is told.
+void small_cdn_names(const small_host *h, buf *settings);
+// "n1.kingcdn.com:2080" where a browser outside would need the port, else the name alone.
+str  small_cdn_site(const small_internet *n, str host, uint16_t port, arena *a);
+// The map's one steering host. must: the map has a CDN.
+small_host *small_cdn_steering(small_internet *n);
