@@ -75,6 +75,6 @@ enum {
 // Reads a file's cases behind those that are there. False with a sentence in *why, in `a`.
 bool cases_read(str file, str text, arena *a, edge_case *out, int *count, str *why);
 
-int64_t case_waits_s(const edge_case *c);                            // all its waits together
+int64_t case_waits_s(const edge_case *c);                            // all its waits together, the origin's too
 // Byte number `at` of the pattern that stands for an object: the objects of two paths differ, and so do neighbours.
 unsigned char case_pattern(int64_t at);

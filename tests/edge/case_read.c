@@ -4,7 +4,7 @@
 
 #include "base/hex.h"
 
-enum { FIELDS_AT_ONCE = 8 };
+enum { FIELDS_AT_ONCE = 8, STALLED_S = 60 };
 
 typedef struct {
     str    file;
@@ -30,7 +30,7 @@ int64_t case_waits_s(const edge_case *c)
 {
     int64_t all = 0;
     for (int i = 0; i < c->count; i++)
-        all += c->steps[i].wait_s;
+        all += c->steps[i].wait_s + (c->steps[i].slow_ms > 1000 ? c->steps[i].slow_ms / 1000 : 0) + (c->steps[i].stall >= 0 ? STALLED_S : 0);
     return all;
 }
 

@@ -7,7 +7,7 @@
 #include "wire/http/range.h"
 
 enum {
-    CLIENTS_MAX = 1000, SEEN_MAX = 8, CLIENT_MEMORY_BYTES = 80 << 20, PATIENCE_S = 20, SETTLE_STEPS = 300, SETTLE_MS = 10, QUIET_MS = 30,
+    CLIENTS_MAX = 1000, SEEN_MAX = 8, CLIENT_MEMORY_BYTES = 80 << 20, PATIENCE_S = 10, SIMULATED_PATIENCE_S = 300, SETTLE_STEPS = 300, SETTLE_MS = 10, QUIET_MS = 30,
     MULTIPART_BYTES_MAX = 1 << 20,
 };
 
@@ -88,8 +88,9 @@ static void client_run(void *arg)
     const question *t = k->t;
     const edge_stage *stage = k->p->stage;
     bool head = str_eq(t->ask->method, S("HEAD")) || (t->ask->raw && str_starts(t->ask->body, S("HEAD ")));
-    conn *c = conn_open(stage->visitor, stage->edge, seconds(PATIENCE_S));
-    conn_deadline(c, seconds(PATIENCE_S));
+    int64_t patience_ns = seconds(stage->simulated ? SIMULATED_PATIENCE_S : PATIENCE_S);
+    conn *c = conn_open(stage->visitor, stage->edge, patience_ns);
+    conn_deadline(c, patience_ns);
     request_put(c, k, &k->memory);
     conn_flush(c);
     for (int i = 0; i < t->seen_count; i++)

@@ -20,8 +20,9 @@ typedef struct {
 static statement *settings_make(theatre *t, arena *a)
 {
     config_error error = {0};
-    str text = str_format(a, "name edge; slice 64KB; memory 16MB" STR_FMT "\nsite " STAGE_HOST " www." STAGE_HOST " { origin " STR_FMT STR_FMT " }\n",
-                          STR_ARG(t->edge_settings), STR_ARG(addr_text(a, t->stage.origin_at)), STR_ARG(t->site_settings));
+    const char *memory = str_find_str(t->edge_settings, S("; memory ")) < 0 ? "; memory 16MB" : "";
+    str text = str_format(a, "name edge; slice 64KiB%s" STR_FMT "\nsite " STAGE_HOST " www." STAGE_HOST " { origin " STR_FMT STR_FMT " }\n",
+                          memory, STR_ARG(t->edge_settings), STR_ARG(addr_text(a, t->stage.origin_at)), STR_ARG(t->site_settings));
     statement *block = config_parse(S("stage"), text, a, NULL, NULL, &error);
     if (block && config_check(block, edge_kind.settings, a, &error))
         return block;

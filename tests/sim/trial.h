@@ -36,6 +36,7 @@ void journal_play(trial *t);             // scenario_journal.c
 void swarm_play(trial *t);               // scenario_swarm.c
 void letter_play(trial *t);              // scenario_letter.c
 void tracker_play(trial *t);             // scenario_tracker.c
+void edge_play(trial *t);                // scenario_edge.c
 
 // A number between both, and a time between both, by the director's chance.
 int64_t sim_between(sim *s, int64_t least, int64_t most);

@@ -1,0 +1,271 @@
+"""attacks.py NARU [--longer]: the edge of a real `naru up` over real sockets: the cases that need no time, and attacks whose memory and time
+are measured. Bounds are ratios, or what the configuration allows."""
+import http.server
+import os
+import re
+import resource
+import selectors
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "up"))
+import machine                                           # noqa: E402
+from machine import check, counts, skipped               # noqa: E402
+
+HOST = "film.example"
+MEMORY_KIB = 16 * 1024
+BUILD = os.path.dirname(machine.NARU)
+CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases")
+
+
+class EdgeUp(machine.Up):
+    """`naru up` with an edge and nothing else."""
+
+    def write(self, more, **parts):
+        with open(self.config, "w") as f:
+            f.write(f"host edge.test\naddress 127.0.0.1\nports {{ http {self.port['dns']} }}\nedge {{\n    name edge\n    memory 16MB\n    slice 64KiB\n"
+                    f"    connections-per-address 20000\n    site {HOST} www.{HOST} {{ origin 127.0.0.1:{self.port['smtp']} }}\n{more}}}\n")
+
+    def edge(self):
+        return ("127.0.0.1", self.port["dns"])
+
+    def origin(self):
+        return ("127.0.0.1", self.port["smtp"])
+
+    def pss_kib(self):
+        with open(f"/proc/{self.processes()['edge']['pid']}/smaps_rollup") as f:
+            return int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M).group(1))
+
+    def purge_all(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(os.path.join(self.data, "control.sock"))
+            s.sendall(b"POST /edge/purge?all=yes HTTP/1.1\r\nHost: naru\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return s.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+class Origin(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    """/N... is an object of N bytes, fresh for an hour, with ranges."""
+    daemon_threads, allow_reuse_address, request_queue_size = True, True, 200
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.server.asked += 1
+            size = int(re.match(r"/(\d+)", self.path).group(1))
+            part = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+            first, last = (int(part[1]), min(int(part[2]), size - 1)) if part else (0, size - 1)
+            self.send_response(206 if part else 200)
+            for name, value in (("ETag", '"1"'), ("Cache-Control", "max-age=3600"), ("Content-Length", last - first + 1)):
+                self.send_header(name, value)
+            if part:
+                self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+            self.end_headers()
+            try:
+                for at in range(first, last + 1, 1 << 16):
+                    self.wfile.write(b"x" * min(1 << 16, last + 1 - at))
+            except OSError:
+                self.close_connection = True
+
+        def log_message(self, *words):
+            pass
+
+    def __init__(self, at):
+        super().__init__(at, self.Handler)
+        self.asked = 0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, *words):
+        pass
+
+
+def get(path, more="", close=True):
+    return f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{more}{'Connection: close' + chr(13) + chr(10) if close else ''}\r\n".encode()
+
+
+def asked(up, path, more=""):
+    with socket.create_connection(up.edge(), timeout=20) as s:
+        s.sendall(get(path, more))
+        text = b""
+        while piece := s.recv(1 << 16):
+            text += piece
+    head, _, body = text.partition(b"\r\n\r\n")
+    return head, body
+
+
+def served(up):
+    head, body = asked(up, "/100")
+    return head.startswith(b"HTTP/1.1 200") and body == b"x" * 100
+
+
+def cases_play(up):
+    """The table of cases, over real sockets."""
+    words = [os.path.join(BUILD, "naru-edge-cases"), "--edge", "%s:%d" % up.edge(), "--origin", "%s:%d" % up.origin(), "--control",
+             os.path.join(up.data, "control.sock")]
+    said = subprocess.run(words + sorted(os.path.join(CASES, n) for n in os.listdir(CASES) if n.endswith(".cases")), capture_output=True, text=True, timeout=300)
+    lines = said.stdout.splitlines()
+    for n, line in enumerate(lines[:-1]):
+        if not line.startswith("ok "):
+            print(line)
+    sums = re.fullmatch(r"(\d+) passed, (\d+) failed, 0 skipped", lines[-1] if lines else "")
+    if sums:
+        counts["ok"] += int(sums[1])
+        counts["not ok"] += int(sums[2])
+        print(f"{'ok' if sums[2] == '0' else 'not ok'} {sums[1]} cases over real sockets, {sums[2]} failed")
+    check("the cases were played to their end", bool(sums) and said.stderr == "", said.stderr[-500:])
+
+
+def case_flood_of_keys_stays_bounded_in_memory_and_time(up):
+    """Twenty thousand URLs: memory as configured, the last quarter as fast as the first."""
+    before, times = up.pss_kib(), []
+    with socket.create_connection(up.edge(), timeout=30) as s:
+        for quarter in range(4):
+            began = time.monotonic()
+            for n in range(0, 1000, 20):
+                s.sendall(b"".join(get(f"/10?k={quarter}-{n + i}", close=False) for i in range(20)))
+                text = b""
+                while text.count(b"HTTP/1.1 200") < 20 or not text.endswith(b"x" * 10):
+                    text += s.recv(1 << 16)
+            times.append(time.monotonic() - began)
+    grown = up.pss_kib() - before
+    check("a flood of keys takes no more memory than is configured", grown < MEMORY_KIB + 8 * 1024, f"{grown} KiB")
+    check("a flood of keys becomes no slower", times[3] < 4 * times[0] + 1, str(times))
+
+
+def many_open(up, count, first):
+    found = []
+    for n in range(count):
+        s = socket.create_connection(up.edge(), timeout=30)
+        if first:
+            s.sendall(first)
+        found.append(s)
+    return found
+
+
+def case_readers_that_do_not_read_hold_little(up):
+    """Each asks for 8 MB that is being fetched and takes nothing: nobody's memory."""
+    before = up.pss_kib()
+    held = [s for n in range(40) for s in many_open(up, 1, get(f"/8000000?r={n}"))]
+    time.sleep(1.5)
+    grown = up.pss_kib() - before
+    check("readers that do not read hold no more than is configured", grown < MEMORY_KIB + 8 * 1024, f"{grown} KiB")
+    check("others are served meanwhile", served(up))
+    for s in held:
+        s.close()
+
+
+def case_heads_without_end_hold_little(up):
+    before = up.pss_kib()
+    held = many_open(up, 200, b"GET / HTTP/1.1\r\nHost: film.example\r\n" + b"X: " + b"a" * 7000 + b"\r\n" + b"Y: " + b"b" * 4000)
+    time.sleep(0.3)
+    grown = up.pss_kib() - before
+    check("two hundred heads that do not end hold less than their bytes four times", grown < 200 * 11 * 4, f"{grown} KiB")
+    check("others are served meanwhile", served(up))
+    for s in held:
+        s.close()
+
+
+def case_bodies_that_do_not_come_hold_little(up):
+    before = up.pss_kib()
+    held = many_open(up, 100, f"POST /10 HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 15000000\r\n\r\n".encode())
+    time.sleep(0.3)
+    grown = up.pss_kib() - before
+    check("a hundred bodies that are promised and do not come hold little", grown < 100 * 100, f"{grown} KiB")
+    check("others are served meanwhile", served(up))
+    for s in held:
+        s.close()
+
+
+def case_the_control_socket_is_the_owners_alone(up):
+    mode = os.stat(os.path.join(up.data, "control.sock")).st_mode & 0o777
+    check("the control socket that purges is for its owner alone", mode == 0o600, oct(mode))
+
+
+def case_a_crowd_on_a_cold_object_over_real_sockets(up, origin):
+    """Three hundred at once: as many questions as slices, everybody gets all of it."""
+    chosen, size, count = selectors.DefaultSelector(), 600000, 300
+    origin.asked = 0
+    for s in many_open(up, count, b""):
+        s.sendall(get(f"/{size}?crowd"))
+        s.setblocking(False)
+        chosen.register(s, selectors.EVENT_READ, [0])
+    left, until = count, time.monotonic() + 60
+    right = 0
+    while left and time.monotonic() < until:
+        for key, _ in chosen.select(1):
+            piece = key.fileobj.recv(1 << 18)
+            if piece and key.data[0] == 0:
+                key.data[0] -= piece.index(b"\r\n\r\n") + 4 if b"\r\n\r\n" in piece else 0
+            key.data[0] += len(piece)
+            if not piece:
+                right += key.data[0] == size
+                left -= 1
+                chosen.unregister(key.fileobj)
+                key.fileobj.close()
+    check("three hundred at once get all of a cold object", right == count, f"{right} of {count}")
+    check("and the origin is asked once a slice at most", origin.asked <= size // 65536 + 1, str(origin.asked))
+
+
+def case_idle_connections_take_five_kib_each(up):
+    """Ten thousand that have asked once and keep their connection."""
+    count = 10000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < count + 500:
+        skipped("ten thousand idle connections", f"this process may open {hard} files")
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    served(up)
+    before, held = up.pss_kib(), []
+    for n in range(count):
+        s = socket.socket()
+        s.bind((f"127.7.{n % 40}.1", 0))
+        s.settimeout(30)
+        s.connect(up.edge())
+        s.sendall(get("/100", close=False))
+        text = b""
+        while not text.endswith(b"x" * 100):
+            text += s.recv(65536)
+        held.append(s)
+    time.sleep(2)
+    each = (up.pss_kib() - before) / count
+    check("an idle connection takes at most 5 KiB", each <= 5, f"{each:.2f} KiB")
+    print(f"  {each:.2f} KiB each")
+    check("others are served meanwhile", served(up))
+    for s in held:
+        s.close()
+
+
+def main():
+    up = EdgeUp()
+    try:
+        if not check("naru up serves an edge", up.said("READY=1"), up.log_text()[-2000:]):
+            return
+        cases_play(up)
+        up.purge_all()
+        with Origin(up.origin()) as origin:
+            for case in (case_flood_of_keys_stays_bounded_in_memory_and_time, case_readers_that_do_not_read_hold_little, case_heads_without_end_hold_little,
+                         case_bodies_that_do_not_come_hold_little, case_the_control_socket_is_the_owners_alone):
+                case(up)
+            case_a_crowd_on_a_cold_object_over_real_sockets(up, origin)
+            if "--longer" in sys.argv:
+                case_idle_connections_take_five_kib_each(up)
+        check("no service died", all(p["restarts"] == 0 for p in up.processes().values()), str(up.processes()))
+    finally:
+        up.end()
+
+
+if __name__ == "__main__":
+    main()
+    print(f"{counts['ok']} passed, {counts['not ok']} failed, {counts['skipped']} skipped")
+    sys.exit(counts["not ok"] > 0)

@@ -1,0 +1,291 @@
+// What hostile clients and origins do to the edge that does not fit into a case: slowness, crowds, amplification. In virtual time.
+#include "test.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "heard.h"
+#include "origin.h"
+#include "rt/loop.h"
+
+enum {
+    MEMORY_BYTES = 64 << 20, OBJECT_BYTES = 1000000, SLICE = STAGE_SLICE_BYTES, CROWD = 1000, CROWD_OBJECT_BYTES = 2 * SLICE + 1000,
+    RANGES_TRIED = 150, LORIS = 60, MINUTES_MAX = 5,
+};
+
+// ---- the stage ----------------------------------------------------------------------------------------------------------------
+
+typedef struct {
+    const edge_stage *stage;
+    case_origin       origin;
+    case_step         object;                // what the origin serves
+    arena             memory;
+} theatre;
+
+static case_field object_fields[] = {{S("ETag"), S("\"1\"")}, {S("Cache-Control"), S("max-age=3600")}};
+
+typedef void theatre_body(theatre *t);
+
+static void play_on(const edge_stage *stage, void *arg)
+{
+    theatre t = {.stage = stage, .memory = arena_make(MEMORY_BYTES)};
+    edge_case nothing = {.file = S("hostile_test"), .name = S("hostile")};
+    t.object = (case_step){.act = ACT_SERVE, .bytes = OBJECT_BYTES, .die = -1, .stall = -1, .slow_ms = -1, .fields = object_fields, .field_count = 2};
+    t.origin = (case_origin){.stage = stage, .playing = &nothing, .memory = &t.memory, .serving = &t.object};
+    origin_come(&t.origin);
+    (*(theatre_body **)arg)(&t);
+    origin_leave(&t.origin);
+    arena_free(&t.memory);
+}
+
+static void play(theatre_body *body, const char *settings)
+{
+    CHECK(stage_simulated(1, str_z(settings), (str){0}, play_on, &body));
+}
+
+static conn *edge_open(theatre *t)
+{
+    conn *c = conn_open(t->stage->visitor, t->stage->edge, seconds(10));
+    conn_deadline(c, minutes(30));
+    return c;
+}
+
+static heard ask(theatre *t, str request, arena *a)
+{
+    conn *c = edge_open(t);
+    conn_put(c, request);
+    heard h = heard_read(c, false, a);
+    conn_close(c);
+    return h;
+}
+
+static bool is_pattern(str bytes, int64_t first)
+{
+    for (ptrdiff_t i = 0; i < bytes.len; i++)
+        if (bytes.at[i] != case_pattern(first + i))
+            return false;
+    return true;
+}
+
+// ---- amplification ------------------------------------------------------------------------------------------------------------
+
+static str range_make(uint64_t *chance, arena *a)
+{
+    str out = S("bytes=");
+    int parts = 1 + (int)(test_random(chance) % 10);
+    for (int i = 0; i < parts; i++) {
+        uint64_t from = test_random(chance) % (OBJECT_BYTES + 1000), to = from + test_random(chance) % 3;
+        str part = test_random(chance) % 4 == 0 ? str_format(a, "-%" PRIu64, 1 + from % 9) : test_random(chance) % 9 == 0 ?
+                   str_format(a, "%" PRIu64 "-", OBJECT_BYTES - 1 - from % 5) : str_format(a, "%" PRIu64 "-%" PRIu64, from, to);
+        out = str_join(a, str_join(a, out, i ? S(",") : S("")), part);
+    }
+    return out;
+}
+
+// Each on an object that nobody has asked for yet, so that nothing is there.
+static void ranges_ask(theatre *t)
+{
+    uint64_t chance = 7;
+    for (int i = 0; i < RANGES_TRIED; i++) {
+        arena a = arena_make(MEMORY_BYTES);
+        str range = range_make(&chance, &a);
+        t->origin.sent_bytes = 0;
+        heard h = ask(t, str_format(&a, "GET /%d HTTP/1.1\r\nHost: " STAGE_HOST "\r\nRange: " STR_FMT "\r\nConnection: close\r\n\r\n", i, STR_ARG(range)), &a);
+        fiber_sleep(seconds(2));
+        CHECK_ROW(i, h.came && (h.head.status == 206 || h.head.status == 200 || h.head.status == 416));
+        if (h.head.status != 200)
+            CHECK_ROW(i, t->origin.sent_bytes <= 2 * SLICE);
+        if (t->origin.sent_bytes > h.body.len + 2 * SLICE)
+            test_failed(__FILE__, __LINE__, STR_FMT ": the origin sent %" PRId64 " bytes, the client got %td", STR_ARG(range), t->origin.sent_bytes, h.body.len);
+        arena_free(&a);
+    }
+}
+
+TEST(edge_asks_for_two_slices_at_most_whatever_the_range_says) { play(ranges_ask, ""); }
+
+// Asks for everything and leaves after the first byte: what nobody reads is not fetched.
+static void leave_early(theatre *t)
+{
+    for (int i = 0; i < 10; i++) {
+        t->origin.sent_bytes = 0;
+        conn *c = edge_open(t);
+        conn_format(c, "GET /%d HTTP/1.1\r\nHost: " STAGE_HOST "\r\n\r\n", i);
+        CHECK(conn_some(c).len > 0);
+        conn_abort(c);
+        fiber_sleep(seconds(30));
+        CHECK_ROW(i, t->origin.sent_bytes <= 8 * SLICE);
+    }
+}
+
+TEST(edge_fetches_little_for_who_leaves_early) { play(leave_early, ""); }
+
+// ---- a crowd ------------------------------------------------------------------------------------------------------------------
+
+typedef struct { theatre *t; int64_t first_ns; bool right; int status; } guest;
+
+static void guest_come(void *arg)
+{
+    guest *g = arg;
+    arena a = arena_make(4 << 20);
+    conn *c = edge_open(g->t);
+    conn_put(c, S("GET /a HTTP/1.1\r\nHost: " STAGE_HOST "\r\nConnection: close\r\n\r\n"));
+    if (conn_wait_input(c, NEVER_NS) == E_OK)
+        g->first_ns = loop_now_ns();
+    heard h = heard_read(c, false, &a);
+    g->status = h.head.status;
+    g->right = h.came && h.whole && h.head.status == 200 && h.body.len == g->t->object.bytes && is_pattern(h.body, 0);
+    conn_close(c);
+    arena_free(&a);
+}
+
+static guest *crowd_come(theatre *t, int count)
+{
+    guest *all = arena_array(&t->memory, guest, count);
+    SCOPE(crowd, 0, CROWD);
+    for (int i = 0; i < count; i++) {
+        all[i] = (guest){.t = t};
+        scope_go(&crowd, "guest", guest_come, &all[i]);
+    }
+    scope_wait(&crowd);
+    return all;
+}
+
+// The origin takes two seconds for each answer: who got his first byte before the last answer began did not wait for the whole.
+static void thousand_come(theatre *t)
+{
+    int64_t began_ns = loop_now_ns();
+    t->object.bytes = CROWD_OBJECT_BYTES;
+    t->object.slow_ms = 2000;
+    guest *all = crowd_come(t, CROWD);
+    int64_t took_ns = loop_now_ns() - began_ns;
+    int right = 0, early = 0;
+    for (int i = 0; i < CROWD; i++) {
+        right += all[i].right;
+        early += all[i].first_ns - began_ns < seconds(3);
+    }
+    CHECK_INT(right, CROWD);
+    CHECK_INT(early, CROWD);
+    CHECK(took_ns >= seconds(2));
+    CHECK(t->origin.asked <= (CROWD_OBJECT_BYTES + SLICE - 1) / SLICE);
+    CHECK_INT(t->origin.sent_bytes, CROWD_OBJECT_BYTES);
+}
+
+TEST(edge_asks_once_a_slice_for_a_thousand_clients) { play(thousand_come, ""); }
+
+// An origin that says nothing more in the middle: a hundred who wait are told in time, and it was asked few times.
+static void stalled_origin(theatre *t)
+{
+    int64_t began_ns = loop_now_ns();
+    t->object.stall = 1000;
+    guest *all = crowd_come(t, 100);
+    CHECK(loop_now_ns() - began_ns < minutes(MINUTES_MAX));
+    for (int i = 0; i < 100; i++)
+        CHECK_ROW(i, !all[i].right);
+    CHECK(t->origin.asked <= 40);
+    t->object.stall = -1;
+    all = crowd_come(t, 1);
+    CHECK(all[0].right);
+}
+
+TEST(edge_does_not_wait_for_ever_for_an_origin_that_stalls) { play(stalled_origin, ""); }
+
+// ---- slowness -----------------------------------------------------------------------------------------------------------------
+
+typedef struct { const char *what, *first, *drip; int every_ms, seconds_max; bool reads; } loris_kind;
+
+static const loris_kind kinds[] = {
+    {"says nothing", "", "", 1000, 70, true},
+    {"a head, byte by byte", "GET /a HTTP/1.1\r\n", "X", 900, 15, true},
+    {"a head, field by field", "GET /a HTTP/1.1\r\nHost: " STAGE_HOST "\r\n", "X: 1\r\n", 1000, 15, true},
+    {"blank lines", "", "\r\n", 3000, 70, true},
+    {"a body, byte by byte", "POST /a HTTP/1.1\r\nHost: " STAGE_HOST "\r\nContent-Length: 1000000\r\n\r\n", "x", 1000, 90, true},
+    {"a body in chunks, byte by byte", "POST /a HTTP/1.1\r\nHost: " STAGE_HOST "\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", 1000, 90, true},
+    {"reads nothing", "GET /a HTTP/1.1\r\nHost: " STAGE_HOST "\r\n\r\n", "", 1000, 120, false},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+typedef struct { theatre *t; const loris_kind *kind; int64_t ended_ns; } loris;
+
+static void loris_come(void *arg)
+{
+    loris *l = arg;
+    conn *c = edge_open(l->t);
+    int64_t began_ns = loop_now_ns(), next_ns = began_ns;
+    conn_put(c, str_z(l->kind->first));
+    conn_flush(c);
+    while (!c->error && loop_now_ns() - began_ns < minutes(MINUTES_MAX)) {
+        next_ns += millis(l->kind->every_ms);
+        if (!l->kind->reads) {
+            fiber_sleep(next_ns - loop_now_ns());
+            if (loop_now_ns() - began_ns < seconds(l->kind->seconds_max))
+                continue;
+            while (!c->error && conn_some(c).len)        // what lay in the network, and then the end
+                conn_used(c, (size_t)conn_some(c).len);
+            break;
+        }
+        err e = conn_wait_input(c, next_ns);
+        if (e == E_OK && conn_some(c).len)
+            conn_used(c, (size_t)conn_some(c).len);
+        if (e == E_TIMEOUT && l->kind->drip[0]) {
+            conn_put(c, str_z(l->kind->drip));
+            conn_flush(c);
+        }
+    }
+    l->ended_ns = c->error ? loop_now_ns() - began_ns : 0;
+    conn_abort(c);
+}
+
+static void lorises_come(theatre *t)
+{
+    static loris all[LORIS];
+    SCOPE(crowd, 0, LORIS);
+    for (int i = 0; i < LORIS; i++) {
+        all[i] = (loris){.t = t, .kind = &kinds[i % KINDS]};
+        scope_go(&crowd, "loris", loris_come, &all[i]);
+    }
+    for (int i = 0; i < 100; i++) {                      // meanwhile everybody else is served at once
+        arena a = arena_make(MEMORY_BYTES);
+        int64_t began_ns = loop_now_ns();
+        heard h = ask(t, S("GET /b HTTP/1.1\r\nHost: " STAGE_HOST "\r\nRange: bytes=0-9\r\nConnection: close\r\n\r\n"), &a);
+        CHECK_ROW(i, h.head.status == 206 && loop_now_ns() - began_ns < seconds(1));
+        arena_free(&a);
+        fiber_sleep(seconds(1));
+    }
+    scope_wait(&crowd);
+    for (int i = 0; i < LORIS; i++)
+        if (!all[i].ended_ns || all[i].ended_ns > seconds(all[i].kind->seconds_max + 1))
+            test_failed(__FILE__, __LINE__, "%s: ended after %lld s, not %d", all[i].kind->what, (long long)(all[i].ended_ns / NS_PER_S),
+                        all[i].kind->seconds_max);
+}
+
+TEST(edge_hangs_up_on_who_is_slow_and_nobody_waits_for_them) { play(lorises_come, "; connections-per-address 2000"); }
+
+// ---- many keys ----------------------------------------------------------------------------------------------------------------
+
+// More objects than the memory holds: the oldest go, the edge goes on, and what was just asked for is there.
+static void many_keys(theatre *t)
+{
+    t->object.bytes = 100;
+    arena a = arena_make(MEMORY_BYTES);
+    conn *c = edge_open(t);
+    for (int i = 0; i < 6000; i++) {
+        conn_format(c, "GET /k%d HTTP/1.1\r\nHost: " STAGE_HOST "\r\n\r\n", i);
+        heard h = heard_read(c, false, &a);
+        if (!h.whole || h.head.status != 200 || h.body.len != 100) {
+            test_failed(__FILE__, __LINE__, "key %d: status %d", i, h.head.status);
+            break;
+        }
+        arena_reset(&a);
+    }
+    t->origin.asked = 0;
+    conn_put(c, S("GET /k5999 HTTP/1.1\r\nHost: " STAGE_HOST "\r\n\r\n"));
+    CHECK(heard_read(c, false, &a).whole);
+    CHECK_INT(t->origin.asked, 0);
+    conn_put(c, S("GET /k0 HTTP/1.1\r\nHost: " STAGE_HOST "\r\n\r\n"));
+    CHECK(heard_read(c, false, &a).whole);
+    CHECK_INT(t->origin.asked, 1);
+    conn_close(c);
+    arena_free(&a);
+}
+
+TEST(edge_forgets_the_oldest_of_more_keys_than_memory_holds) { play(many_keys, "; memory 1MB"); }
