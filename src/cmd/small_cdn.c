@@ -129,6 +129,7 @@ static void origin_settings(small_internet *n, buf *out)
                        STR_ARG(small_cdn_site(n, h->name, 80, &n->memory)));
     }
     buf_format(out, "steering http://steer." STR_FMT ":%d/steer/" SMALL_FILM_ID "\nsteering-first yes\n", STR_ARG(s->name), STEERING_PORT);
+    buf_put(out, S("alias 6Y7B23V " SMALL_FILM_ID "\nalias NetC6y&B23V " SMALL_FILM_ID "\n"));
 }
 
 typedef struct { small_host *h; char *directory; err e; } filming;

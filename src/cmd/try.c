@@ -6,9 +6,12 @@
 #include "cmd/commands.h"
 #include "cmd/options.h"
 #include "cmd/running.h"
+#include "cmd/small_cdn.h"
+#include "cmd/small_film.h"
 #include "cmd/small_internet.h"
 #include "cmd/small_swarm.h"
 #include "cmd/directory_remove.h"
+#include "rooms/steering/steering.h"
 #include "rooms/swarm/swarm.h"
 #include "rt/json_text.h"
 #include "rt/log.h"
@@ -20,7 +23,7 @@ enum { TRY_JSON_BYTES_MAX = 256 * 1024, TRY_PATH_BYTES = 256, TRY_LOG_BYTES_MAX 
 
 typedef struct {
     bool  shell, json, verbose, in_space;
-    str   wanted_directory, language;
+    str   wanted_directory, language, map;
     str   directory;
     bool  temporary;                 // made by us, removed at the end
     str   space_refused;             // why there is no space of our own
@@ -41,19 +44,21 @@ static void put_pair(buf *out, const char *before, const char *key, str value)
 
 static void put_host(trying *t, small_host *h, bool first, buf *out)
 {
-    static const struct { const char *key; uint16_t port; bool mail, names, upper, tracker, swarm; } services[] = {
+    static const struct { const char *key; uint16_t port; bool mail, names, upper, tracker, swarm, edge, origin, steering; } services[] = {
         {"smtp", 25, .mail = true}, {"submission", 587, .mail = true}, {"submissions", 465, .mail = true},
         {"pop3", 110, .mail = true}, {"pop3s", 995, .mail = true}, {"dns", 53, .names = true}, {"upper", 12000, .upper = true},
         {"tracker", 6969, .tracker = true}, {"bittorrent", 6881, .swarm = true}, {"rpc", 9091, .swarm = true},
+        {"http", 80, .edge = true}, {"origin", 8080, .origin = true}, {"steering", 8081, .steering = true},
     };
     buf_put(out, first ? S("\n    ") : S(",\n    "));
-    json_put(out, h->host->resolver ? S("resolver") : h->host->name);
+    json_put(out, str_eq(h->host->name, S("local")) ? S("resolver") : h->host->name);
     buf_put(out, S(": {"));
     const char *comma = "";
     for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
         bool there = (services[i].mail && h->host->mail_domain.len) || (services[i].names && (h->host->zone_count || h->host->resolver)) ||
                      (services[i].upper && h->host->upper) || (services[i].tracker && h->host->tracker) ||
-                     (services[i].swarm && h->host->swarm);
+                     (services[i].swarm && h->host->swarm) || (services[i].edge && h->host->edge.len) ||
+                     (services[i].origin && h->host->origin) || (services[i].steering && h->host->steering.len);
         if (!there)
             continue;
         put_pair(out, comma, services[i].key, small_where(&t->internet, h, services[i].port, &t->memory));
@@ -145,6 +150,18 @@ static str host_port(trying *t, const char *host, uint16_t port, char between)
     return str_format(&t->memory, STR_FMT "%c%d", STR_ARG(addr_ip_text(&t->memory, h->host->here[0])), between, small_port(&t->internet, port));
 }
 
+// Who is sent where, and the film's manifest.
+static void print_video(trying *t, str naru, bool en)
+{
+    str bob = addr_ip_text(&t->memory, lab_find(&t->internet.map, S("local"))->here[0]);
+    small_host *steering = small_cdn_steering(&t->internet);
+    printf("  %s\n    " STR_FMT " steering show\n    " STR_FMT " steering why " STR_FMT "\n", en ? "The CDN's nodes, and where Bob's name server is sent:" :
+           "CDN의 노드들, 그리고 밥의 네임 서버가 보내지는 곳:", STR_ARG(naru), STR_ARG(naru), STR_ARG(bob));
+    printf("    curl 'http://" STR_FMT "/steer/" SMALL_FILM_ID "'\n", STR_ARG(host_port(t, str_to_z(&t->memory, steering->host->name), STEERING_PORT, ':')));
+    if (t->in_space)
+        printf("    dig video.netcinema.com\n    curl http://video.netcinema.com/" SMALL_FILM_ID "/manifest.mpd\n");
+}
+
 static void print_things_to_do(trying *t)
 {
     const small_account *bob = small_account_of(&t->internet, S("bob@hamburger.edu"));
@@ -173,6 +190,8 @@ static void print_things_to_do(trying *t)
         printf("    " STR_FMT " torrent list --host alice.torrent.edu --watch\n    %s http://" STR_FMT "/\n", STR_ARG(naru), en ? "or in a browser:" : "또는 브라우저로:",
                STR_ARG(host_port(t, "alice.torrent.edu", SWARM_RPC_PORT, ':')));
     }
+    if (t->map.len)
+        print_video(t, naru, en);
     printf("  %s\n    " STR_FMT " scene --all\n\n", en ? "Play the course's cases:" : "강의의 장면들 재생:", STR_ARG(naru));
 }
 
@@ -239,7 +258,7 @@ static void play(void *arg)
     trying *t = arg;
     str why = {0};
     small_options options = {.directory = t->directory, .real_addresses = t->in_space, .real_ports = t->in_space,
-                             .retry_ns = seconds(10), .expire_ns = minutes(10)};
+                             .retry_ns = seconds(10), .expire_ns = minutes(10), .map = t->map};
     if (small_internet_start(&t->internet, options, &why) != E_OK) {
         t->code = command_error("try", COMMAND_FAILED, "the small Internet did not start: " STR_FMT, STR_ARG(why));
         small_internet_stop(&t->internet);
@@ -325,6 +344,7 @@ int cmd_try(int argc, char **argv)
         {"shell", OPTION_FLAG, &t->shell, NULL, "a shell inside, with the course's addresses and real ports (needs a terminal)"},
         {"json", OPTION_FLAG, &t->json, NULL, "print one JSON object when everything is ready, keep running"},
         {"dir", OPTION_TEXT, &t->wanted_directory, "DIR", "keep the data here (default: a temporary directory, removed at the end)"},
+        {"map", OPTION_TEXT, &t->map, "NAME", "with a CDN and its film: enter-deep, bring-home or three-cdns"},
         {"lang", OPTION_TEXT, &lang, "en|ko", "language of what is explained"},
         {"verbose", OPTION_FLAG, &t->verbose, NULL, "log more"},
         {0},

@@ -237,6 +237,20 @@ static void film_answer(answering *a, str rest)
         manifest_answer(a, &r);
 }
 
+// `alias 6Y7B23V ferry`: /6Y7B23V leads to /ferry/manifest.mpd. False: there is no such alias.
+static bool alias_answer(answering *a, str name)
+{
+    for (const statement *s = config_first(a->with->origin->room->settings, "alias"); s; s = config_next(s, "alias"))
+        if (str_eq(s->words[1], name) && film_id_valid(s->words[2])) {
+            header(a, S("Location"), str_format(a->msg, "/" STR_FMT "/manifest.mpd", STR_ARG(s->words[2])));
+            headers_open(a, FOR_SECONDS);
+            count(a, SERVED_MANIFEST, 0);
+            http_answer(a->reply, 302, (str){0}, (str){0});
+            return true;
+        }
+    return false;
+}
+
 static void path_answer(answering *a)
 {
     origin_room *o = a->with->origin;
@@ -252,6 +266,8 @@ static void path_answer(answering *a)
     loaded_film *f;
     str id = str_cut(&rest, '/');
     err e = catalogue_take(&o->films, id, &f);
+    if (e == E_NO_ENTRY && rest.len == 0 && alias_answer(a, id))
+        return;
     if (e) {
         say(a, e == E_NO_ENTRY ? 404 : e == E_LIMIT ? 503 : 500, HARDLY, e == E_NO_ENTRY ? "there is no such film; /catalogue.json lists them\n"
                                                                         : "the film's record cannot be read\n");

@@ -22,6 +22,8 @@ const setting origin_settings[] = {
     {.key = "base", .type = SETTING_LIST, .min = 2, .max = 2, .repeated = true, .reloadable = true,
      .help_en = "base NAME URL: a place that manifests send players to, the best first (default: where the manifest came from)",
      .help_ko = "base 이름 URL: 매니페스트가 알려 줄 곳, 좋은 순서로 (기본: 매니페스트가 온 곳)"},
+    {.key = "alias", .type = SETTING_LIST, .min = 2, .max = 2, .repeated = true, .reloadable = true,
+     .help_en = "alias NAME ID: /NAME leads to that film's manifest", .help_ko = "alias 이름 ID: /이름을 그 영화의 매니페스트로 보냄"},
     {.key = "steering", .type = SETTING_TEXT, .reloadable = true, .help_en = "URL that players ask which of the bases to use (DASH and HLS Content Steering)",
      .help_ko = "어느 base를 쓸지 플레이어가 물을 URL (Content Steering)"},
     {.key = "steering-first", .type = SETTING_BOOL, .fallback = "no", .reloadable = true, .help_en = "they ask before the first segment",
