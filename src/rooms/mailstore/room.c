@@ -3,6 +3,7 @@
 #include "rooms/mailstore/mailstore_inside.h"
 #include "rt/log.h"
 #include "rt/meter.h"
+#include "rt/room_doors.h"
 #include "rt/worker.h"
 
 static const setting settings[] = {
@@ -30,8 +31,6 @@ static const setting settings[] = {
     {0},
 };
 
-enum { PEM_BYTES_MAX = 64 * 1024 };
-
 static meter stored = {.name = "naru_mailstore_letters_total", .help = "Letters handed over by LMTP",
                        .type = METER_COUNTER,
                        .label = "result", .values = {"stored", "duplicate"}};
@@ -43,57 +42,7 @@ void mailstore_count_retrieved(void) { meter_add(&retrieved, 1); }
 
 // ---- TLS -------------------------------------------------------------------------------------------------------
 
-typedef struct { mailstore *m; arena *a; const char *path; str text; err e; } pem_file;
-
-static void pem_read(void *arg)
-{
-    pem_file *f = arg;
-    f->e = file_read_all(f->m->w, f->path, f->a, PEM_BYTES_MAX, &f->text);
-}
-
-static bool pem(mailstore *m, const statement *block, const char *key, arena *a, str *text, str *why)
-{
-    pem_file f = {.m = m, .a = a, .path = str_to_z(a, config_text(block, settings, key))};
-    work(pem_read, &f);
-    *text = f.text;
-    if (f.e != E_OK)
-        *why = str_format(m->r->memory, "mailstore: cannot read %s \"%s\": %s; check the path and its permissions",
-                          key, f.path, err_text(f.e));
-    return f.e == E_OK;
-}
-
 static const char *const alpn[] = {"pop3", ""};
-
-static bool tls_start(mailstore *m, str *why)
-{
-    str chain, key;
-    arena *a = m->r->memory;
-    if (!config_text(m->r->settings, settings, "certificate").len)
-        return true;
-    if (!pem(m, m->r->settings, "certificate", a, &chain, why) || !pem(m, m->r->settings, "key", a, &key, why))
-        return false;
-    m->tls = tls_server_new(m->w, "pop3", chain, key, alpn, a, why);
-    return m->tls != NULL;
-}
-
-// The certificate and key as they are now; only_try: are they usable?
-static err tls_renew(mailstore *m, const statement *block, bool only_try, str *why)
-{
-    str chain, key;
-    if (!m->tls)
-        return E_OK;
-    arena a = arena_make(4 * PEM_BYTES_MAX);
-    bool good = pem(m, block, "certificate", &a, &chain, why) && pem(m, block, "key", &a, &key, why);
-    if (good && only_try) {
-        tls_config *t = tls_server_new(m->w, "pop3", chain, key, alpn, m->r->memory, why);
-        good = t != NULL;
-        tls_free(t);
-    } else if (good) {
-        good = tls_server_renew(m->w, m->tls, chain, key, m->r->memory, why);
-    }
-    arena_free(&a);
-    return good ? E_OK : E_TLS;
-}
 
 // ---- doors -----------------------------------------------------------------------------------------------------
 
@@ -117,24 +66,10 @@ static err door_at(mailstore *m, addr at, uint16_t port, str *why)
     return e;
 }
 
-static int listed_addresses(mailstore *m, addr *out, int max)
-{
-    int n = 0;
-    for (const statement *s = m->r->settings ? m->r->settings->children : NULL; s; s = s->next)
-        for (int i = 1; i < s->word_count && n < max && str_eq(s->words[0], S("listen")); i++)
-            n += addr_parse_ip(s->words[i], 0, &out[n]);
-    return n;
-}
-
 static err doors_open(mailstore *m, str *why)
 {
-    const statement *listen = config_first(m->r->settings, "listen");
-    int own_count;
-    const addr *own = world_addresses(m->w, &own_count);
-    addr any[2] = {addr_v4(0, 0), {.family = 6}}, listed[WORLD_ADDRESSES_MAX];
-    int listed_count = listed_addresses(m, listed, WORLD_ADDRESSES_MAX);
-    const addr *at = listen ? listed : own_count ? own : any;
-    int n = listen ? listed_count : own_count ? own_count : 2;
+    addr at[WORLD_ADDRESSES_MAX];
+    int n = room_addresses(m->r, false, 0, at, WORLD_ADDRESSES_MAX);
     for (int i = 0; i < n; i++) {
         err e = door_at(m, at[i], 110, why);
         if (e == E_OK && m->tls)
@@ -181,10 +116,11 @@ static err start(room *r, str *why)
     m->r = r;
     m->w = r->world;
     settings_take(m);
-    if (!tls_start(m, why))
-        return E_TLS;
+    err e = room_tls(r, "pop3", alpn, &m->tls, why);
+    if (e != E_OK)
+        return e;
     mailstore_backup(m);
-    err e = room_offer(r, "mailstore.lmtp", lmtp_converse, m);
+    e = room_offer(r, "mailstore.lmtp", lmtp_converse, m);
     if (e == E_OK)
         e = room_offer(r, "mailstore.pop3", pop3_converse, m);
     if (e == E_OK)
@@ -194,7 +130,16 @@ static err start(room *r, str *why)
     return e;
 }
 
-static err check(room *r, const statement *block, str *why) { return tls_renew(r->state, block, true, why); }
-static err reload(room *r, const statement *block, str *why) { return tls_renew(r->state, block, false, why); }
+static err check(room *r, const statement *block, str *why)
+{
+    mailstore *m = r->state;
+    return room_tls_renew(r, block, &m->tls, 1, true, why);
+}
+
+static err reload(room *r, const statement *block, str *why)
+{
+    mailstore *m = r->state;
+    return room_tls_renew(r, block, &m->tls, 1, false, why);
+}
 
 const room_kind mailstore_kind = {.name = "mailstore", .settings = settings, .start = start, .check = check, .reload = reload, .gone = gone};

@@ -18,7 +18,6 @@ enum {
     MTA_DOMAINS_MAX = 64,
     MTA_RESOLVERS_MAX = 4,
     MTA_TRACE_PREFIXES_MAX = 8,
-    MTA_PEM_BYTES_MAX = 256 * 1024,
     MTA_ERRORS_MAX = 20,             // refused commands a conversation
     MTA_JUNK_MAX = 1000,             // NOOP, RSET, VRFY, HELP and empty lines a conversation
     MTA_COMMANDS_A_LETTER_MAX = 5000,    // of any kind, however polite, before the next letter comes

@@ -1,6 +1,7 @@
 #include "base/must.h"
 #include "rooms/origin/room_inside.h"
 #include "rt/json_text.h"
+#include "rt/room_doors.h"
 #include "rt/worker.h"
 #include "talk/control.h"
 
@@ -25,35 +26,16 @@ static void on_settings(void *arg, const http_request *q, http_reply *reply, are
 
 // ---- the room -------------------------------------------------------------------------------------------------------------------
 
-static int addresses_of(const room *r, uint16_t port, addr out[ORIGIN_DOORS_MAX])
-{
-    int count = 0, own_count;
-    const addr *own = world_addresses(r->world, &own_count);
-    const statement *listen = config_first(r->settings, "listen");
-    for (const statement *l = listen; l; l = config_next(l, "listen"))
-        for (int i = 1; i < l->word_count && count < ORIGIN_DOORS_MAX; i++)
-            count += addr_parse(l->words[i], port, &out[count]);
-    for (int i = 0; !listen && i < own_count && count < ORIGIN_DOORS_MAX; i++)
-        out[count++] = addr_with_port(own[i], port);
-    if (count > 0)
-        return count;
-    out[0] = addr_v4(0, port);
-    out[1] = (addr){.family = 6, .port = port};
-    return 2;
-}
-
-static bool no_ipv6_here(addr at, err e) { return at.family == 6 && addr_is_any(at) && (e == E_UNSUPPORTED || e == E_UNREACHABLE); }
-
 static err doors_open(origin_room *o, str *why)
 {
     room *r = o->room;
     addr at[ORIGIN_DOORS_MAX];
-    int count = addresses_of(r, (uint16_t)config_int(r->settings, origin_settings, "port"), at);
+    int count = room_addresses(r, false, (uint16_t)config_int(r->settings, origin_settings, "port"), at, ORIGIN_DOORS_MAX);
     for (int i = 0; i < count; i++) {
         door_options options = {.service = "origin", .at = at[i], .conns_max = (int)config_int(r->settings, origin_settings, "connections"), .drain = true};
         err e = door_open(r->scope, r->world, options, origin_converse, o, &o->doors[o->door_count]);
         o->door_count += e == E_OK;
-        if (e && !no_ipv6_here(at[i], e)) {
+        if (e && !room_has_no_ipv6(at[i], e)) {
             *why = str_format(r->memory, "origin cannot listen on " STR_FMT ": %s. Set another port (origin { port N }), or end the program that has it: "
                               "ss -lntp shows which.", STR_ARG(addr_text(r->memory, at[i])), err_text(e));
             return e;

@@ -6,6 +6,7 @@
 #include "rooms/steering/steering_inside.h"
 #include "rt/log.h"
 #include "rt/loop.h"
+#include "rt/room_doors.h"
 
 enum { CONNS_MAX = 5000, CONNS_PER_ADDRESS_MAX = 50, PUBLISH_EVERY_S = 2 };
 
@@ -110,34 +111,16 @@ static void watch(void *arg)
 
 // ---- doors --------------------------------------------------------------------------------------------------------------------------
 
-static int addresses_of(const steering *s, uint16_t port, addr out[STEERING_DOORS_MAX])
-{
-    int count = 0, own_count;
-    const addr *own = world_addresses(s->room->world, &own_count);
-    const statement *listen = config_first(s->room->settings, "listen");
-    for (const statement *l = listen; l; l = config_next(l, "listen"))
-        for (int i = 1; i < l->word_count && count < STEERING_DOORS_MAX; i++)
-            count += addr_parse_ip(l->words[i], port, &out[count]);
-    for (int i = 0; !listen && i < own_count && count < STEERING_DOORS_MAX; i++)
-        out[count++] = addr_with_port(own[i], port);
-    if (count > 0)
-        return count;
-    out[0] = addr_v4(0, port);
-    out[1] = (addr){.family = 6, .port = port};
-    return 2;
-}
-
 static err doors_open(steering *s, str *why)
 {
     addr at[STEERING_DOORS_MAX];
     room *r = s->room;
-    int count = addresses_of(s, (uint16_t)number(r->settings, "port"), at);
+    int count = room_addresses(r, false, (uint16_t)number(r->settings, "port"), at, STEERING_DOORS_MAX);
     for (int i = 0; i < count; i++) {
         door_options options = {.service = "steering", .at = at[i], .conns_max = CONNS_MAX, .conns_per_address_max = CONNS_PER_ADDRESS_MAX};
         err e = door_open(r->scope, r->world, options, steering_web, s, &s->doors[s->door_count]);
         s->door_count += e == E_OK;
-        bool no_ipv6 = at[i].family == 6 && addr_is_any(at[i]) && (e == E_UNSUPPORTED || e == E_UNREACHABLE);
-        if (e && !no_ipv6) {
+        if (e && !room_has_no_ipv6(at[i], e)) {
             *why = str_format(r->memory, "steering cannot listen on " STR_FMT ": %s. End the program that has the port (ss -lntp shows which), "
                               "or set another (port N)", STR_ARG(addr_text(r->memory, at[i])), err_text(e));
             return e;

@@ -7,6 +7,7 @@
 #include "rooms/tracker/web.h"
 #include "rt/loop.h"
 #include "rt/meter.h"
+#include "rt/room_doors.h"
 #include "talk/http_serve.h"
 
 enum {
@@ -64,23 +65,6 @@ static void on_conn(conn *c, void *arg)
 
 // ---- opening ----------------------------------------------------------------------------------------------------------------
 
-static int addresses_of(const tracker_room *t, addr out[ROOM_DOORS_MAX])
-{
-    int count = 0, own_count;
-    const addr *own = world_addresses(t->room->world, &own_count);
-    const statement *listen = config_first(t->room->settings, "listen");
-    for (const statement *l = listen; l; l = config_next(l, "listen"))
-        for (int i = 1; i < l->word_count && count < ROOM_DOORS_MAX; i++)
-            count += addr_parse_ip(l->words[i], TRACKER_PORT, &out[count]);
-    for (int i = 0; !listen && i < own_count && count < ROOM_DOORS_MAX; i++)
-        out[count++] = addr_with_port(own[i], TRACKER_PORT);
-    if (count > 0)
-        return count;
-    out[0] = addr_v4(0, TRACKER_PORT);
-    out[1] = (addr){.family = 6, .port = TRACKER_PORT};
-    return 2;
-}
-
 static err pair_open(tracker_room *t, addr at)
 {
     datagram_door *udp;
@@ -94,18 +78,13 @@ static err pair_open(tracker_room *t, addr at)
     return e;
 }
 
-static bool no_ipv6_here(addr at, err e)
-{
-    return at.family == 6 && addr_is_any(at) && (e == E_UNSUPPORTED || e == E_UNREACHABLE);
-}
-
 err tracker_doors_open(tracker_room *t, str *why)
 {
     addr at[ROOM_DOORS_MAX];
-    int count = addresses_of(t, at);
+    int count = room_addresses(t->room, false, TRACKER_PORT, at, ROOM_DOORS_MAX);
     for (int i = 0; i < count; i++) {
         err e = pair_open(t, at[i]);
-        if (e && !no_ipv6_here(at[i], e)) {
+        if (e && !room_has_no_ipv6(at[i], e)) {
             *why = str_format(t->room->memory, "tracker cannot listen on " STR_FMT ": %s. End the program that has the port (ss -lntup "
                               "shows which), or set another (ports { tracker N })", STR_ARG(addr_text(t->room->memory, at[i])), err_text(e));
             return e;
