@@ -128,6 +128,7 @@ struct object {
     uint32_t     slice_cap, slice_count; // count: that are there (in memory or on disk, or coming)
     int64_t      readers_at;             // the first byte that no reader has come to
     int          readers, fills;
+    int64_t      fill_at;                // how far a fill from the first byte to the end has come; INT64_MAX: there is none
     gate         progress;               // bytes came, a fill ended, a reader moved, slices went
     bool         failed;                 // it cannot be completed: whoever reads it ends
     int          slice_failures;         // fetches of slices that failed, one after the other

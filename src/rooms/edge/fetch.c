@@ -79,6 +79,8 @@ static bool fill_put(fill *f, str part)
         memcpy(s->bytes->at + off, part.at, (size_t)n);
         s->len += (uint32_t)n;
         f->at += n;
+        if (f->whole)
+            o->fill_at = f->at;
         part = str_from(part, n);
         if (s->len == slice_size(o, s->number))
             slice_end(s);
@@ -132,6 +134,8 @@ static void fill_run(void *arg)
     bool all_there = good || is_resumable(o);
     fill_settle(f, good);
     o->fills--;
+    if (f->whole)
+        o->fill_at = INT64_MAX;
     if (!all_there)
         object_fail(o);
     gate_wake_all(&o->progress);
@@ -151,6 +155,8 @@ static void fill_start(object *o, origin_answer *a, int64_t at, int64_t end, boo
     f->from.in.head.header_count = 0;
     a->link = NULL;
     o->fills++;
+    if (whole)
+        o->fill_at = at;
     if (!whole) {
         f->first = (uint32_t)(at / o->slice_bytes);
         f->count = (uint32_t)((end - at + o->slice_bytes - 1) / o->slice_bytes);
@@ -163,6 +169,7 @@ static void fill_start(object *o, origin_answer *a, int64_t at, int64_t end, boo
         left.ended = false;
         fill_settle(f, false);
         o->fills--;
+        o->fill_at = INT64_MAX;
         origin_done(o->e, &left);
         object_fail(o);
         object_leave(o);

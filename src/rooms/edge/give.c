@@ -124,7 +124,7 @@ static bool await(delivery *d, uint32_t number, int64_t end)
             x = gate_wait(&d->e->memory_came, loop_now_ns() + seconds(CLIENT_GRACE_S), "memory for a slice");
         return x == E_OK || x == E_AGAIN;                // what was damaged is not there any more: the next look fetches it
     }
-    if (s || (o->length < 0 && o->fills)) {
+    if (s || (o->length < 0 && o->fills) || (int64_t)number * o->slice_bytes >= o->fill_at) {
         if (d->lead[0].len)
             lead_send(d);
         return gate_wait(&o->progress, loop_now_ns() + seconds(WAIT_S_MAX), "bytes from the origin") == E_OK;

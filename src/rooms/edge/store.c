@@ -165,7 +165,8 @@ static object *object_same(resource *r, const description *about)
 object *object_new(edge *e, resource *r, description *about, int64_t length)
 {
     object *o = memory_zeroed(1, sizeof *o), *before;
-    *o = (object){.e = e, .about = about, .length = length, .slice_bytes = e->slice_bytes, .number = e->next_number++, .holders = 1};
+    *o = (object){.e = e, .about = about, .length = length, .slice_bytes = e->slice_bytes, .number = e->next_number++, .holders = 1,
+                  .fill_at = INT64_MAX};
     if (!r)
         return o;
     while ((before = object_same(r, about)))
