@@ -83,6 +83,7 @@ bool     sim_chance(sim *s, int per_million);
 int64_t  sim_now_ns(sim *s);
 typedef struct {
     int64_t datagrams_sent, datagrams_lost;           // lost: by the link, a partition, a full queue, nobody there
+    int64_t segments_resent;                          // of streams: lost on a link and sent again
     int64_t streams_opened, streams_cut;              // cut: by a link's chance, sim_cut_streams, giving up
     int64_t crashes, syncs, syncs_failed, events;
 } sim_figures;
