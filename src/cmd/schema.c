@@ -3,6 +3,7 @@
 #include "rooms/accounts/accounts.h"
 #include "rooms/authoritative/authoritative.h"
 #include "rooms/console/console.h"
+#include "rooms/edge/edge.h"
 #include "rooms/mailstore/mailstore.h"
 #include "rooms/mta/mta.h"
 #include "rooms/origin/origin.h"
@@ -32,6 +33,8 @@ static const setting port_settings[] = {
     {"steering", SETTING_INT, "8081", 1, 65535, .help_en = "steering: players ask it which node to take", .help_ko = "스티어링: 재생기가 어느 노드를 쓸지 묻는 곳"},
     {"origin", SETTING_INT, "8080", 1, 65535, .help_en = "films over HTTP, for edges", .help_ko = "엣지가 가져가는 영상 (HTTP)"},
     {"console", SETTING_INT, "8000", 1, 65535, .help_en = "the pages", .help_ko = "화면"},
+    {"http", SETTING_INT, "80", 1, 65535, .help_en = "the edge over HTTP; origins at port 80, too", .help_ko = "엣지의 HTTP; 80번 포트의 오리진도"},
+    {"https", SETTING_INT, "443", 1, 65535, .help_en = "the edge under TLS", .help_ko = "엣지 (TLS)"},
     {"upper", SETTING_INT, "12000", 1, 65535, .help_en = "upper case", .help_ko = "대문자"},
     {0},
 };
@@ -51,6 +54,7 @@ static const setting user_settings[] = {
     {"steering", SETTING_TEXT, "60819", .help_en = USER_EN, .help_ko = USER_KO},
     {"console", SETTING_TEXT, "60821", .help_en = USER_EN, .help_ko = USER_KO},
     {"origin", SETTING_TEXT, "60820", .help_en = USER_EN, .help_ko = USER_KO},
+    {"edge", SETTING_TEXT, "60822", .help_en = USER_EN, .help_ko = USER_KO},
     {0},
 };
 
@@ -85,6 +89,7 @@ static const struct { const room_kind *kind; const char *en, *ko; } services[] =
     {&steering_kind, "video: which CDN node a viewer is sent to", "영상: 시청자를 어느 CDN 노드로 보낼지"},
     {&origin_kind, "video: films, their manifests and segments", "영상: 필름과 매니페스트, 세그먼트"},
     {&console_kind, "pages for people: films, the player, viewings, status", "사람을 위한 화면: 영화, 플레이어, 시청 기록, 상태"},
+    {&edge_kind, "video: the HTTP cache near the viewers", "영상: 시청자 가까이의 HTTP 캐시"},
     {&upper_kind, "answers in upper case", "대문자로 답함"},
 };
 enum { SERVICES = sizeof services / sizeof services[0] };

@@ -11,6 +11,7 @@
 #include "rooms/accounts/accounts.h"
 #include "rooms/authoritative/authoritative.h"
 #include "rooms/console/console.h"
+#include "rooms/edge/edge.h"
 #include "rooms/mailstore/mailstore.h"
 #include "rooms/mta/mta.h"
 #include "rooms/origin/origin.h"
@@ -52,6 +53,8 @@ const up_policy up_policies[UP_POLICIES] = {
      .calls = GUARD_CALLS_FILES_CHANGE, .what = "films"},
     {.name = "console", .kind = &console_kind, .doors = {{CONSOLE_PORT, UP_TCP, false}}, .here_only = true, .peers = {"accounts", "control"},
      .writes = true, .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET, .what = "viewings of films"},
+    {.name = "edge", .kind = &edge_kind, .doors = {{EDGE_PORT, UP_TCP, .port_key = "port"}, {EDGE_TLS_PORT, UP_TCP, true, .port_key = "tls-port"}},
+     .writes = true, .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET, .connects = {53}, .what = "the HTTP cache; asks the origins of its sites"},
 };
 
 char *up_path(const up_plan *plan, arena *a, const char *format, ...)
@@ -141,7 +144,7 @@ static bool ports_take(up_plan *plan, const statement *root, config_error *error
 {
     static const struct { const char *name; uint16_t port; } known[] = {
         {"dns", 53}, {"resolver", UP_ASIDE_PORT}, {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"pop3", 110}, {"pop3s", 995}, {"upper", UPPER_PORT}, {"tracker", TRACKER_PORT},
-        {"peers", SWARM_PORT}, {"rpc", SWARM_RPC_PORT}, {"steering", STEERING_PORT}, {"origin", ORIGIN_PORT},
+        {"peers", SWARM_PORT}, {"rpc", SWARM_RPC_PORT}, {"steering", STEERING_PORT}, {"origin", ORIGIN_PORT}, {"http", EDGE_PORT}, {"https", EDGE_TLS_PORT},
     };
     const statement *ports = config_find(root, "ports");
     for (const statement *s = ports ? ports->children : NULL; s; s = s->next)
@@ -181,8 +184,9 @@ static bool is_wanted(const statement *root, int number)
     case UP_SWARM: return block_of(root, UP_SWARM) != NULL;
     case UP_STEERING: return block_of(root, UP_STEERING) != NULL;
     case UP_ORIGIN: return block_of(root, UP_ORIGIN) != NULL;
+    case UP_EDGE: return block_of(root, UP_EDGE) != NULL;
     case UP_RESOLVER: return block_of(root, UP_RESOLVER) || mail ||
-                             !(zones || block_of(root, UP_UPPER) || block_of(root, UP_TRACKER) || block_of(root, UP_SWARM) || block_of(root, UP_STEERING) || block_of(root, UP_ORIGIN));
+                             !(zones || block_of(root, UP_UPPER) || block_of(root, UP_TRACKER) || block_of(root, UP_SWARM) || block_of(root, UP_STEERING) || block_of(root, UP_ORIGIN) || block_of(root, UP_EDGE));
     }
     return true;
 }
@@ -501,6 +505,22 @@ static void console_connects_add(guard_policy *p, const up_service *s, world *w,
         connect_add(p, world_port(w, 53));
 }
 
+// The edge dials its origins and nobody else.
+static void edge_origins_add(guard_policy *p, const up_service *s, world *w, arena *a)
+{
+    const statement *block = up_settings(s, a);
+    for (const statement *x = config_first(block, "site"); x; x = config_next(x, "site"))
+        for (const statement *o = config_first(x, "origin"); o; o = config_next(o, "origin")) {
+            addr at;
+            uint64_t number = EDGE_PORT;
+            if (addr_parse(o->words[1], EDGE_PORT, &at))
+                number = at.port;
+            else if (str_rfind(o->words[1], ':') >= 0 && !str_to_u64(str_from(o->words[1], str_rfind(o->words[1], ':') + 1), &number))
+                continue;                                // the room refuses it with better words
+            connect_add(p, world_port(w, (uint16_t)number));
+        }
+}
+
 guard_policy up_guard(const up_plan *plan, int number, arena *a)
 {
     static const char *const common[] = {"/proc/sys/vm/max_map_count", "/etc/ssl/openssl.cnf", "/sys/devices/system/cpu"};
@@ -524,8 +544,10 @@ guard_policy up_guard(const up_plan *plan, int number, arena *a)
         p.writes[p.write_count++] = up_path(plan, a, "%s", row->name);
     for (int i = 0; i < UP_INSIDE_MAX && row->connects[i]; i++)
         p.connect_ports[p.connect_port_count++] = world_port(w, row->connects[i]);
-    if (row->kind == &mta_kind)
+    if (row->kind == &mta_kind || row->kind == &edge_kind)
         resolvers_add(&p, s, w, a);
+    if (row->kind == &edge_kind)
+        edge_origins_add(&p, s, w, a);
     if (row->kind == &steering_kind)
         nodes_add(&p, s, w, a);
     if (row->kind == &console_kind)

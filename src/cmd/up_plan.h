@@ -42,7 +42,7 @@ typedef struct {
 
 // A service's number is for ever: it is its user's, and over an upgrade it says whose a socket is. New rows go to the end.
 extern const up_policy up_policies[];
-enum { UP_ACCOUNTS, UP_RESOLVER, UP_MAILSTORE, UP_MTA, UP_AUTHORITATIVE, UP_UPPER, UP_CONTROL, UP_TRACKER, UP_SWARM, UP_STEERING, UP_ORIGIN, UP_CONSOLE, UP_POLICIES };
+enum { UP_ACCOUNTS, UP_RESOLVER, UP_MAILSTORE, UP_MTA, UP_AUTHORITATIVE, UP_UPPER, UP_CONTROL, UP_TRACKER, UP_SWARM, UP_STEERING, UP_ORIGIN, UP_CONSOLE, UP_EDGE, UP_POLICIES };
 
 typedef struct {
     const up_policy *policy;

@@ -9,15 +9,6 @@
 
 enum { JSON_BYTES_MAX = 8 << 20, TOP_MAX = 1000, TOP_USUAL = 20, SLICES_SHOWN_MAX = 10000 };
 
-static void answer(http_reply *reply, buf *out, arena *msg)
-{
-    if (out->full)
-        control_error(reply, 500, S("the answer is too long"), msg);
-    else
-        http_answer(reply, 200, S("application/json"), str_copy(msg, buf_str(out)));
-    buf_free(out);
-}
-
 static void put_origins(edge *e, const site *s, buf *out)
 {
     for (int i = 0; i < s->origin_count; i++) {
@@ -53,7 +44,7 @@ static void on_status(void *arg, const http_request *q, http_reply *reply, arena
         buf_put(&out, S("]}"));
     }
     buf_put(&out, S("]}\n"));
-    answer(reply, &out, msg);
+    control_answer(reply, &out, msg);
 }
 
 // ---- objects ----------------------------------------------------------------------------------------------------------------------
@@ -121,7 +112,7 @@ static void on_show(void *arg, const http_request *q, http_reply *reply, arena *
         put_object(e, LIST_OF(k, object, in_resource), true, &out);
     }
     buf_put(&out, S("]}\n"));
-    answer(reply, &out, msg);
+    control_answer(reply, &out, msg);
 }
 
 static int by_hits(const void *a, const void *b)
@@ -154,7 +145,7 @@ static void on_top(void *arg, const http_request *q, http_reply *reply, arena *m
     }
     memory_free(all);
     buf_put(&out, S("]}\n"));
-    answer(reply, &out, msg);
+    control_answer(reply, &out, msg);
 }
 
 // ---- purges -----------------------------------------------------------------------------------------------------------------------

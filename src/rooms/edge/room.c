@@ -77,6 +77,7 @@ static err parts_start(edge *e, str *why)
     if (!edge_settings_take(e, why))
         return E_PROTOCOL;
     store_open(e);
+    room_directory(r);                                   // by which `naru edge` finds us
     err x = E_OK;
     int64_t disk_bytes = config_int(r->settings, edge_settings, "disk");
     if (disk_bytes)
