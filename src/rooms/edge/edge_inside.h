@@ -26,6 +26,7 @@ enum {
     URL_BYTES_MAX = 9 * 1024,            // of a key
     FILLS_MAX = 4096,                    // at once
     FILL_AHEAD_SLICES = 4,               // a fill runs so far ahead of its fastest reader
+    SLICE_FAILURES_MAX = 3,              // of an object's slices, one after the other; then it is not asked for more
     FILL_FIRST_BYTES = 16 * 1024,        // of a slice whose length is not known yet
     ORIGIN_IDLE_MAX = 64,                // connections that are kept for each origin
     ORIGIN_IDLE_S = 20,
@@ -109,6 +110,7 @@ typedef struct resource {
     int       object_count;
     int       users;                     // requests and fetches that look at it
     struct fetch *fetching;
+    bool      validating;                // somebody asks behind an answer that was given stale
     int64_t   pass_until_ns;
     uint64_t  purged;                    // number of the last purge of it
     uint32_t  key_len;

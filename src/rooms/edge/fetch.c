@@ -205,8 +205,10 @@ static bool slices_ask(slice_wish *w, origin_answer *a)
                 part.first == first && part.last == last && length == o->length &&
                 str_eq(http_header_find(a->in.head.headers, a->in.head.header_count, S("ETag")), o->about->valid.etag);
     if (a->link && !good && (a->in.head.status == 200 || a->in.head.status == 206 || a->in.head.status == 404 || a->in.head.status == 410 ||
-                             a->in.head.status == 416))
-        object_forget(o);                                // the origin has another one now
+                             a->in.head.status == 416)) {
+        object_forget(o);                                // the origin has another one now: what is missing will never come
+        o->slice_failures = SLICE_FAILURES_MAX;
+    }
     return good;
 }
 
@@ -293,7 +295,9 @@ static bool cookie_kept(const http_head *h)
     if (!http_field_present(h->headers, h->header_count, S("Set-Cookie")) || cache_control_read_cdn(h->headers, h->header_count, &c))
         return true;
     c = cache_control_read(h->headers, h->header_count);
-    return c.is_public || c.s_maxage_s != CACHE_UNSAID;
+    http_header kept[HTTP_HEADERS_MAX];
+    int n = h->header_count <= HTTP_HEADERS_MAX ? cache_fields_keep(h->headers, h->header_count, kept) : 0;
+    return c.is_public || c.s_maxage_s != CACHE_UNSAID || (n && !http_field_present(kept, n, S("Set-Cookie")));      // no-cache="Set-Cookie"
 }
 
 static const char *judge(request *q, const http_head *h, const origin_answer *a, int status, cache_policy *policy)
@@ -419,6 +423,11 @@ static fetch_outcome fetch_try(edge *e, request *q, fetch *f, object *old, int64
             f->got = object_hold(old);
         return good ? FETCH_KEPT : FETCH_RUNNING;        // RUNNING: once more, without a condition
     }
+    if (f->status == 304) {                              // to a question without a condition: no answer
+        origin_done(e, a);
+        *a = (origin_answer){.why = "the origin says 304 to who has nothing"};
+        return FETCH_FAILED;
+    }
     if (old && is_error(f->status))
         return FETCH_FAILED;
     object *o = keep(e, q, r, a, slice_wanted, purges);
@@ -476,6 +485,7 @@ static void behind_run(void *arg)
     origin_answer a = {0};
     fiber_world(e->w);
     fetch *f = fetch_run(e, &b->q, b->r, b->old, -1, &a);
+    b->r->validating = false;
     a.ended = a.ended && f->outcome == FETCH_KEPT;
     origin_done(e, &a);
     fetch_leave(f);
@@ -498,8 +508,10 @@ void fetch_behind(edge *e, const request *q, resource *r, object *old)
     b->q = (request){.c = &b->nobody, .h = &b->head, .s = q->s, .target = str_copy(&b->memory, q->target), .secure = q->secure,
                      .is_get = true, .msg = &b->memory};
     r->users++;
-    if (edge_go(e, "edge revalidation", behind_run, b) == E_OK)
+    if (edge_go(e, "edge revalidation", behind_run, b) == E_OK) {
+        r->validating = true;
         return;
+    }
     object_leave(old);
     resource_leave(e, r);
     arena_free(&b->memory);

@@ -10,7 +10,6 @@
 enum {
     TAIL_BYTES_MAX = 1024,
     COPY_BYTES = CONN_OUT_BYTES / 2 - 1024,      // conn_put copies so much: nothing of ours is held while the client takes it
-    SLICE_FAILURES_MAX = 3,
     BOUNDARY_DIGITS = 16,
     PART_HEAD_BYTES_MAX = 512,
 };

@@ -190,14 +190,16 @@ static bool is_gateway_trouble(int status) { return status == 502 || status == 5
 bool origin_ask(edge *e, site *s, const question *q, arena *msg, origin_answer *out)
 {
     bool later = false;
+    unsigned tried = 0;                                     // each is asked once, also one that fails in the first round
     *out = (origin_answer){.why = "the site has no origin"};
     for (int round = 0; round < 2; round++)                 // first those that are well
         for (int i = 0; i < s->origin_count; i++) {
             origin *o = &s->origins[i];
             bool down = loop_now_ns() < o->down_until_ns, more = i + 1 < s->origin_count || (round == 0 && later);
             later |= down && round == 0;
-            if (down != (round == 1))
+            if (down != (round == 1) || tried & 1u << i)
                 continue;
+            tried |= 1u << i;
             bool answered = origin_try(e, s, o, q, msg, out), trouble = !answered || is_gateway_trouble(out->in.head.status);
             if (trouble)
                 origin_failed(o);

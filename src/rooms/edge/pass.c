@@ -119,9 +119,25 @@ static void head_compose(edge *e, request *q, const http_head *h, int status, bo
     buf_put(out, S("\r\n"));
 }
 
+// A part that nobody asked for, or that does not say which one it is, is no answer.
+static bool is_odd_part(const request *q, const http_head *h)
+{
+    byte_range part;
+    int64_t length;
+    str type = http_header_find(h->headers, h->header_count, S("Content-Type"));
+    return h->status == 206 && (!q->has_range || (!str_starts_nocase(type, S("multipart/byteranges")) &&
+           !content_range_read(http_header_find(h->headers, h->header_count, S("Content-Range")), &part, &length)));
+}
+
 void give_answer(edge *e, request *q, origin_answer *a)
 {
     const http_head *h = &a->in.head;
+    if (is_odd_part(q, h)) {
+        a->ended = false;
+        origin_done(e, a);
+        give_text(e, q, 502, "the origin gave a part that was not asked for");
+        return;
+    }
     validators v = validators_of(h->headers, h->header_count);
     int status = h->status, judged = status == 200 && q->has_condition && (q->is_get || q->is_head)
                                    ? conditions_judge(q->h->method, q->h->headers, q->h->header_count, &v) : 0;
@@ -176,13 +192,26 @@ static void invalidate_named(edge *e, request *q, str url)
     buf_free(&space);
 }
 
+// A relative reference as a path (RFC 3986 section 5.2), or as what url_normal reads.
+static str reference(const request *q, str url)
+{
+    str base = q->target;
+    ptrdiff_t slash = str_find(url, '/'), colon = str_find(url, ':');
+    if (str_starts(url, S("//")))
+        return str_join(q->msg, S("http:"), url);
+    if (!url.len || slash == 0 || (colon >= 0 && (slash < 0 || colon < slash)))
+        return url;
+    base = str_cut(&base, '?');
+    return str_join(q->msg, str_first(base, str_rfind(base, '/') + 1), url);
+}
+
 static void invalidate(edge *e, request *q, const http_head *h)
 {
     if (!cache_invalidates(q->h->method, h->status))
         return;
     invalidate_named(e, q, q->target);
-    invalidate_named(e, q, http_header_find(h->headers, h->header_count, S("Location")));
-    invalidate_named(e, q, http_header_find(h->headers, h->header_count, S("Content-Location")));
+    invalidate_named(e, q, reference(q, http_header_find(h->headers, h->header_count, S("Location"))));
+    invalidate_named(e, q, reference(q, http_header_find(h->headers, h->header_count, S("Content-Location"))));
 }
 
 void pass(edge *e, request *q)

@@ -168,8 +168,12 @@ bool edge_settings_take(edge *e, str *why)
 site *site_find(edge *e, str host)
 {
     ptrdiff_t colon = str_rfind(host, ':');
-    if (colon >= 0 && !str_ends(host, S("]")))
+    if (colon >= 0 && !str_ends(host, S("]"))) {
+        for (ptrdiff_t i = colon + 1; i < host.len; i++)
+            if (!is_digit(host.at[i]))
+                return NULL;
         host = str_first(host, colon);
+    }
     if (host.len > 1 && str_ends(host, S(".")))
         host.len--;
     for (int i = 0; i < e->site_count; i++)
