@@ -94,6 +94,15 @@ void control_error(http_reply *reply, int status, str text, arena *msg)
     buf_free(&out);
 }
 
+void control_answer(http_reply *reply, buf *json, arena *msg)
+{
+    if (json->full)
+        control_error(reply, 500, S("the answer is too long"), msg);
+    else
+        http_answer(reply, 200, S("application/json"), str_copy(msg, buf_str(json)));
+    buf_free(json);
+}
+
 static void answer(http_reply *reply, str type, buf *out, arena *msg)
 {
     if (out->full)

@@ -40,3 +40,5 @@ err  control_open(node *n);
 err  control_open_at(node *n, const char *path);     // the same elsewhere: a process of its own for each service
 // {"error": TEXT} with a status, for handlers.
 void control_error(http_reply *reply, int status, str text, arena *msg);
+// What a handler wrote, as JSON; a full buffer: 500 instead. Frees it.
+void control_answer(http_reply *reply, buf *json, arena *msg);

@@ -1,39 +1,8 @@
 #include "rooms/console/json.h"
 
-static bool too_deep(str body)
-{
-    int depth = 0;
-    bool quoted = false;
-    for (ptrdiff_t i = 0; i < body.len; i++) {
-        unsigned char c = body.at[i];
-        if (quoted) {
-            i += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '[' || c == '{') {
-            if (++depth > CONSOLE_JSON_DEPTH_MAX)
-                return true;
-        } else if (c == ']' || c == '}') {
-            depth--;
-        }
-    }
-    return false;
-}
+#include "rt/json_read.h"
 
-json_t *console_json_read(str text, const char **why)
-{
-    *why = "that is no JSON object";
-    if (too_deep(text)) {
-        *why = "that is JSON nested too deeply";
-        return NULL;
-    }
-    json_t *o = json_loadb((const char *)text.at, (size_t)text.len, JSON_REJECT_DUPLICATES, NULL);
-    if (json_is_object(o))
-        return o;
-    json_decref(o);
-    return NULL;
-}
+json_t *console_json_read(str text, const char **why) { return json_object_read(text, CONSOLE_JSON_DEPTH_MAX, why); }
 
 static int into(const char *bytes, size_t size, void *out)
 {

@@ -93,21 +93,12 @@ void steering_metrics(steering *s, buf *out)
 
 // ---- the control socket ------------------------------------------------------------------------------------------------------------
 
-static void answer(http_reply *reply, buf *out, arena *msg)
-{
-    if (out->full)
-        control_error(reply, 500, S("the answer is too long"), msg);
-    else
-        http_answer(reply, 200, S("application/json"), str_copy(msg, buf_str(out)));
-    buf_free(out);
-}
-
 static void on_show(void *arg, const http_request *q, http_reply *reply, arena *msg)
 {
     buf out = buf_make(LOOK_BYTES_MAX);
     (void)q;
     steering_nodes_json(arg, &out);
-    answer(reply, &out, msg);
+    control_answer(reply, &out, msg);
 }
 
 static void on_why(void *arg, const http_request *q, http_reply *reply, arena *msg)
@@ -122,7 +113,7 @@ static void on_why(void *arg, const http_request *q, http_reply *reply, arena *m
     buf out = buf_make(LOOK_BYTES_MAX);
     steering_rank_client(arg, client, 0, &o);
     steering_ranking_json(arg, &o, &out);
-    answer(reply, &out, msg);
+    control_answer(reply, &out, msg);
 }
 
 void steering_routes_open(steering *s)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "rooms/steering/steering_inside.h"
+#include "rt/json_read.h"
 
 static bool text_take(const json_t *o, const char *key, char to[REPORTS_SESSION_BYTES_MAX + 1], str *out)
 {
@@ -33,8 +34,9 @@ bool player_report_read(str text, player_report *out)
     char session[REPORTS_SESSION_BYTES_MAX + 1];
     str name = {0};
     memset(out, 0, sizeof *out);
-    json_t *o = json_loadb((const char *)text.at, (size_t)text.len, JSON_REJECT_DUPLICATES, NULL);
-    bool good = json_is_object(o) && text_take(o, "server", out->texts[0], &out->server) && text_take(o, "presentation", out->texts[1], &out->presentation) &&
+    const char *why;
+    json_t *o = json_object_read(text, JSON_STRANGER_DEPTH_MAX, &why);
+    bool good = o && text_take(o, "server", out->texts[0], &out->server) && text_take(o, "presentation", out->texts[1], &out->presentation) &&
                 text_take(o, "rung", out->texts[2], &out->rung) && text_take(o, "session", session, &name) &&
                 number_take(o, "throughput_bps", &out->throughput_bps) && number_take(o, "stalls", &out->stalls) &&
                 number_take(o, "buffer_ms", &out->buffer_ms) && out->server.len > 0;

@@ -3,45 +3,13 @@
 
 #include <string.h>
 
+#include "rt/json_read.h"
+
 enum { REQUEST_IDS_MAX = SWARM_TORRENTS_MAX };
 
 // ---- reading --------------------------------------------------------------------------------------------------------------------
 
-// The library's parser recurses; a fiber's stack is small.
-static bool too_deep(str body)
-{
-    int depth = 0;
-    bool quoted = false;
-    for (ptrdiff_t i = 0; i < body.len; i++) {
-        unsigned char c = body.at[i];
-        if (quoted) {
-            i += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '[' || c == '{') {
-            if (++depth > RPC_DEPTH_MAX)
-                return true;
-        } else if (c == ']' || c == '}') {
-            depth--;
-        }
-    }
-    return false;
-}
-
-json_t *rpc_read(str body, const char **why)
-{
-    *why = "no JSON object";
-    if (too_deep(body)) {
-        *why = "JSON that is nested too deeply";
-        return NULL;
-    }
-    json_t *o = json_loadb((const char *)body.at, (size_t)body.len, JSON_REJECT_DUPLICATES, NULL);
-    if (json_is_object(o))
-        return o;
-    json_decref(o);
-    return NULL;
-}
+json_t *rpc_read(str body, const char **why) { return json_object_read(body, RPC_DEPTH_MAX, why); }
 
 // ---- which torrents -------------------------------------------------------------------------------------------------------------
 

@@ -5,15 +5,6 @@
 
 enum { TORRENTS_SHOWN_MAX = 10000, JSON_BYTES_MAX = 8 << 20 };
 
-static void answer(http_reply *reply, buf *out, arena *msg)
-{
-    if (out->full)
-        control_error(reply, 500, S("the answer is too long"), msg);
-    else
-        http_answer(reply, 200, S("application/json"), str_copy(msg, buf_str(out)));
-    buf_free(out);
-}
-
 static void on_status(void *arg, const http_request *q, http_reply *reply, arena *msg)
 {
     tracker_room *t = arg;
@@ -28,7 +19,7 @@ static void on_status(void *arg, const http_request *q, http_reply *reply, arena
                t->core.rules.interval_min_s);
     buf_format(&out, "\"port\":%u,\"restored\":%lld,\"unsaved\":%lld,\"lost\":%lld}\n", t->real_port, (long long)t->keep.restored,
                (long long)t->keep.unsaved, (long long)t->keep.lost);
-    answer(reply, &out, msg);
+    control_answer(reply, &out, msg);
 }
 
 static void torrent_put(buf *out, const tracker_room *t, const torrent *x)
@@ -61,7 +52,7 @@ static void on_torrents(void *arg, const http_request *q, http_reply *reply, are
         torrent_put(&out, t, swarms_torrent(t->core.store, shown));
     }
     buf_put(&out, S("]}\n"));
-    answer(reply, &out, msg);
+    control_answer(reply, &out, msg);
 }
 
 void tracker_routes_open(tracker_room *t)
