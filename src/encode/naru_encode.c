@@ -12,10 +12,10 @@
 
 enum { PATH_BYTES_MAX = 4096, NICE = 10, DESCRIPTORS_MAX = 64, EXIT_USAGE = 2 };
 
-const char *task_path(const task *t, const char *name, const char *suffix)
+const char *task_path(const char *name, const char *suffix)
 {
     static char path[PATH_BYTES_MAX];
-    snprintf(path, sizeof path, "%s/%s%s", t->directory, name, suffix);
+    snprintf(path, sizeof path, "./%s%s", name, suffix);
     return path;
 }
 
@@ -39,8 +39,8 @@ static bool lock_up(const task *t)
     };
     guard_report report;
     const char *why;
-    if (t->directory)
-        p.writes[p.write_count++] = t->directory;
+    if (t->step != STEP_PROBE)
+        p.writes[p.write_count++] = ".";
     inherit_file_as(0, "source", 0);
     inherit_seal(0);
     return guard_enter(&p, &report, &why) || say_failed("it cannot be locked up: %s", why);

@@ -82,7 +82,7 @@ bool step_sample(const task *t, world *w)
     making m = {0};
     (void)w;
     bool good = (m.pictures.encoder = picture_encoder_open(t, true)) && (m.sound.encoder = sound_encoder_open(SOUND_BPS)) &&
-                segment_file_open(&m.file, task_path(t, t->name, ".part"), "matroska", false);
+                segment_file_open(&m.file, task_path(t->name, ".part"), "matroska", false);
     if (good) {
         m.pictures.stream = segment_file_stream(&m.file, m.pictures.encoder);
         m.sound.stream = segment_file_stream(&m.file, m.sound.encoder);

@@ -4,7 +4,7 @@
 
 bool segment_file_open(segment_file *f, const char *path, const char *container, bool by_key_frames)
 {
-    *f = (segment_file){.by_key_frames = by_key_frames, .packet = av_packet_alloc(), .frames = buf_make(TASK_FRAMES_BYTES_MAX)};
+    *f = (segment_file){.by_key_frames = by_key_frames, .packet = av_packet_alloc()};
     int e = f->packet ? avformat_alloc_output_context2(&f->format, NULL, container, path) : AVERROR(ENOMEM);
     if (e >= 0)
         e = avio_open(&f->format->pb, path, AVIO_FLAG_WRITE);
@@ -36,18 +36,8 @@ bool segment_file_begin(segment_file *f)
     return e >= 0 || say_failed("the file cannot be begun: %s", say_libav(e));
 }
 
-static char type_of(AVPacket *p)
-{
-    size_t size;
-    const uint8_t *told = av_packet_get_side_data(p, AV_PKT_DATA_QUALITY_STATS, &size);
-    char type = told && size > 4 ? av_get_picture_type_char(told[4]) : '?';
-    return p->flags & AV_PKT_FLAG_KEY ? 'I' : type == 'B' || type == 'I' ? type : 'P';
-}
-
 bool segment_file_packet(segment_file *f, AVStream *stream, AVCodecContext *encoder, AVPacket *p)
 {
-    if (encoder->codec_type == AVMEDIA_TYPE_VIDEO && !buf_format(&f->frames, "%c %d\n", type_of(p), p->size))
-        return say_failed("it has more than %d pictures", TASK_FRAMES_MAX);
     p->stream_index = stream->index;
     av_packet_rescale_ts(p, encoder->time_base, stream->time_base);
     f->packets++;
@@ -76,5 +66,4 @@ void segment_file_close(segment_file *f)
         avio_closep(&f->format->pb);
     avformat_free_context(f->format);
     av_packet_free(&f->packet);
-    buf_free(&f->frames);
 }

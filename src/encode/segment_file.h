@@ -5,7 +5,6 @@
 
 #include "encode/task.h"
 #include "rt/world.h"
-#include "base/buf.h"
 
 typedef struct {
     AVFormatContext *format;
@@ -13,7 +12,6 @@ typedef struct {
     AVCodecContext  *encoder;
     AVPacket        *packet;
     bool             by_key_frames;          // a segment begins at each key frame; else where segment_file_cut says
-    buf              frames;                 // "I 1234": type and bytes of each frame, in the order of the file
     int64_t          packets;
 } segment_file;
 

@@ -1,9 +1,13 @@
-// The sound, cut where the pictures are cut, to the nearest of AAC's frames.
+// The sound, as long as the pictures are and cut where they are cut, to the nearest of AAC's frames.
+#include <stdio.h>
+
 #include "encode/picture_encoder.h"
 #include "encode/say.h"
 #include "encode/segment_file.h"
 #include "encode/steps.h"
 #include "encode/strip.h"
+
+enum { WORDS_BYTES_MAX = 256 };
 
 typedef struct {
     const task  *task;
@@ -22,7 +26,7 @@ static int64_t samples_at(const encoding *a, int64_t segment)
 
 static bool packet_put(encoding *a, AVPacket *p)
 {
-    if (p->pts < 0) {                                    // what the encoder needs before the beginning: 21 ms that nobody hears
+    if (p->pts < 0 || p->pts >= a->samples) {            // what the encoder needs before the beginning and behind the end
         av_packet_unref(p);
         return true;
     }
@@ -58,8 +62,10 @@ static bool source_frame_take(void *arg, AVFrame *f)
     encoding *a = arg;
     if (f && !a->strip_open) {
         a->strip_open = true;
-        if (!strip_open_sound(&a->strip, f, "aresample=48000:async=1:first_pts=0,aformat=sample_fmts=fltp:channel_layouts=stereo",
-                              a->encoder->frame_size))
+        char words[WORDS_BYTES_MAX];
+        snprintf(words, sizeof words, "aresample=48000:async=1:first_pts=0,aformat=sample_fmts=fltp:channel_layouts=stereo,apad,atrim=end_sample=%lld",
+                 (long long)(a->task->duration_ms * 48));
+        if (!strip_open_sound(&a->strip, f, words, a->encoder->frame_size))
             return false;
     }
     return strip_put(&a->strip, f, frame_encode, a);
@@ -76,7 +82,7 @@ bool step_sound(const task *t, world *w)
     encoding a = {.task = t};
     bool good = source_open(&a.source, w) && (a.source.sound >= 0 || say_failed("it has no sound")) &&
                 (a.encoder = sound_encoder_open(t->rate_bps)) != NULL &&
-                segment_file_open(&a.file, task_path(t, t->name, ".part"), "mp4", false) &&
+                segment_file_open(&a.file, task_path(t->name, ".part"), "mp4", false) &&
                 ((a.file.stream = segment_file_stream(&a.file, a.encoder)) || say_failed("no memory")) && segment_file_begin(&a.file) &&
                 source_frames(&a.source, a.source.sound, false, source_frame_take, &a) && encoder_finish(&a);
     segment_file_close(&a.file);

@@ -28,7 +28,7 @@ typedef struct {
 
 static bool file_put(making *m, const char *name, str bytes)
 {
-    return file_replace(m->world, task_path(m->task, name, ""), bytes, 0644) == E_OK || say_failed("cannot write %s", name);
+    return file_replace(m->world, task_path(name, ""), bytes, 0644) == E_OK || say_failed("cannot write %s", name);
 }
 
 static bool jpeg_put(making *m, const char *name, const AVFrame *f)

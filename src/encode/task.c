@@ -13,7 +13,6 @@ typedef struct {
 #define TEXT(key, member) {key, offsetof(task, member), true, 0, 0}
 
 static const field fields[] = {
-    TEXT("directory", directory),
     TEXT("name", name),
     NUMBER("width", width, 2, TASK_SIDE_MAX),
     NUMBER("height", height, 2, TASK_SIDE_MAX),
@@ -72,8 +71,8 @@ bool task_read(int argc, char **argv, task *out, const char **why)
         if (strncmp(argv[i], "--", 2) != 0 || !field_read(argv[i] + 2, out))
             return false;
     bool writes = out->step != STEP_PROBE, pictures = out->step == STEP_VIDEO || out->step == STEP_SAMPLE;
-    *why = "--directory, --name, --width, --height, --rate, --frames-number, --frames-in or --group is missing";
-    if (writes && (!out->directory || out->directory[0] != '/' || !out->name || strchr(out->name, '/')))
+    *why = "--name, --width, --height, --rate, --frames-number, --frames-in or --group is missing";
+    if (writes && (!out->name || strchr(out->name, '/')))
         return false;
     if (pictures && (!out->width || !out->height || !out->rate_bps || !out->frames_number || !out->frames_in))
         return false;

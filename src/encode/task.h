@@ -1,5 +1,5 @@
 // What `naru-encode` is asked to do. One step a process, so that a crash, a limit or a kill costs one step: naru starts it again.
-// The source is standard input (a file, opened by naru); it writes into one directory and tells naru lines on standard output:
+// The source is standard input (a file, opened by naru); it writes into the directory that it begins in and tells naru lines on standard output:
 //
 //     source DURATION_MS WIDTH HEIGHT FRAMES_NUMBER FRAMES_IN SOUND    probe: what it is; SOUND 0 or 1
 //     progress DONE TOTAL                                              in thousandths or frames; TOTAL > 0
@@ -17,15 +17,13 @@ enum {
     TASK_STREAMS_MAX = 32,
     TASK_RATE_BPS_MAX = 100 * 1000 * 1000,
     TASK_FRAMES_MAX = TASK_DURATION_S_MAX * 60,
-    TASK_FRAMES_BYTES_MAX = 24 << 20,        // of the table of frames
     TASK_TILES_ACROSS = 5, TASK_TILES_DOWN = 5, TASK_TILE_WIDTH = 160,
     TASK_GRAY_WIDTH = 64, TASK_GRAY_HEIGHT = 36,         // of flat.pgm and busy.pgm
 };
 
 typedef struct {
     task_step   step;
-    const char *directory;                   // absolute: the only place where it writes
-    const char *name;                        // what it writes: NAME.part, NAME.frames ...
+    const char *name;                        // what it writes: NAME.part
     int64_t     width, height;               // of the rendition
     int64_t     rate_bps;
     int64_t     frames_number, frames_in;    // frame rate = number / in

@@ -32,14 +32,13 @@ TEST(task_takes_what_is_within_bounds_and_nothing_else)
         {"probe --memory", false},
         {"probe memory=5", false},
         {"probe --unknown=5", false},
-        {"video --directory=/w --name=v300 --width=320 --height=180 --rate=300000 --frames-number=24 --frames-in=1 --group=96", true},
-        {"video --directory=w --name=v300 --width=320 --height=180 --rate=300000 --frames-number=24 --frames-in=1 --group=96", false},
-        {"video --directory=/w --name=../v --width=320 --height=180 --rate=300000 --frames-number=24 --frames-in=1 --group=96", false},
-        {"video --directory=/w --name=v300 --width=32000 --height=180 --rate=300000 --frames-number=24 --frames-in=1 --group=96", false},
-        {"video --directory=/w --name=v300 --width=320 --height=180 --frames-number=24 --frames-in=1 --group=96", false},
-        {"sound --directory=/w --name=a128 --rate=128000 --frames-number=24 --frames-in=1 --group=96", true},
-        {"sound --directory=/w --name=a128 --rate=128000", false},
-        {"stills --directory=/w --name=stills --duration-ms=4000", true},
+        {"video --name=v300 --width=320 --height=180 --rate=300000 --frames-number=24 --frames-in=1 --group=96", true},
+        {"video --name=../v --width=320 --height=180 --rate=300000 --frames-number=24 --frames-in=1 --group=96", false},
+        {"video --name=v300 --width=32000 --height=180 --rate=300000 --frames-number=24 --frames-in=1 --group=96", false},
+        {"video --name=v300 --width=320 --height=180 --frames-number=24 --frames-in=1 --group=96", false},
+        {"sound --name=a128 --rate=128000 --frames-number=24 --frames-in=1 --group=96", true},
+        {"sound --name=a128 --rate=128000", false},
+        {"stills --name=stills --duration-ms=4000", true},
     };
     task t;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -49,5 +48,4 @@ TEST(task_takes_what_is_within_bounds_and_nothing_else)
     CHECK_INT(t.rate_bps, 300000);
     CHECK_INT(t.group_frames, 96);
     CHECK_STR(str_z(t.name), S("v300"));
-    CHECK_STR(str_z(t.directory), S("/w"));
 }

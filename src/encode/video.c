@@ -87,12 +87,10 @@ bool step_video(const task *t, world *w)
 {
     encoding v = {.task = t};
     bool good = source_open(&v.source, w) && (v.encoder = picture_encoder_open(t, false)) != NULL &&
-                segment_file_open(&v.file, task_path(t, t->name, ".part"), "mp4", true) &&
+                segment_file_open(&v.file, task_path(t->name, ".part"), "mp4", true) &&
                 ((v.file.stream = segment_file_stream(&v.file, v.encoder)) || say_failed("no memory")) && segment_file_begin(&v.file);
     v.frames_expected = av_rescale(v.source.duration_ms, t->frames_number, t->frames_in * 1000);
     good = good && source_frames(&v.source, v.source.video, false, source_frame_take, &v) && is_whole(&v) && encoder_finish(&v);
-    if (good && file_replace(w, task_path(t, t->name, ".frames"), buf_str(&v.file.frames), 0644) != E_OK)
-        good = say_failed("cannot write %s", task_path(t, t->name, ".frames"));
     segment_file_close(&v.file);
     strip_close(&v.strip);
     avcodec_free_context(&v.encoder);

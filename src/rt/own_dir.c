@@ -17,6 +17,16 @@ bool own_dir(const char *path, bool make)
 
 unsigned own_user(void) { return geteuid(); }
 
+bool dir_owner(const char *path, unsigned *user, unsigned *group)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        return false;
+    *user = st.st_uid;
+    *group = st.st_gid;
+    return true;
+}
+
 bool user_find(const char *name, unsigned *user)
 {
     char *end;

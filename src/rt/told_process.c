@@ -24,6 +24,18 @@ struct told_process {
     bool     ended;
 };
 
+told_ending told_ending_of(int end)
+{
+    switch (-end) {
+    case SIGKILL: return TOLD_KILLED;
+    case SIGINT: case SIGTERM: case SIGHUP: return TOLD_ASKED;
+    case SIGXCPU: return TOLD_PROCESSOR_TIME;
+    case SIGXFSZ: return TOLD_FILE_SIZE;
+    case SIGSYS: return TOLD_FORBIDDEN_CALL;
+    }
+    return end < 0 ? TOLD_BROKE : TOLD_EXITED;
+}
+
 bool program_runs(const char *path) { return access(path, X_OK) == 0; }
 
 static err err_of(int number)
@@ -47,7 +59,7 @@ static err source_open(const char *path, int *fd)
 }
 
 // Between fork and exec: system calls alone. A pipe that execve closes tells the parent that it worked.
-static _Noreturn void become(const char *program, const char *const *argv, const int *ends, int source, int trouble, int parent)
+static _Noreturn void become(const char *program, const char *const *argv, const char *directory, const int *ends, int source, int trouble, int parent)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -55,7 +67,7 @@ static _Noreturn void become(const char *program, const char *const *argv, const
     signal(SIGPIPE, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int nothing = open("/dev/null", O_WRONLY);
-    if (getppid() == parent && dup2(source, 0) == 0 && dup2(ends[1], 1) == 1 && dup2(nothing, 2) == 2 &&
+    if (getppid() == parent && (!directory || chdir(directory) == 0) && dup2(source, 0) == 0 && dup2(ends[1], 1) == 1 && dup2(nothing, 2) == 2 &&
         close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
         execve(program, (char *const *)(uintptr_t)argv, environ);
     int number = errno;
@@ -74,7 +86,7 @@ static void signals_take(told_process *t)
     t->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static err process_start(told_process *t, const char *program, const char *const *argv, int source)
+static err process_start(told_process *t, const char *program, const char *const *argv, int source, const char *directory)
 {
     int ends[2], trouble[2], number = 0;
     if (pipe2(ends, O_CLOEXEC) != 0)
@@ -88,7 +100,7 @@ static err process_start(told_process *t, const char *program, const char *const
     int parent = getpid();
     t->pid = fork();
     if (t->pid == 0)
-        become(program, argv, ends, source, trouble[1], parent);
+        become(program, argv, directory, ends, source, trouble[1], parent);
     close(ends[1]);
     close(trouble[1]);
     t->lines = ends[0];
@@ -97,7 +109,7 @@ static err process_start(told_process *t, const char *program, const char *const
     return !failed ? E_OK : t->pid < 0 ? E_LIMIT : err_of(number);
 }
 
-err told_start(const char *program, const char *const *argv, const char *source, told_process **out)
+err told_start(const char *program, const char *const *argv, const char *source, const char *directory, told_process **out)
 {
     int fd;
     err e = source_open(source, &fd);
@@ -105,7 +117,7 @@ err told_start(const char *program, const char *const *argv, const char *source,
     if (e)
         return e;
     told_process *t = memory_zeroed(1, sizeof *t);
-    e = process_start(t, program, argv, fd);
+    e = process_start(t, program, argv, fd, directory);
     close(fd);
     if (!e) {
         *out = t;

@@ -12,7 +12,7 @@ static err run(const char *script, const char *source, str *last, int *lines, in
     static char text[TOLD_LINE_BYTES_MAX];
     const char *argv[] = {"sh", "-c", script, NULL};
     told_process *t;
-    err e = told_start("/bin/sh", argv, source, &t);
+    err e = told_start("/bin/sh", argv, source, "/tmp", &t);
     *lines = 0;
     *last = (str){0};
     if (e)
@@ -32,6 +32,7 @@ TEST(told_process_tells_lines_and_how_it_ended)
         {"true", E_EOF, 0, 0, S("")},
         {"printf 'a\\000b\\n'; sleep 100", E_TOO_LONG, 0, -9, S("")},
         {"head -c 3000 /dev/zero | tr '\\0' x; sleep 100", E_TOO_LONG, 0, -9, S("")},
+        {"pwd", E_EOF, 1, 0, S("/tmp")},
         {"echo; cat; echo end", E_EOF, 2, 0, S("end")},                  // nothing to read without a source
     };
     str last;
@@ -63,11 +64,14 @@ TEST(told_process_that_is_silent_or_not_there)
     told_process *t;
     str line;
     int end;
-    CHECK_INT(told_start("/nothing/here", argv, NULL, &t), E_NO_ENTRY);
+    CHECK_INT(told_start("/nothing/here", argv, NULL, NULL, &t), E_NO_ENTRY);
     CHECK(t == NULL);
-    CHECK_INT(told_start("/bin/sleep", silent, NULL, &t), E_OK);
+    CHECK_INT(told_start("/bin/sleep", silent, NULL, NULL, &t), E_OK);
     CHECK_INT(told_line(t, millis(20), &line), E_TIMEOUT);
     told_end(t, &end);
     CHECK_INT(end, -9);
+    CHECK_INT(told_ending_of(end), TOLD_KILLED);
+    CHECK_INT(told_ending_of(1), TOLD_EXITED);
+    CHECK_INT(told_ending_of(-11), TOLD_BROKE);
     CHECK(program_runs("/bin/sh") && !program_runs("/etc/passwd"));
 }
