@@ -151,7 +151,7 @@ int cmd_edge(int argc, char **argv)
         code = run(&a, node.directory, S("POST"), all ? target_of(&a, "purge", "all", S("yes"), soft) : tag.len ? target_of(&a, "purge", "tag", tag, soft)
                    : target_of(&a, "purge", "url", words[1], soft), json, print_purged);
     else
-        code = run(&a, node.directory, S("GET"), S("/edge/status"), json, print_status);
+        code = run(&a, node.directory, S("GET"), S("/edge/about"), json, print_status);
     arena_free(&a);
     return code;
 }

@@ -179,7 +179,7 @@ void edge_routes_open(edge *e)
 {
     enum { ROUTES = 4 };
     control_route *routes = arena_array(e->room->memory, control_route, ROUTES);
-    routes[0] = (control_route){"/status", on_status, e};
+    routes[0] = (control_route){"/about", on_status, e};
     routes[1] = (control_route){"/show", on_show, e};
     routes[2] = (control_route){"/top", on_top, e};
     routes[3] = (control_route){"/purge", on_purge, e};

@@ -4,6 +4,6 @@
 
 enum { EDGE_PORT = 80, EDGE_TLS_PORT = 443 };
 
-// Doors on `port` (plain HTTP) and `tls-port`. Control: GET /edge/status, GET /edge/show?url=, GET /edge/top?count=,
+// Doors on `port` (plain HTTP) and `tls-port`. Control: GET /edge/about, GET /edge/show?url=, GET /edge/top?count=,
 // POST /edge/purge?url= | ?tag= | ?all=yes, each with &soft=yes.
 extern const room_kind edge_kind;

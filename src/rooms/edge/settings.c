@@ -20,8 +20,8 @@ const setting edge_settings[] = {
     {.key = "memory", .type = SETTING_SIZE, .fallback = "64MB", .min = 1 << 20, .max = 1ll << 40, .help_en = "memory for slices and what is known of objects",
      .help_ko = "조각과 객체 정보에 쓸 메모리"},
     {.key = "disk", .type = SETTING_SIZE, .fallback = "0", .max = 1ll << 45, .help_en = "disk for slices; 0: memory only", .help_ko = "조각에 쓸 디스크; 0: 메모리만"},
-    {.key = "slice", .type = SETTING_SIZE, .fallback = "1MB", .min = SLICE_BYTES_MIN, .max = SLICE_BYTES_MAX,
-     .help_en = "of a large object; a power of two", .help_ko = "큰 객체의 조각 크기; 2의 거듭제곱"},
+    {.key = "slice", .type = SETTING_SIZE, .fallback = "1MiB", .min = 64000, .max = SLICE_BYTES_MAX,
+     .help_en = "of a large object; rounded up to a power of two", .help_ko = "큰 객체의 조각 크기; 2의 거듭제곱으로 올림"},
     {.key = "object-max", .type = SETTING_SIZE, .fallback = "16GB", .min = 1, .max = 1ll << 42, .help_en = "larger answers are not kept",
      .help_ko = "이보다 큰 응답은 보관하지 않음"},
     {.key = "body-max", .type = SETTING_SIZE, .fallback = "16MB", .max = 1ll << 40, .help_en = "of a request", .help_ko = "요청 본문의 최대 크기"},
@@ -143,15 +143,12 @@ bool edge_settings_take(edge *e, str *why)
     int sites = 0;
     for (const statement *s = config_first(block, "site"); s; s = config_next(s, "site"))
         sites++;
-    if (slice_bytes & (slice_bytes - 1)) {
-        *why = S("edge: slice is a power of two, 64KB to 16MB");
-        return false;
-    }
     if (sites > SITES_MAX) {
         *why = str_format(e->room->memory, "edge: at most %d sites", SITES_MAX);
         return false;
     }
-    e->slice_bytes = (uint32_t)slice_bytes;
+    for (e->slice_bytes = SLICE_BYTES_MIN; e->slice_bytes < slice_bytes; )
+        e->slice_bytes *= 2;
     e->memory_max = config_int(block, edge_settings, "memory");
     e->object_bytes_max = config_int(block, edge_settings, "object-max");
     e->body_bytes_max = config_int(block, edge_settings, "body-max");
