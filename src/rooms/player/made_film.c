@@ -25,12 +25,15 @@ static void size_put(unsigned char *at, uint64_t n)
         at[i] = (unsigned char)(n >> (24 - 8 * i));
 }
 
-// One byte of a segment: an empty moof, the head of an mdat, then what follows from where it is.
-static unsigned char segment_byte(uint64_t seed, uint64_t bytes, uint64_t offset)
+// Bytes of a segment from `offset` on, which is a multiple of eight: an empty moof, the head of an mdat, then what follows from where it is.
+static void segment_fill(unsigned char *out, size_t n, uint64_t seed, uint64_t bytes, uint64_t offset)
 {
+    for (size_t i = 0; i < n; i += 8)
+        memset(out + i, (int)(mixed(seed + ((offset + i) >> 3)) & 255), n - i < 8 ? n - i : 8);
     unsigned char head[SEGMENT_HEAD_BYTES] = "\0\0\0\x08moof\0\0\0\0mdat";
     size_put(head + 8, bytes - 8);
-    return offset < SEGMENT_HEAD_BYTES ? head[offset] : (unsigned char)mixed(seed + (offset >> 3));
+    if (offset < SEGMENT_HEAD_BYTES)
+        memcpy(out, head + offset, n < SEGMENT_HEAD_BYTES - offset ? n : SEGMENT_HEAD_BYTES - (size_t)offset);
 }
 
 static uint64_t seed_of(const media_rendition *r, int segment) { return str_hash(r->id, 1) + (uint64_t)segment * 1000003; }
@@ -95,10 +98,13 @@ void made_film_make(made_film *m, const made_film_plan *plan, const media_base *
 
 bool made_film_right(const media_rendition *r, int segment, str bytes)
 {
-    uint64_t seed = seed_of(r, segment);
-    for (ptrdiff_t i = 0; i < bytes.len; i++)
-        if (bytes.at[i] != segment_byte(seed, (uint64_t)bytes.len, (uint64_t)i))
+    unsigned char piece[PIECE_BYTES];
+    for (ptrdiff_t at = 0; at < bytes.len; at += PIECE_BYTES) {
+        str there = str_sub(bytes, at, PIECE_BYTES);
+        segment_fill(piece, (size_t)there.len, seed_of(r, segment), (uint64_t)bytes.len, (uint64_t)at);
+        if (memcmp(piece, there.at, (size_t)there.len) != 0)
             return false;
+    }
     return r->segments[segment].bytes == 0 || r->segments[segment].bytes == (uint64_t)bytes.len;
 }
 
@@ -111,8 +117,7 @@ static void segment_send(made_film *m, http_reply *reply, const media_rendition 
     unsigned char piece[PIECE_BYTES];
     for (uint64_t at = 0; at < bytes; ) {
         size_t n = bytes - at < sizeof piece ? (size_t)(bytes - at) : sizeof piece;
-        for (size_t i = 0; i < n; i++)
-            piece[i] = segment_byte(seed, bytes, at + i);
+        segment_fill(piece, n, seed, bytes, at);
         while (m->stalls && fiber_sleep(seconds(1)) == E_OK)
             continue;
         if (!http_write(reply, str_of(piece, n)))
@@ -134,6 +139,14 @@ static void segment_answer(made_film *m, http_reply *reply, const media_renditio
     }
 }
 
+static str initialization_text(arena *msg)
+{
+    unsigned char bytes[INITIALIZATION_BYTES];
+    for (uint64_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = initialization_byte(i);
+    return str_copy(msg, str_of(bytes, sizeof bytes));
+}
+
 // A range of the one file: its beginning, its index, or exactly one segment.
 static void whole_answer(made_film *m, http_reply *reply, const media_rendition *r, str range, arena *msg)
 {
@@ -144,6 +157,10 @@ static void whole_answer(made_film *m, http_reply *reply, const media_rendition 
         return;
     }
     http_answer_header(reply, S("Content-Range"), str_format(msg, "bytes %llu-%llu/*", (unsigned long long)first, (unsigned long long)last));
+    if (first == 0 && last == r->initialization_bytes - 1) {
+        http_answer(reply, 206, S("video/mp4"), initialization_text(msg));
+        return;
+    }
     if (first == r->initialization_bytes) {
         buf out = buf_make(MPD_BYTES_MAX);
         must(sidx_write(r, 1, &out));
@@ -164,10 +181,7 @@ static void rendition_answer(made_film *m, http_reply *reply, const media_rendit
 {
     uint64_t number;
     if (str_eq(name, S("init.mp4"))) {
-        unsigned char bytes[INITIALIZATION_BYTES];
-        for (uint64_t i = 0; i < sizeof bytes; i++)
-            bytes[i] = initialization_byte(i);
-        http_answer(reply, 200, S("video/mp4"), str_copy(msg, str_of(bytes, sizeof bytes)));
+        http_answer(reply, 200, S("video/mp4"), initialization_text(msg));
     } else if (str_eq(name, S("whole.mp4")) && m->on_demand) {
         whole_answer(m, reply, r, http_header_get(q, S("Range")), msg);
     } else if (str_ends(name, S(".m4s")) && str_to_u64(str_first(name, name.len - 4), &number) && number >= 1 && number <= (uint64_t)r->segment_count) {

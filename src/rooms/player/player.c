@@ -8,7 +8,7 @@
 #include "base/heap_memory.h"
 #include "base/must.h"
 
-enum { FIBERS_MAX = 4, IDLE_MS = 500, AFTER_FAILURE_MS = 300, ROWS = RATE_AHEAD_MAX };
+enum { FIBERS_MAX = 4, IDLE_MS = 500, AFTER_FAILURE_MS = 300, SEGMENT_MS_MAX = 60000, ROWS = RATE_AHEAD_MAX };
 
 // ---- making and telling ----------------------------------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ static rate_decision decide(player *p, int segment, const rate_running *running,
         s.ahead = rows_fill(p, segment, rows);
         s.bytes = rows;
     }
-    s.segment_ms = s.segment_ms ? s.segment_ms : 1;
+    s.segment_ms = s.segment_ms == 0 ? 1 : s.segment_ms > SEGMENT_MS_MAX ? SEGMENT_MS_MAX : s.segment_ms;
     for (int k = 0; k < p->rung_count; k++)
         s.bps[k] = rate_of(p->rungs[k]);
     if (running)
@@ -400,6 +400,10 @@ static rate_act attempt(player *p, int segment, rate_decision *d, uint64_t *rows
     p->servers[server].bytes += down.got;
     if (f.ended && act == RATE_DONE && !down.error && !is_segment(buf_str(&down.body)))
         down.error = E_CORRUPT;
+    if (act == RATE_ABANDON && d->when == RATE_WHEN_SILENT) {        // the server's failure: where to ask next is decided anew
+        down.error = E_SLOW;
+        act = RATE_DONE;
+    }
     if (act == RATE_ABANDON) {
         learn(p, &down, rung, server, RATE_ENDED_ABANDONED);
         p->counts.abandoned++;
@@ -481,7 +485,7 @@ static err play(player *p)
         if (fiber_canceled())
             return E_CANCELED;
         if (gives_up(p))
-            return player_fail(p, E_UNREACHABLE, "no server gives the film: %s", p->trouble);
+            return p->trouble[0] ? E_UNREACHABLE : player_fail(p, E_UNREACHABLE, "no server gives the film");
         turn_once(p, rows);
         tick(p);
     }
