@@ -4,7 +4,7 @@
 
 #define HOUR_NS (INT64_C(3600) * 1000000000)
 
-bool newcomers_take(newcomers *n, addr client, int64_t now_ns)
+bool newcomers_let_in(newcomers *n, addr client, int64_t now_ns)
 {
     int64_t hour = now_ns / HOUR_NS + 1;
     str where = str_of(client.ip, client.family == 6 ? 8 : 4);

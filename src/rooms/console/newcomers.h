@@ -12,4 +12,4 @@ typedef struct {
 } newcomers;
 
 // Counts one more. False: there were too many from there (an address; of IPv6 the /64) or in all.
-bool newcomers_take(newcomers *n, addr client, int64_t now_ns);
+bool newcomers_let_in(newcomers *n, addr client, int64_t now_ns);

@@ -137,7 +137,7 @@ void sign_register(visit *v)
     json_t *body = visit_body(v);
     if (!body || !credentials_take(v, body, &given))
         return;
-    if (!newcomers_take(&v->c->newcomers, v->q->peer, world_now_ns(v->c->w))) {
+    if (!newcomers_let_in(&v->c->newcomers, v->q->peer, world_now_ns(v->c->w))) {
         wait_refuse(v);
         return;
     }

@@ -103,7 +103,7 @@ static void on_show(void *arg, const http_request *q, http_reply *reply, arena *
         control_error(reply, 400, S("url wants http://HOST/PATH of a configured site"), msg);
         return;
     }
-    resource *r = resource_find(e, key);
+    resource *r = edge_resource_find(e, key);
     buf out = buf_make(JSON_BYTES_MAX);
     buf_put(&out, S("{\"objects\":["));
     bool first = true;

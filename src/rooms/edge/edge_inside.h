@@ -234,9 +234,9 @@ int64_t edge_now_s(edge *e);
 
 // ---- store.c: the index and the memory ------------------------------------------------------------------------------------------
 
-void      store_open(edge *e);
-void      store_close(edge *e);
-resource *resource_find(edge *e, str key);               // NULL; a found one is not held
+void      edge_store_open(edge *e);
+void      edge_store_close(edge *e);
+resource *edge_resource_find(edge *e, str key);               // NULL; a found one is not held
 resource *resource_take(edge *e, str key);               // made if missing; held: resource_leave. NULL: a ceiling
 void      resource_leave(edge *e, resource *r);
 // The newest object that the request's fields select; NULL.

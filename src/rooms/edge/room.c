@@ -76,7 +76,7 @@ static err parts_start(edge *e, str *why)
     room *r = e->room;
     if (!edge_settings_take(e, why))
         return E_PROTOCOL;
-    store_open(e);
+    edge_store_open(e);
     room_directory(r);                                   // by which `naru edge` finds us
     err x = E_OK;
     int64_t disk_bytes = config_int(r->settings, edge_settings, "disk");
@@ -140,7 +140,7 @@ static void gone(room *r)
     access_log_close(e);
     disk_close(e);
     if (e->buckets)
-        store_close(e);
+        edge_store_close(e);
     disk_free(e);
     tls_free(e->tls);
     memory_free(e);

@@ -67,7 +67,7 @@ static resource *bucket_find(edge *e, uint64_t hash, str key)
     return NULL;
 }
 
-resource *resource_find(edge *e, str key) { return bucket_find(e, siphash(e->secret, key), key); }
+resource *edge_resource_find(edge *e, str key) { return bucket_find(e, siphash(e->secret, key), key); }
 
 static void buckets_grow(edge *e)
 {
@@ -475,7 +475,7 @@ static void object_purge(object *o, bool soft)
 
 int64_t purge_key(edge *e, str key, bool soft)
 {
-    resource *r = resource_find(e, key);
+    resource *r = edge_resource_find(e, key);
     int64_t count = 0;
     e->purges++;
     if (!r)
@@ -534,7 +534,7 @@ bool purged_since(edge *e, const resource *r, const description *about, uint64_t
 
 // ---- beginning and end ----------------------------------------------------------------------------------------------------------
 
-void store_open(edge *e)
+void edge_store_open(edge *e)
 {
     uint8_t key[SIPHASH_KEY_BYTES];
     world_random(e->w, key, sizeof key);
@@ -549,7 +549,7 @@ void store_open(edge *e)
     list_init(&e->main);
 }
 
-void store_close(edge *e)
+void edge_store_close(edge *e)
 {
     for (list_link *k; e->all.ends.next && (k = list_first(&e->all)); )
         object_forget(LIST_OF(k, object, in_all));
