@@ -585,3 +585,9 @@ void conn_unsent_max(conn *seen, int bytes)
     if (inside(seen)->sock)
         sock_unsent_max(inside(seen)->sock, bytes);
 }
+
+void conn_queue_short(conn *seen, int least)
+{
+    if (inside(seen)->sock)
+        sock_queue_short(inside(seen)->sock, least);
+}

@@ -66,6 +66,7 @@ void conn_put_last(conn *c, str s);
 void conn_shutdown(conn *c);                           // flush, then no more writing from our side
 size_t conn_unsent(conn *c);
 void  conn_unsent_max(conn *c, int bytes);             // sock_unsent_max of its socket; nothing for a memory pair
+void  conn_queue_short(conn *c, int least);            // sock_queue_short of its socket; the same
 
 // ---- TLS ----------------------------------------------------------------------------------------------------------------
 

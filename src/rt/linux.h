@@ -67,6 +67,8 @@ err linux_shutdown(sock *);
 void linux_close(sock *);
 addr linux_local(sock *);
 void linux_unsent_max(sock *, int);
+void linux_queue_short(sock *, int);
+void queue_short_set(int fd, int least);          // queue_linux.c
 bool linux_peer_closed(sock *);
 int  linux_socket(int family, int type);                    // -1 with errno
 err  linux_bind(world *w, int fd, addr at);

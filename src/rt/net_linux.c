@@ -380,6 +380,12 @@ void linux_unsent_max(sock *base, int bytes)
         set_option(linux_of(base)->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes ? bytes : INT_MAX);
 }
 
+void linux_queue_short(sock *base, int least)
+{
+    if (linux_of(base)->family)
+        queue_short_set(linux_of(base)->fd, least);
+}
+
 bool linux_peer_closed(sock *base)
 {
     unsigned char byte;

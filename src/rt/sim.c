@@ -302,6 +302,7 @@ static const world_operations sim_operations = {
     .connect = sim_connect, .connect_unix = sim_connect_unix, .connected = sim_connected,
     .read = sim_read, .write = sim_write, .shutdown = sim_shutdown, .close = socket_close,
     .local = socket_local, .peer_closed = sim_peer_closed, .unsent_max = sim_unsent_max,
+    .queue_short = sim_queue_short,
     .datagram = sim_datagram, .datagram_connect = sim_datagram_connect, .datagram_group = sim_datagram_group,
     .receive = sim_receive, .send = sim_send,
     .open = sim_file_open, .file_read = sim_file_read, .file_write = sim_file_write, .file_size = sim_file_size,

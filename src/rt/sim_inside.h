@@ -149,6 +149,7 @@ err  sim_read(sock *s, void *into, size_t size, size_t *got);
 err  sim_write(sock *s, const struct iovec *from, int count, size_t *put);
 err  sim_shutdown(sock *s);
 void sim_unsent_max(sock *s, int bytes);
+void sim_queue_short(sock *s, int least);
 bool sim_peer_closed(sock *s);
 void sim_stream_close(sim_sock *s);
 void sim_listener_close(sim_sock *s);

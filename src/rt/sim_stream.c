@@ -51,6 +51,7 @@ typedef struct stream_end {
     list          waiting, out, arrived;    // segments that wait for the line, are on the way to the other end, arrived here
     size_t        out_bytes, arrived_bytes;     // out: waiting, too
     size_t        waiting_bytes, waiting_max;   // max 0: only the window
+    size_t        unsent_max, queue_least;      // as told; 0: not told
     int           resends;
     bool          established, shut, peer_shut;
     err           broken;               // E_RESET, E_TIMEOUT, E_REFUSED, E_UNREACHABLE
@@ -141,7 +142,7 @@ static int64_t segment_arrival(stream_end *from, size_t bytes)
     int64_t resend = RESEND_NS;
     for (int i = 0;
          i < LOSSES_IN_A_ROW_MAX && link.lose_per_million && dice_chance(&s->network, link.lose_per_million); i++)
-        arrives += resend, resend *= 2;
+        arrives += resend, resend *= 2, s->figures.segments_resent++;
     return sim_line_in(to->host, arrives, bytes);
 }
 
@@ -607,11 +608,29 @@ err sim_shutdown(sock *base)
     return E_OK;
 }
 
+// The smaller of what both say; a path's delay is nothing beside its line's queue here.
+static void waiting_max_set(stream_end *e)
+{
+    bool either = !e->unsent_max || (e->queue_least && e->queue_least < e->unsent_max);
+    e->waiting_max = either ? e->queue_least : e->unsent_max;
+}
+
 void sim_unsent_max(sock *base, int bytes)
 {
     stream_sock *k = stream_sock_of(base);
-    if (k->end)
-        k->end->waiting_max = (size_t)bytes;
+    if (!k->end)
+        return;
+    k->end->unsent_max = (size_t)bytes;
+    waiting_max_set(k->end);
+}
+
+void sim_queue_short(sock *base, int least)
+{
+    stream_sock *k = stream_sock_of(base);
+    if (!k->end)
+        return;
+    k->end->queue_least = (size_t)least;
+    waiting_max_set(k->end);
 }
 
 bool sim_peer_closed(sock *base)

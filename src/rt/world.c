@@ -67,6 +67,7 @@ err sock_datagram_connect(sock *s, addr to) { return s->world->operations->datag
 err sock_shutdown(sock *s) { return s->world->operations->shutdown(s); }
 addr sock_local(sock *s) { return s->world->operations->local(s); }
 void sock_unsent_max(sock *s, int bytes) { s->world->operations->unsent_max(s, bytes); }
+void sock_queue_short(sock *s, int least) { s->world->operations->queue_short(s, least); }
 bool sock_peer_closed(sock *s) { return s->world->operations->peer_closed(s); }
 
 err sock_listen(world *w, addr at, listen_options options, sock **out)

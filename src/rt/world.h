@@ -64,6 +64,10 @@ addr sock_local(sock *s);                                    // as the world out
 // Of a stream: so many bytes may wait in the system unsent (TCP_NOTSENT_LOWAT); above it writers wait, so that who is to be
 // sent to can be decided late. 0: as the system has it.
 void sock_unsent_max(sock *s, int bytes);
+// Of a stream: what the system keeps of ours, sent or not, is about twice what its path holds (round trip x rate, as the system
+// measures them now) and `least` bytes more: so that the queue before a slow line stays short, and what is small and urgent does
+// not wait behind what is not. Measured when it is called; 0: as the system has it.
+void sock_queue_short(sock *s, int least);
 bool sock_peer_closed(sock *s);                              // a read would answer E_EOF or E_RESET now (peeks)
 
 typedef struct {
@@ -162,6 +166,7 @@ typedef struct world_operations {
     void    (*close)(sock *);
     addr    (*local)(sock *);
     void    (*unsent_max)(sock *, int);
+    void    (*queue_short)(sock *, int);
     bool    (*peer_closed)(sock *);
     err     (*datagram)(world *, addr, bool, sock **);
     err     (*datagram_connect)(sock *, addr);

@@ -127,7 +127,7 @@ static const world_operations operations = {
     .connect = linux_connect, .connect_unix = linux_connect_unix, .connected = linux_connected,
     .read = linux_read, .write = linux_write, .shutdown = linux_shutdown, .close = linux_close,
     .local = linux_local, .peer_closed = linux_peer_closed,
-    .unsent_max = linux_unsent_max,
+    .unsent_max = linux_unsent_max, .queue_short = linux_queue_short,
     .datagram = linux_datagram, .datagram_connect = linux_datagram_connect,
     .datagram_group = linux_datagram_group, .receive = linux_receive, .send = linux_send,
     .open = linux_open, .file_read = linux_file_read, .file_write = linux_file_write, .file_size = linux_file_size,

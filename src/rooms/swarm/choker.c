@@ -200,10 +200,16 @@ int64_t choker_turn_bytes(int64_t piece_bytes)
     return (pieces > 1 ? pieces : 1) * piece_bytes;
 }
 
+// It has asked for nothing for so long: the next request may be on its way.
+static bool idle_lasts(const choker_peer *p, int64_t now_ns, int64_t how_long)
+{
+    return p->idle && now_ns - p->unchoked_ns >= how_long && now_ns - p->idle_since_ns >= how_long;
+}
+
 static bool turn_over(const choker_rules *r, const choker_peer *p, int64_t now_ns)
 {
     if (p->idle)
-        return now_ns - p->unchoked_ns >= COUNTED_OUT_NS;
+        return idle_lasts(p, now_ns, COUNTED_OUT_NS);
     // Half a piece helps nobody; but nobody holds a slot by never finishing.
     int64_t turn = choker_turn_bytes(r->piece_bytes);
     return p->turn_bytes >= turn && (!p->mid_piece || p->turn_bytes >= turn + TURN_PIECES_MAX * r->piece_bytes);
@@ -213,7 +219,7 @@ static bool turn_over(const choker_rules *r, const choker_peer *p, int64_t now_n
 static void surplus_out(const choker_rules *r, choker_peer *peers, int count, int64_t now_ns, int slots)
 {
     for (int i = 0; i < count; i++)
-        if (peers[i].unchoked && peers[i].idle && now_ns - peers[i].unchoked_ns >= CHOKED_IDLE_NS)
+        if (peers[i].unchoked && idle_lasts(&peers[i], now_ns, CHOKED_IDLE_NS))
             choke(&peers[i], CHOKER_ASKS_NOTHING);
     for (int over = busy_count(peers, count, now_ns) - slots; over > 0; over--) {
         choker_peer *worst = NULL;

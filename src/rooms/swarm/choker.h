@@ -42,6 +42,7 @@ typedef struct {
     bool    upload_only;                     // a seed, or says so (BEP 21)
     bool    snubbed;                         // was asked and has sent nothing for 60 s
     bool    idle;                            // unchoked, but asks for nothing: no request of it waits or is being sent
+    int64_t idle_since_ns;                   // idle: since when
     int64_t rate_from, rate_to;              // bytes a second over the last ~20 s: from it, to it
     int64_t sent_bytes;                      // payload sent to it in all
     int64_t turn_bytes;                      // payload sent to it since it was last unchoked

@@ -155,7 +155,7 @@ static void peer_leave(torrent *t, peer *p)
     for (int32_t i = -1; t->offers && (i = bitfield_next(&p->has, i + 1, true)) >= 0; )
         seed_choice_unseen(t->offers, i);
     for (int i = 0; t->offers && i < p->offer_count; i++)
-        seed_choice_returned(t->offers, p->offers[i]);
+        seed_choice_returned(t->offers, p->offers[i].piece);
     torrent_pex_note(t, p, false);
     t->peers[p->number] = NULL;
     while (t->peers_end > 0 && !t->peers[t->peers_end - 1])

@@ -117,6 +117,8 @@ bool peer_wants_block(peer *p, peer_request r)
         p->wanted = memory_new(PEER_REQUESTS_MAX * sizeof *p->wanted);
     *wanted_at(p, p->wanted_count++) = r;
     p->rejected = 0;
+    if (p->offer_count)
+        peer_offer_asked(p, (int32_t)r.piece);
     peer_wake(p);
     return true;
 }
@@ -137,7 +139,12 @@ void peer_wants_no_more(peer *p, peer_request r)
 
 bool peer_is_mid_piece(peer *p)
 {
-    return p->sending > 0 || (p->wanted_count > 0 && (int32_t)wanted_at(p, 0)->piece == p->last_piece);
+    const torrent *t = p->torrent;
+    if (p->sending > 0 || (p->wanted_count > 0 && (int32_t)wanted_at(p, 0)->piece == p->last_piece))
+        return true;
+    // Of a source it gets the rest of a piece nowhere else; its request may be on its way.
+    return t->offers && p->last_piece >= 0 && p->last_piece_sent < store_piece_length(t->store, p->last_piece) &&
+           !bitfield_has(&p->has, p->last_piece);
 }
 
 void peer_choke_set(peer *p, bool choke)
@@ -206,6 +213,12 @@ static void sent_count(peer *p, int64_t bytes)
     meter_add(&swarm_meter_sent, bytes);
 }
 
+static void last_piece_note(peer *p, int32_t piece, uint32_t bytes)
+{
+    p->last_piece_sent = (piece == p->last_piece ? p->last_piece_sent : 0) + (int32_t)bytes;
+    p->last_piece = piece;
+}
+
 static void block_put(peer *p, peer_request r, str bytes)
 {
     unsigned char head[PEER_HEAD_BYTES_MAX];
@@ -215,7 +228,7 @@ static void block_put(peer *p, peer_request r, str bytes)
     conn_put(p->conn, bytes);
     p->last_put_ns = loop_now_ns();
     p->put_since_ns = 0;
-    p->last_piece = (int32_t)r.piece;
+    last_piece_note(p, (int32_t)r.piece, r.length);
     if (p->last_put_ns - began > SWARM_BUSY_NS)
         p->torrent->swarm->busy_ns = p->last_put_ns;
     sent_count(p, r.length);
@@ -245,7 +258,7 @@ static int run_put(peer *p, const peer_request *run, int n, str bytes)
     conn_put_parts(p->conn, parts, 2 * n);
     p->last_put_ns = loop_now_ns();
     p->put_since_ns = 0;
-    p->last_piece = (int32_t)run[0].piece;
+    last_piece_note(p, (int32_t)run[0].piece, (uint32_t)sum);
     sent_count(p, sum);
     return n;
 }
@@ -281,6 +294,8 @@ static bool run_send(peer *p)
     }
     store_view_release(t->store, &view);
     p->sending = 0;
+    if (p->wanted_count == 0)
+        p->idle_since_ns = loop_now_ns();
     if (p->wanted_count == 0 || turn_may_be_over(p))
         torrent_rechoke_soon(t);
     for (int i = e ? 0 : done; i < n && e != E_CANCELED; i++)

@@ -25,7 +25,7 @@ enum {
     PICKER_PEERS_MAX = 1000,
     PICKER_OPEN_MAX = 2048,                  // pieces open at once; above it only these are continued
     PICKER_ASKED_MAX = 3,                    // peers asked for the same block at once (endgame, deadlines)
-    PICKER_SUGGESTED_MAX = 4,                // of a peer; older ones are forgotten
+    PICKER_SUGGESTED_MAX = 16,                // of a peer; older ones are forgotten
     PICKER_DEADLINES_MAX = 512,
     PICKER_RANDOM_FIRST = 2,                 // pieces
     PICKER_ENDGAME_MAX = 2,                  // blocks asked of one peer that others were asked for, too

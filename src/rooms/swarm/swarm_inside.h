@@ -33,7 +33,7 @@ enum {
     PEER_FAST_PIECES = 8,                   // pieces that a choked peer may ask for (BEP 6)
     PEER_FAST_HAS_MAX = 8,           // to who has fewer pieces than this
     PEER_HUNGRY_PIECES = 8,                  // who has fewer hears of new pieces at once
-    PEER_OFFERS_MAX = 4,                     // suggested pieces on their way to a peer
+    PEER_OFFERS_MAX = 16,                    // pieces suggested to a peer that it does not have yet
     PEER_MEMORY_BYTES_MAX = 2 << 20,         // arena: its bitfield and little else
     PEER_BAD_MAX = 600,                      // useless blocks without a good one between: then we hang up
     PEER_REJECTS_MAX = 64,                   // requests rejected without a block between: then it is asked once a tick
@@ -119,14 +119,16 @@ typedef struct peer {
     bool        woken;
     peer_request *wanted;                    // ring of PEER_REQUESTS_MAX; NULL before the first
     int         wanted_first, wanted_count, rejected, sending;
-    int32_t     last_piece;                  // of the block that was put last
+    int32_t     last_piece, last_piece_sent; // of the block that was put last; bytes of it
+    int64_t     idle_since_ns;               // when it had been sent all that it asked for
     int         unsent_max;                  // as the socket was told; 0: not yet
+    int64_t     queues_ns;                   // when it was told last
     int64_t     put_since_ns;                // a block has been waiting since then to be taken by the kernel; 0: none
     int64_t     turn_bytes, unchoked_ns, last_put_ns, pex_sent_ns, pex_got_ns;
     choker_reason choke_reason;
     metadata_server serves;                  // of our metadata
     uint64_t    pex_seen;                    // events of the torrent that it was told
-    int32_t     offers[PEER_OFFERS_MAX];     // suggested to it
+    struct { int32_t piece; bool asked; } offers[PEER_OFFERS_MAX];   // suggested to it; has it asked for a part of it?
     int         offer_count;
     bitfield    offered;                     // ever
 } peer;
@@ -305,6 +307,7 @@ int64_t torrent_choke(torrent *t, int64_t now_ns);       // when it is due again
 void peer_offer(peer *p);                                // suggests what the swarm lacks
 void peer_offers_withdraw(peer *p);                  // it is choked: what it has not begun may be offered to others
 bool peer_is_mid_piece(peer *p);                     // what goes to it next is of the piece that went last
+void peer_offer_asked(peer *p, int32_t piece);           // it asks for a part of it
 void peer_offer_done(peer *p, int32_t piece);            // it has it now
 bool torrent_hides(const torrent *t);                    // superseeding
 // ---- torrent_web_seeds.c (BEP 19) ---------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@
 #include "rt/loop.h"
 
 enum { UNSENT_BYTES_MIN = 32 * 1024, UNSENT_BYTES_MAX = 4 << 20, UNSENT_PARTS = 16 };        // of a second
+enum { QUEUE_SHORT_RATE_MAX = 16000000 };            // bytes a second
+#define QUEUES_NS         (100 * NS_PER_MS)          // the path is measured again at most so often
 #define RATE_SPAN_NS      (20 * NS_PER_S)
 #define UPLINK_SPAN_NS    (1 * NS_PER_S)
 
@@ -36,6 +38,7 @@ static void facts_take(torrent *t, peer *p, choker_peer *out, int64_t now)
     *out = (choker_peer){
         .id = p->number, .interested = p->they_want, .upload_only = p->upload_only, .snubbed = p->snubbed,
         .idle = !p->we_choke && p->wanted_count == 0 && p->sending == 0,
+        .idle_since_ns = p->idle_since_ns,
         .rate_from = rate_now(&p->from, RATE_SPAN_NS, now), .rate_to = rate_now(&p->to, RATE_SPAN_NS, now),
         .sent_bytes = p->sent, .turn_bytes = p->turn_bytes, .unchoked_ns = p->unchoked_ns,
         .lacks = t->meta->piece_count - p->has.set, .unchoked = !p->we_choke,
@@ -43,15 +46,20 @@ static void facts_take(torrent *t, peer *p, choker_peer *out, int64_t now)
     };
 }
 
-// What waits in the system's buffer cannot be given to another any more: so much as goes out in a moment.
-static void unsent_limit(peer *p, int64_t now)
+// What waits in the system's buffer cannot be given to another any more, and what is small and urgent waits behind it: so much
+// as goes out in a moment. Not where that would cost speed.
+static void queues_keep_short(peer *p, int64_t now)
 {
-    int64_t bytes = rate_now(&p->to, RATE_SPAN_NS / 10, now) / UNSENT_PARTS, most = UNSENT_BYTES_MIN;
+    int64_t rate = rate_now(&p->to, RATE_SPAN_NS / 10, now), bytes = rate / UNSENT_PARTS, most = UNSENT_BYTES_MIN;
+    if (p->we_choke || now - p->queues_ns < QUEUES_NS)
+        return;
     while (most < bytes && most < UNSENT_BYTES_MAX)
         most *= 2;
     if (most != p->unsent_max)
         conn_unsent_max(p->conn, (int)most);
     p->unsent_max = (int)most;
+    conn_queue_short(p->conn, rate < QUEUE_SHORT_RATE_MAX ? PICKER_BLOCK_BYTES : 0);
+    p->queues_ns = now;
 }
 
 int64_t torrent_choke(torrent *t, int64_t now_ns)
@@ -65,7 +73,7 @@ int64_t torrent_choke(torrent *t, int64_t now_ns)
     };
     for (int i = 0; i < t->peers_end; i++)
         if (t->peers[i] && !t->peers[i]->leaving) {
-            unsent_limit(t->peers[i], now_ns);
+            queues_keep_short(t->peers[i], now_ns);
             facts_take(t, t->peers[i], &facts[count++], now_ns);
         }
     (void)choker_run(&t->choker, &rules, facts, count, now_ns);
@@ -73,6 +81,7 @@ int64_t torrent_choke(torrent *t, int64_t now_ns)
         peer *p = t->peers[facts[i].id];
         p->choke_reason = facts[i].reason;
         peer_choke_set(p, !facts[i].unchoked);
+        queues_keep_short(p, now_ns);
     }
     memory_free(facts);
     t->rechoke = false;
@@ -86,9 +95,18 @@ bool torrent_hides(const torrent *t) { return t->superseed && t->seeding && t->o
 static bool is_offered(const peer *p, int32_t piece)
 {
     for (int i = 0; i < p->offer_count; i++)
-        if (p->offers[i] == piece)
+        if (p->offers[i].piece == piece)
             return true;
     return false;
+}
+
+// That it has not begun to ask for.
+static int offers_ahead(const peer *p)
+{
+    int ahead = 0;
+    for (int i = 0; i < p->offer_count; i++)
+        ahead += !p->offers[i].asked;
+    return ahead;
 }
 
 void peer_offer(peer *p)
@@ -100,16 +118,15 @@ void peer_offer(peer *p)
         return;
     int64_t now = loop_now_ns();
     int depth = seed_choice_depth(t->meta->piece_bytes, rate_now(&p->to, 2 * NS_PER_S, now), p->delay_ns ? p->delay_ns : 100 * NS_PER_MS);
-    if (depth > PEER_OFFERS_MAX)
-        depth = PEER_OFFERS_MAX;
-    while (p->offer_count < depth) {
+    for (int ahead = offers_ahead(p); ahead < depth && p->offer_count < PEER_OFFERS_MAX; ahead++) {
         if (!p->offered.bytes && !bitfield_make(&p->memory, t->meta->piece_count, &p->offered))
             return;
         int32_t piece = seed_choice_next(t->offers, &p->has, &p->offered);
         if (piece < 0 || is_offered(p, piece))
             return;
         bitfield_add(&p->offered, piece);
-        p->offers[p->offer_count++] = piece;
+        p->offers[p->offer_count].piece = piece;
+        p->offers[p->offer_count++].asked = false;
         peer_tell(p, &(peer_message){.kind = p->hidden ? PEER_HAVE : PEER_SUGGEST, .piece = (uint32_t)piece});
     }
 }
@@ -119,20 +136,30 @@ void peer_offers_withdraw(peer *p)
     torrent *t = p->torrent;
     int kept = 0;
     for (int i = 0; t->offers && i < p->offer_count; i++) {
-        if (p->offers[i] == p->last_piece) {                 // begun: it will go on with it
+        if (p->offers[i].piece == p->last_piece) {           // begun: it will go on with it
             p->offers[kept++] = p->offers[i];
             continue;
         }
-        seed_choice_returned(t->offers, p->offers[i]);
-        bitfield_remove(&p->offered, p->offers[i]);
+        seed_choice_returned(t->offers, p->offers[i].piece);
+        bitfield_remove(&p->offered, p->offers[i].piece);
     }
     p->offer_count = kept;
+}
+
+void peer_offer_asked(peer *p, int32_t piece)
+{
+    for (int i = 0; i < p->offer_count; i++)
+        if (p->offers[i].piece == piece && !p->offers[i].asked) {
+            p->offers[i].asked = true;
+            peer_offer(p);                                   // the next one is there before its requests run dry
+            return;
+        }
 }
 
 void peer_offer_done(peer *p, int32_t piece)
 {
     for (int i = 0; i < p->offer_count; i++)
-        if (p->offers[i] == piece)
+        if (p->offers[i].piece == piece)
             p->offers[i] = p->offers[--p->offer_count];
     peer_offer(p);
 }

@@ -1,0 +1,35 @@
+// How much of a stream the kernel keeps: world.h's sock_queue_short. In a file of its own: <linux/tcp.h> knows the whole of what
+// TCP_INFO answers, and does not go together with <netinet/tcp.h>.
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "rt/linux.h"
+
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK 72
+#endif
+
+enum { QUEUE_BYTES_MAX = 1 << 20 };          // a path that holds more is left to the kernel's own judgement
+
+// Bytes on the way when the path is full and nothing queues: the smallest round trip seen x what was delivered lately.
+static uint64_t path_bytes(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) || info.tcpi_min_rtt == UINT32_MAX)
+        return 0;
+    uint64_t rate = info.tcpi_delivery_rate < UINT32_MAX ? info.tcpi_delivery_rate : UINT32_MAX;
+    return rate * info.tcpi_min_rtt / 1000000;           // microseconds
+}
+
+void queue_short_set(int fd, int least)
+{
+    uint64_t bytes = least ? (uint64_t)least + 2 * path_bytes(fd) : 0;
+    int half = (int)(bytes / 2), unlocked = 0;           // the kernel doubles what it is told
+    if (bytes == 0 || bytes > QUEUE_BYTES_MAX)
+        setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &unlocked, sizeof unlocked);
+    else
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &half, sizeof half);
+}
