@@ -6,6 +6,7 @@
 
 #include "heard.h"
 #include "origin.h"
+#include "rt/log.h"
 #include "rt/loop.h"
 
 enum {
@@ -40,6 +41,7 @@ static void play_on(const edge_stage *stage, void *arg)
 
 static void play(theatre_body *body, const char *settings)
 {
+    log_setup(LOG_LOGFMT, LOG_ERROR, NULL, NULL);
     CHECK(stage_simulated(1, str_z(settings), (str){0}, play_on, &body));
 }
 
@@ -121,18 +123,18 @@ TEST(edge_fetches_little_for_who_leaves_early) { play(leave_early, ""); }
 
 // ---- a crowd ------------------------------------------------------------------------------------------------------------------
 
-typedef struct { theatre *t; int64_t first_ns; bool right; int status; } guest;
+typedef struct { theatre *t; int number; int64_t first_ns; bool right; } guest;
 
 static void guest_come(void *arg)
 {
     guest *g = arg;
     arena a = arena_make(4 << 20);
+    fiber_sleep(millis(g->number / 50));                 // the simulated host lets 128 wait at its door
     conn *c = edge_open(g->t);
     conn_put(c, S("GET /a HTTP/1.1\r\nHost: " STAGE_HOST "\r\nConnection: close\r\n\r\n"));
     if (conn_wait_input(c, NEVER_NS) == E_OK)
         g->first_ns = loop_now_ns();
     heard h = heard_read(c, false, &a);
-    g->status = h.head.status;
     g->right = h.came && h.whole && h.head.status == 200 && h.body.len == g->t->object.bytes && is_pattern(h.body, 0);
     conn_close(c);
     arena_free(&a);
@@ -143,7 +145,7 @@ static guest *crowd_come(theatre *t, int count)
     guest *all = arena_array(&t->memory, guest, count);
     SCOPE(crowd, 0, CROWD);
     for (int i = 0; i < count; i++) {
-        all[i] = (guest){.t = t};
+        all[i] = (guest){.t = t, .number = i};
         scope_go(&crowd, "guest", guest_come, &all[i]);
     }
     scope_wait(&crowd);
@@ -183,6 +185,7 @@ static void stalled_origin(theatre *t)
         CHECK_ROW(i, !all[i].right);
     CHECK(t->origin.asked <= 40);
     t->object.stall = -1;
+    fiber_sleep(seconds(60));
     all = crowd_come(t, 1);
     CHECK(all[0].right);
 }
@@ -288,4 +291,4 @@ static void many_keys(theatre *t)
     arena_free(&a);
 }
 
-TEST(edge_forgets_the_oldest_of_more_keys_than_memory_holds) { play(many_keys, "; memory 1MB"); }
+TEST(edge_forgets_the_oldest_of_more_keys_than_memory_holds) { play(many_keys, "; memory 1MiB"); }

@@ -26,7 +26,8 @@ enum {
     URL_BYTES_MAX = 9 * 1024,            // of a key
     FILLS_MAX = 4096,                    // at once
     FILL_AHEAD_SLICES = 4,               // a fill runs so far ahead of its fastest reader
-    SLICE_FAILURES_MAX = 3,              // of an object's slices, one after the other; then it is not asked for more
+    SLICE_FAILURES_MAX = 3,              // of an object's slices, one after the other; then nothing of it is asked for
+    SLICE_PAUSE_S = 5,                   // for so long
     FILL_FIRST_BYTES = 16 * 1024,        // of a slice whose length is not known yet
     ORIGIN_IDLE_MAX = 64,                // connections that are kept for each origin
     ORIGIN_IDLE_S = 20,
@@ -134,6 +135,7 @@ struct object {
     gate         progress;               // bytes came, a fill ended, a reader moved, slices went
     bool         failed;                 // it cannot be completed: whoever reads it ends
     int          slice_failures;         // fetches of slices that failed, one after the other
+    int64_t      slice_pause_ns;         // after too many of them: until then
     uint64_t     hits, bytes_given;
     bool         asked;                  // since the eviction's hand was here
     disk_place   place;                  // of its description

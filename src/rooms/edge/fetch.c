@@ -231,10 +231,8 @@ static void slices_run(void *arg)
     f.from.ended &= good;
     fill_settle(&f, good);
     o->fills--;
-    if (!good)
-        o->slice_failures++;
-    else
-        o->slice_failures = 0;
+    o->slice_failures = good ? 0 : o->slice_failures + 1;
+    o->slice_pause_ns = loop_now_ns() + seconds(SLICE_PAUSE_S);
     gate_wake_all(&o->progress);
     origin_done(e, &f.from);
     object_leave(o);

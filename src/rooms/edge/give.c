@@ -128,7 +128,7 @@ static bool await(delivery *d, uint32_t number, int64_t end)
             lead_send(d);
         return gate_wait(&o->progress, loop_now_ns() + seconds(WAIT_S_MAX), "bytes from the origin") == E_OK;
     }
-    if (o->failed || o->length < 0 || o->slice_failures >= SLICE_FAILURES_MAX)
+    if (o->failed || o->length < 0 || (o->slice_failures >= SLICE_FAILURES_MAX && loop_now_ns() < o->slice_pause_ns))
         return false;
     bool more = end > ((int64_t)number + 1) * o->slice_bytes;
     return slice_fetch(o, d->q->s, d->q->target, d->q->secure, number, more ? 2 : 1);
@@ -361,7 +361,7 @@ static bool ranges_give(edge *e, request *q, object *o, description *about, bool
         unsatisfiable_give(e, q, o, about, hit);
         return true;
     }
-    if (count > 1 && slices_missing(o, parts, count) > MULTIPART_SLICES_MAX)
+    if (count > 1 && slices_missing(o, parts, count) > MULTIPART_SLICES_MAX - !hit)      // not a hit: one has just been asked for
         count = 1;                                       // RFC 9110 section 15.3.7: a 206 says which part it is
     if (count == 1)
         part_give(e, q, o, about, parts[0], hit);
