@@ -38,6 +38,7 @@ typedef struct {
     const char *name, *title;        // "M1", "The textbook letter"
     void (*act)(play *p);            // NULL: not built yet
     const char *missing;             // what is not built of it, when it plays in part or not at all
+    const char *map;                 // a further map of the small Internet that it plays on; NULL: none
 } scene;
 
 extern const scene mail_scenes[], name_scenes[], file_scenes[], socket_scenes[], later_scenes[];      // each ends with name NULL

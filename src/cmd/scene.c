@@ -43,7 +43,7 @@ static void act(void *arg)
     playing *s = arg;
     static small_internet net;                           // large; one scene at a time
     str why = {0};
-    small_options options = {.directory = s->directory, .retry_ns = seconds(1), .expire_ns = minutes(1)};
+    small_options options = {.directory = s->directory, .retry_ns = seconds(1), .expire_ns = minutes(1), .map = str_z(s->scene->map)};
     if (small_internet_start(&net, options, &why) == E_OK) {
         s->play.net = &net;
         s->scene->act(&s->play);

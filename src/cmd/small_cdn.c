@@ -113,7 +113,7 @@ static void steering_settings(small_internet *n, const lab_host *s, buf *out)
 static void edge_settings(small_internet *n, const lab_host *h, buf *out)
 {
     const lab_host *s = the(n, is_steering), *o = the(n, is_origin);
-    buf_format(out, "name " STR_FMT "\nmemory 16MB\nsite " STR_FMT " " STR_FMT " video.netcinema.com {\n origin " STR_FMT ":%d\n}\n", STR_ARG(h->name), STR_ARG(h->name),
+    buf_format(out, "name " STR_FMT "\nmemory 16MB\nslice 1MiB\nsite " STR_FMT " " STR_FMT " video.netcinema.com {\n origin " STR_FMT ":%d\n}\n", STR_ARG(h->name), STR_ARG(h->name),
                STR_ARG(s->steered), STR_ARG(addr_ip_text(&n->memory, o->here[0])), ORIGIN_PORT);
 }
 
@@ -160,7 +160,7 @@ bool small_cdn_add(small_internet *n, small_host *h, str *why)
         kind = &steering_kind;
         steering_settings(n, h->host, &settings);
     } else if (h->host->edge.len) {
-        kind = NULL;                                       // &edge_kind, when it can be linked
+        kind = &edge_kind;
         edge_settings(n, h->host, &settings);
     } else if (h->host->origin) {
         kind = &origin_kind;

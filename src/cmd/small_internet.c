@@ -303,6 +303,8 @@ static bool host_start(small_internet *n, small_host *h, str *why)
     if (node_start(&h->node, h->world, h->host->name, h->directory) != E_OK)
         return failed(n, why, "cannot start", h->host->name, S("no memory for its first fiber"));
     h->started = true;
+    if (n->options.lean)
+        return (!h->host->zone_count || names_add(n, h, why)) && (!h->host->resolver || resolver_add(n, h, why)) && small_cdn_add(n, h, why);
     return (!h->host->zone_count || names_add(n, h, why)) && (!h->host->resolver || resolver_add(n, h, why)) &&
            (!h->host->mail_domain.len || mail_add(n, h, why)) &&
            (!h->host->upper || small_service_add(n, h, &upper_kind, S(""), why)) &&
@@ -342,7 +344,7 @@ err small_internet_start(small_internet *n, small_options options, str *why)
     }
     for (int i = 0; i < n->count && ok; i++)
         ok = host_start(n, &n->hosts[i], why);
-    ok = ok && small_swarm_begin(n, why);
+    ok = ok && (options.lean || small_swarm_begin(n, why));
     if (ok && (options.make || control_start(n, why)))
         return E_OK;
     return E_PROTOCOL;                               // *why lives in n->memory: small_internet_stop comes after it was said

@@ -30,6 +30,7 @@ typedef struct {
     void *make_arg;
     int64_t retry_ns, expire_ns;     // of the mail queues
     bool recursion;                  // small_recursion_begin
+    bool lean;                       // names and films alone: no mail, no swarms
     str  map;                        // a further map: "enter-deep"; empty: none
 } small_options;
 
