@@ -87,14 +87,13 @@ static void draw_end(adding *a)
 // How many pixels a rate can show well, as a picture of 16 by 9.
 static int64_t pixels_for(int64_t rate_bps)
 {
-    static const struct { int64_t bps, pixels; } known[] = {
-        {200000, 320 * 180}, {400000, 426 * 240}, {800000, 640 * 360}, {1800000, 854 * 480}, {4500000, 1280 * 720}, {9000000, 1920 * 1080},
-        {20000000, 2560 * 1440},
+    static const struct { int64_t bps, height; } known[] = {
+        {200000, 180}, {400000, 240}, {800000, 360}, {1800000, 480}, {4500000, 720}, {9000000, 1080}, {20000000, 1440}, {INT64_MAX, 2160},
     };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (rate_bps <= known[i].bps)
-            return known[i].pixels;
-    return 3840 * 2160;
+    size_t i = 0;
+    while (rate_bps > known[i].bps)
+        i++;
+    return known[i].height * known[i].height * 16 / 9;
 }
 
 static uint32_t root_of(uint64_t n)
@@ -109,7 +108,7 @@ static uint32_t root_of(uint64_t n)
 // The source's shape, even, at most as large as the source and as its rate can show.
 static void rung_plan(const video_source *s, int64_t rate_bps, rung *out)
 {
-    uint64_t pixels = (uint64_t)pixels_for(rate_bps) + 2000, own = (uint64_t)s->width * s->height;
+    uint64_t pixels = (uint64_t)pixels_for(rate_bps), own = (uint64_t)s->width * s->height;
     uint32_t height = own <= pixels ? s->height : root_of(pixels * s->height / s->width);
     uint64_t width = ((uint64_t)height * s->width + s->height / 2) / s->height;
     *out = (rung){.rate_bps = rate_bps, .width = (uint32_t)(width / 2 * 2), .height = height / 2 * 2};

@@ -211,6 +211,7 @@ static bool frames_give(decoding *d)
         int64_t at = d->frame->best_effort_timestamp;
         d->frame->pts = at == AV_NOPTS_VALUE ? AV_NOPTS_VALUE
                                              : av_rescale_q(at, d->stream->time_base, AV_TIME_BASE_Q) - d->source->start_us;
+        d->frame->pkt_duration = av_rescale_q(d->frame->pkt_duration, d->stream->time_base, AV_TIME_BASE_Q);      // of the last: when it ends
         d->frame->pict_type = AV_PICTURE_TYPE_NONE;
         d->frames++;
         if (d->frame->pts != AV_NOPTS_VALUE && d->frame->pts > TASK_DURATION_S_MAX * (int64_t)AV_TIME_BASE)
