@@ -3,6 +3,7 @@
 
 #include "base/must.h"
 #include "wire/media/boxes.h"
+#include "wire/media/join.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,6 +39,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             must(!f.complete || f.samples[i].offset + f.samples[i].bytes <= size);
     }
     segment_check(text, movie ? &m.tracks[0] : &plain, 0, 1000, &a);
+    uint32_t sequence = 0;
+    buf joined = buf_make(1 << 16);
+    str sets = join_parameter_sets(text, &a);
+    if (join_begin(text, (str){0}, &joined))
+        must(joined.len <= size + 64);
+    buf_clear(&joined);
+    if (join_segment(text, JOIN_VIDEO, sets, &sequence, &joined))
+        must(sequence > 0 && joined.len <= size + (size_t)sets.len);
+    buf_free(&joined);
     reader r = rd_of(text);
     box b;
     for (int n = 0; n < 100 && box_next(&r, &b); n++) {
