@@ -31,6 +31,8 @@ static bool video_word(lab_host *h, const statement *s)
             h->cdns[h->cdn_count++] = s->words[i];
     } else if (str_eq(key, S("origin"))) {
         h->origin = true;
+    } else if (str_eq(key, S("page"))) {
+        h->page = true;
     } else {
         return false;
     }

@@ -33,6 +33,7 @@ typedef struct {
     str      cdns[LAB_CDNS_MAX];             // those that may
     int      cdn_count;
     bool     origin;                         // the films are there
+    bool     page;                           // a page with the film's URL
 } lab_host;
 
 typedef struct {

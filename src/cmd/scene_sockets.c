@@ -1,5 +1,6 @@
 // The course's cases about sockets, and the cases that are not built yet.
 #include "cmd/play.h"
+#include "cmd/scene_video.h"
 
 #define WAIT_NS seconds(5)
 
@@ -57,8 +58,8 @@ const scene later_scenes[] = {
     {"V1", "Renditions", NULL, "not built yet"},
     {"V2", "Playout buffering", NULL, "not built yet"},
     {"V3", "DASH's clever client", NULL, "not built yet"},
-    {"V4", "CDN: enter deep, bring home", NULL, "not built yet"},
-    {"V5", "NetCinema and KingCDN, six steps", NULL, "not built yet"},
+    {"V4", "CDN: enter deep, bring home; congestion and a dead node", NULL, "not built yet"},
+    {"V5", "NetCinema and KingCDN, six steps", scene_six_steps, NULL, "enter-deep"},
     {"V6", "The Netflix shape", NULL, "not built yet"},
     {"V7", "One giant server against N nodes", NULL, "not built yet"},
     {0},

@@ -6,8 +6,9 @@
 #include "rooms/origin/origin.h"
 #include "rooms/steering/steering.h"
 #include "rt/worker.h"
+#include "talk/http_serve.h"
 
-enum { SETTINGS_BYTES_MAX = 64 * 1024 };
+enum { SETTINGS_BYTES_MAX = 64 * 1024, PAGE_CONNS_MAX = 100 };
 
 static bool is_cdn_of(const lab_host *steering, str cdn)
 {
@@ -149,13 +150,43 @@ static bool film_add(small_internet *n, small_host *h, str *why)
     return !f.e;
 }
 
+// ---- the page -------------------------------------------------------------------------------------------------------------------------
+
+static void on_page(void *arg, const http_request *q, http_reply *reply, arena *msg)
+{
+    (void)arg, (void)msg;
+    if (str_eq(q->path, S("/")))
+        http_answer(reply, 200, S("text/html; charset=utf-8"), S("<!doctype html><title>NetCinema</title>\n<h1>NetCinema</h1>\n<ul>\n"
+                    "<li><a href=\"http://video.netcinema.com/6Y7B23V\">The Ferry to Yeouido</a>\n</ul>\n"));
+    else
+        http_answer(reply, 404, S("text/plain"), S("there is one page: /\n"));
+}
+
+static void page_converse(conn *c, void *arg)
+{
+    http_serve(c, (http_limits){.body_bytes_max = 1, .told = true}, on_page, arg);
+}
+
+static bool page_add(small_internet *n, small_host *h, str *why)
+{
+    door *opened;
+    door_options options = {.service = "page", .at = addr_with_port(h->host->here[0], 80), .conns_max = PAGE_CONNS_MAX};
+    world *before = world_here();
+    fiber_world(h->world);
+    err e = door_open(&h->node.scope, h->world, options, page_converse, NULL, &opened);
+    fiber_world(before);
+    if (e)
+        *why = str_format(&n->memory, "the page of " STR_FMT ": %s", STR_ARG(h->host->name), err_text(e));
+    return !e;
+}
+
 // ---- the whole ------------------------------------------------------------------------------------------------------------------------
 
 bool small_cdn_add(small_internet *n, small_host *h, str *why)
 {
     buf settings = buf_make(SETTINGS_BYTES_MAX);
     const room_kind *kind = NULL;
-    bool good = true;
+    bool good = !h->host->page || page_add(n, h, why);
     if (h->host->steering.len) {
         kind = &steering_kind;
         steering_settings(n, h->host, &settings);
@@ -165,7 +196,7 @@ bool small_cdn_add(small_internet *n, small_host *h, str *why)
     } else if (h->host->origin) {
         kind = &origin_kind;
         origin_settings(n, &settings);
-        good = film_add(n, h, why);
+        good = good && film_add(n, h, why);
     }
     if (kind)
         good = good && small_service_add(n, h, kind, str_copy(&n->memory, buf_str(&settings)), why);
