@@ -341,6 +341,7 @@ typedef struct {
     arena       *msg;
     const char  *forward;                // why it was forwarded, for Cache-Status
     int          forward_status;
+    int64_t      stale_s;                // what is given is stale for so long, because the origin failed; 0: it is not
     bool         stored, collapsed;
     int          status;                 // said
     int64_t      given;                  // bytes of the body

@@ -15,6 +15,8 @@ void cache_status_put(const edge *e, const request *q, buf *out)
         buf_format(out, "; fwd=%s", q->forward);
     if (q->forward_status)
         buf_format(out, "; fwd-status=%d", q->forward_status);
+    if (q->stale_s > 0)
+        buf_format(out, "; ttl=-%lld", (long long)q->stale_s);
     if (q->stored)
         buf_put(out, S("; stored"));
     if (q->collapsed)

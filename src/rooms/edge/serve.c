@@ -61,6 +61,7 @@ static void failed_give(edge *e, request *q, object *old, int status, origin_ans
     if (old && cache_may_give_on_error(&old->about->policy, &ask, q->s->forgiving_s, edge_now_s(e))) {
         origin_done(e, a);
         q->verdict = "stale";
+        q->stale_s = -cache_left_s(&old->about->policy, edge_now_s(e));
         give_object(e, q, old, false);
     } else if (a->link || (a->ended && a->in.head.status)) {
         give_answer(e, q, a);
