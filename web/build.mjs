@@ -1,8 +1,8 @@
 // node web/build.mjs DIRECTORY DEPFILE TARGET: bundles the pages into DIRECTORY, each file named by what is in it and packed beside plain,
-// and prints the files' paths, a line each. DEPFILE (for ninja) says what TARGET was made from.
+// and prints the files' paths, a line each. $DECISION: the rate decision as WebAssembly. DEPFILE (for ninja) says what TARGET was made from.
 import { build } from 'esbuild';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -17,6 +17,7 @@ const result = await build({
   bundle: true, minify: true, write: false, metafile: true, outdir: 'out',
   format: 'esm', target: ['chrome100', 'firefox100', 'safari15'], charset: 'utf8', legalComments: 'none',
   loader: { '.wasm': 'binary' },
+  alias: { 'decision.wasm': path.resolve(process.env.DECISION) },
 });
 
 rmSync(directory, { recursive: true, force: true });
@@ -42,6 +43,9 @@ for (const out of result.outputFiles) {
 const page = readFileSync(path.join(root, 'src/index.html'), 'utf8').replace(/%(\w+\.\w+)%/g, (_, name) => named[name]);
 files.push(...put('index.html', Buffer.from(page)));
 
-const inputs = [...Object.keys(result.metafile.inputs), 'src/index.html', 'build.mjs', 'package-lock.json'].map(f => path.resolve(root, f));
+const media = path.join(root, '../src/wire/media');
+const decision = ['decision/door.c', ...readdirSync(media).filter(f => /^rate_.*\.[ch]$/.test(f) && !/_(test|fuzz)\.c$/.test(f)).map(f => path.join(media, f))];
+const sources = Object.keys(result.metafile.inputs).filter(f => !f.endsWith('.wasm'));
+const inputs = [...sources, ...decision, 'src/index.html', 'build.mjs', 'package-lock.json'].map(f => path.resolve(root, f));
 writeFileSync(depfile, `${target}: ${inputs.join(' ')}\n`);
 console.log(files.join('\n'));

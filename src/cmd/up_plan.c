@@ -144,7 +144,7 @@ static bool ports_take(up_plan *plan, const statement *root, config_error *error
 {
     static const struct { const char *name; uint16_t port; } known[] = {
         {"dns", 53}, {"resolver", UP_ASIDE_PORT}, {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"pop3", 110}, {"pop3s", 995}, {"upper", UPPER_PORT}, {"tracker", TRACKER_PORT},
-        {"peers", SWARM_PORT}, {"rpc", SWARM_RPC_PORT}, {"steering", STEERING_PORT}, {"origin", ORIGIN_PORT}, {"http", EDGE_PORT}, {"https", EDGE_TLS_PORT},
+        {"peers", SWARM_PORT}, {"rpc", SWARM_RPC_PORT}, {"steering", STEERING_PORT}, {"origin", ORIGIN_PORT}, {"http", EDGE_PORT}, {"https", EDGE_TLS_PORT}, {"console", CONSOLE_PORT},
     };
     const statement *ports = config_find(root, "ports");
     for (const statement *s = ports ? ports->children : NULL; s; s = s->next)

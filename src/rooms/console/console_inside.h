@@ -23,6 +23,7 @@ enum {
     CONSOLE_BEGINS_A_MINUTE_MAX = 30,        // viewings, of one session
     CONSOLE_ID_BYTES_MAX = 64, CONSOLE_FILE_BYTES_MAX = 96,
     CONSOLE_ACCOUNTING_MAX = 1000,           // viewings in one answer
+    CONSOLE_REPORT_BYTES_MAX = 2048, CONSOLE_REPORT_EVERY_MS = 500,
     CONSOLE_LINK_BPS_MIN = 50 * 1000,
 };
 #define CONSOLE_LINK_BPS_MAX INT64_C(1000000000)
@@ -82,6 +83,7 @@ bool film_file_sound(str path);
 void relay_media(visit *v, str path);
 void relay_via(visit *v, str rest);
 void relay_link(visit *v);
+void relay_report(visit *v);
 bool relay_allowed(const console *c, str host);
 conn *relay_dial(console *c, str host, uint16_t port, arena *msg);   // never NULL
 bool relay_authority(str authority, str *host, uint16_t *port);      // "host", "host:port", "[::1]:port"

@@ -99,7 +99,8 @@ static void on_stage_with(const char *settings, void (*body)(stage *))
 
 static void on_stage(void (*body)(stage *))
 {
-    on_stage_with("plaintext loopback\norigin 10.0.0.1:8080\nregistration yes\nrelay 10.0.0.1 *.kingcdn.com\nlink yes\ntitle NetCinema\n", body);
+    on_stage_with("plaintext loopback\norigin 10.0.0.1:8080\nregistration yes\nrelay 10.0.0.1 *.kingcdn.com\nlink yes\ntitle NetCinema\n"
+                  "steering http://10.0.0.1:8080/report\n", body);
 }
 
 // extra: "Name: value\n..."; the session's cookie and token go along when they are there.
@@ -372,6 +373,20 @@ static void link_play(stage *t)
 }
 
 TEST(console_link_has_the_rate_that_was_set) { on_stage(link_play); }
+
+static void report_play(stage *t)
+{
+    sign_in_as(t, "bob");
+    fiber_sleep(seconds(1));
+    CHECK_INT(post(t, "/api/report", "{\"session\": \"ab\", \"server\": \"east\", \"throughput_bps\": 5}").status, 200);
+    CHECK_STR(t->origin_target, S("/report"));
+    CHECK_INT(post(t, "/api/report", "{}").status, 429);             // not so often
+    fiber_sleep(seconds(1));
+    CHECK_INT(post(t, "/api/report", "nonsense").status, 400);
+    CHECK(has(get(t, "/api/me").body, "\"steering\":"));
+}
+
+TEST(console_passes_reports_to_the_steering_service) { on_stage(report_play); }
 
 // ---- viewings ---------------------------------------------------------------------------------------------------------------------
 

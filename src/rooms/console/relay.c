@@ -201,3 +201,46 @@ void relay_via(visit *v, str rest)
     else
         fetch_and_pass(v, host, port, authority, target);
 }
+
+// ---- how players fare -----------------------------------------------------------------------------------------------------------
+
+// "http://host:port/path"
+static bool url_cut(str url, str *authority, str *host, uint16_t *port, str *target)
+{
+    str rest = str_from(url, 7);
+    *authority = rest;
+    *authority = str_cut(authority, '/');
+    *target = rest.len > authority->len ? str_from(rest, authority->len) : S("/");
+    return str_starts(url, S("http://")) && relay_authority(*authority, host, port);
+}
+
+// A player's report goes on to the steering service, as one of this session.
+void relay_report(visit *v)
+{
+    str authority, host, target;
+    uint16_t port;
+    session *s = visit_session(v);
+    int64_t now_ns = world_now_ns(v->c->w);
+    json_t *body = visit_body(v);
+    if (!body)
+        return;
+    json_decref(body);
+    if (!url_cut(v->c->steering, &authority, &host, &port, &target) || v->q->body.len > CONSOLE_REPORT_BYTES_MAX) {
+        visit_refuse(v, 404, "steering");
+        return;
+    }
+    if (!s || now_ns - s->reported_ns < millis(CONSOLE_REPORT_EVERY_MS)) {
+        visit_refuse(v, 429, "too-soon");
+        return;
+    }
+    s->reported_ns = now_ns;
+    http_header type = {S("Content-Type"), S("application/json")};
+    conn *at = relay_dial(v->c, host, port, v->msg);
+    conn_deadline(at, seconds(CONSOLE_FETCH_S));
+    http_result r = http_fetch(at, S("POST"), authority, target, &type, 1, v->q->body, CONSOLE_REPORT_BYTES_MAX, v->msg);
+    conn_close(at);
+    if (r.error || r.status >= 300)
+        visit_refuse(v, 502, "steering");
+    else
+        console_json_answer(v->reply, 200, json_pack("{s:b}", "told", 1));
+}

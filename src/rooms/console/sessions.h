@@ -21,7 +21,7 @@ typedef struct {
     int64_t       begun_ns, last_ns;
     int64_t       link_bps, link_free_ns;    // the small Internet's link (relay.c): its rate, 0 unlimited; when it is free again
     int           begins;                    // viewings begun in the minute that began at minute_ns
-    int64_t       minute_ns;
+    int64_t       minute_ns, reported_ns;    // ...; when its player reported last
 } session;
 
 typedef struct sessions sessions;

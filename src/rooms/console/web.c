@@ -69,6 +69,7 @@ static const struct { const char *method, *path; need needs; void (*answer)(visi
     {"GET", "/api/accounting", NEEDS_SIGN_IN, account_answer},
     {"POST", "/api/viewings", NEEDS_SIGN_IN, account_begin},
     {"POST", "/api/link", NEEDS_SIGN_IN, relay_link},
+    {"POST", "/api/report", NEEDS_SIGN_IN, relay_report},
 };
 
 static const struct { const char *method, *below; void (*answer)(visit *v, str rest); } below[] = {
