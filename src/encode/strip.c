@@ -94,11 +94,21 @@ static bool is_as_before(const strip *s, const AVFrame *f)
                                                      : f->width == s->width && f->height == s->height);
 }
 
+// A frame that does not say how long it is to be seen is seen as long as the one before it.
+static void end_note(strip *s, const AVFrame *f)
+{
+    if (f->pts == AV_NOPTS_VALUE)
+        return;
+    s->end = f->pts + (f->pkt_duration > 0 ? f->pkt_duration : f->pts > s->last ? f->pts - s->last : 0);
+    s->last = f->pts;
+}
+
 bool strip_put(strip *s, AVFrame *frame, source_frame *each, void *arg)
 {
     if (frame && !is_as_before(s, frame))
         return say_failed("picture size, pixel format or sound format change in its middle");
-    int e = av_buffersrc_add_frame_flags(s->in, frame, AV_BUFFERSRC_FLAG_KEEP_REF);
+    int e = frame ? (end_note(s, frame), av_buffersrc_add_frame_flags(s->in, frame, AV_BUFFERSRC_FLAG_KEEP_REF))
+                  : av_buffersrc_close(s->in, s->end, AV_BUFFERSRC_FLAG_PUSH);
     while (e >= 0 && (e = av_buffersink_get_frame(s->out, s->frame)) >= 0) {
         bool good = each(arg, s->frame);
         av_frame_unref(s->frame);

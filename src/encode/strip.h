@@ -9,6 +9,7 @@ typedef struct {
     AVFilterContext *in, *out;               // in NULL: the strip makes its frames itself
     AVFrame         *frame;
     int              width, height, format;  // what comes in; it may not change
+    int64_t          last, end;              // time stamps of the last frame: where it begins and ends
 } strip;
 
 // For frames like `first` (time stamps in AV_TIME_BASE units). filters: what stands between; false: said already.
