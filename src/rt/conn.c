@@ -448,7 +448,7 @@ err conn_wait_input(conn *seen, int64_t until_ns)
 
 // ---- writing ------------------------------------------------------------------------------------------------------------
 
-static bool send_parts(conn_inside *c, str *more, int count);
+static bool send_parts(conn_inside *c, str *more, int count, const struct pages *last_in);
 
 static bool may_write(const conn_inside *c)
 {
@@ -456,7 +456,7 @@ static bool may_write(const conn_inside *c)
 }
 
 // One step of sending: something has gone, or we have waited.
-static err send_step(conn_inside *c, str *more, int more_count)
+static err send_step(conn_inside *c, str *more, int more_count, const struct pages *last_in)
 {
     struct iovec v[1 + CONN_PARTS_MAX];
     int count = 0;
@@ -466,8 +466,8 @@ static err send_step(conn_inside *c, str *more, int more_count)
         if (more[i].len > 0)
             v[count++] = (struct iovec){(void *)(uintptr_t)more[i].at, (size_t)more[i].len};
     size_t put = 0;
-    sock_event wants;
-    err e = transport_write(c, v, count, &put, &wants);
+    sock_event wants = WAIT_WRITE;
+    err e = last_in ? sock_write_pages(c->sock, v, count - 1, last_in, more[more_count - 1], &put) : transport_write(c, v, count, &put, &wants);
     if (e == E_AGAIN)
         return conn_wait(c, wants, NEVER_NS);
     if (!e)
@@ -475,15 +475,15 @@ static err send_step(conn_inside *c, str *more, int more_count)
     return e ? e : give_way(c);
 }
 
-bool conn_send_all(conn_inside *c, str more) { return send_parts(c, &more, 1); }
+bool conn_send_all(conn_inside *c, str more) { return send_parts(c, &more, 1, NULL); }
 
-static bool send_parts(conn_inside *c, str *more, int count)
+static bool send_parts(conn_inside *c, str *more, int count, const struct pages *last_in)
 {
     err e = turn_take(&c->sending, c->deadline_ns);
     bool took = e == E_OK;
     // They go in order: when the last one has gone, all have.
     while (!e && !c->out_broken && (c->out.len > 0 || (count > 0 && more[count - 1].len > 0)))
-        e = send_step(c, more, count);
+        e = send_step(c, more, count, last_in);
     if (e) {
         c->out_broken = true;
         conn_fail(c, e);
@@ -527,7 +527,15 @@ void conn_put_parts(conn *seen, str *parts, int count)
     while (count > 0 && parts[count - 1].len == 0)
         count--;
     if (count > 0 && may_write(c))
-        send_parts(c, parts, count);
+        send_parts(c, parts, count, NULL);
+}
+
+void conn_put_pages(conn *seen, str *parts, int count, const struct pages *from)
+{
+    conn_inside *c = inside(seen);
+    must(count > 0 && count <= CONN_PARTS_MAX && parts[count - 1].len > 0);
+    if (may_write(c))
+        send_parts(c, parts, count, from && c->sock && !c->tls && c->sock->world->operations->write_pages ? from : NULL);
 }
 
 void conn_put_last(conn *seen, str s)

@@ -24,7 +24,7 @@
 // Names that an architecture lacks are passed over.
 static const char *const everybody[] = {
     "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "lseek", "close", "fstat", "newfstatat",
-    "statx", "stat", "lstat", "openat", "open", "access", "faccessat", "faccessat2", "getdents64", "fcntl", "flock", "dup",
+    "statx", "stat", "lstat", "openat", "open", "access", "faccessat", "faccessat2", "getdents64", "fcntl", "flock", "dup", "sendfile",
     "munmap", "mremap", "madvise", "brk", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "futex",
     "set_robust_list", "rseq", "exit", "exit_group", "gettid", "getpid", "getppid", "getuid", "geteuid", "getgid", "getegid",
     "tgkill", "getrandom", "clock_gettime", "clock_nanosleep", "nanosleep", "clock_getres", "gettimeofday", "restart_syscall",
@@ -34,7 +34,7 @@ static const char *const everybody[] = {
 };
 static const char *const change_files[] = {
     "mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "ftruncate", "fallocate", "fsync",
-    "fdatasync", "sync_file_range", "pwritev2", "chmod", "fchmod", "fchmodat", "umask",
+    "fdatasync", "memfd_create", "sync_file_range", "pwritev2", "chmod", "fchmod", "fchmodat", "umask",
     "openat2", "fstatfs", "fstatfs64",
 };
 static const char *const inet[] = {"bind"};

@@ -4,11 +4,13 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "rt/linux.h"
+#include "rt/pages.h"
 
 // ---- addresses ------------------------------------------------------------------------------------------------------------
 
@@ -352,6 +354,35 @@ err linux_write(sock *base, const struct iovec *from, int count, size_t *put)
     if (n < 0)
         return errno_err(errno);
     *put = (size_t)n;
+    return E_OK;
+}
+
+// What stands before the pages waits for them in the kernel, so that both go in full packets.
+err linux_write_pages(sock *base, const struct iovec *from, int count, const struct pages *in, str bytes, size_t *put)
+{
+    linux_sock *s = linux_of(base);
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)from, .msg_iovlen = (size_t)count};
+    size_t before = 0;
+    int64_t offset;
+    ssize_t n = 0;
+    *put = 0;
+    for (int i = 0; i < count; i++)
+        before += from[i].iov_len;
+    do
+        n = before ? sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_MORE) : 0;
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno_err(errno);
+    *put = (size_t)n;
+    if (*put < before)
+        return E_OK;
+    int fd = pages_place(in, bytes.at, &offset);
+    do
+        n = sendfile(s->fd, fd, &offset, (size_t)bytes.len);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && *put == 0)
+        return errno_err(errno);
+    *put += n > 0 ? (size_t)n : 0;               // trouble shows again at the next call
     return E_OK;
 }
 

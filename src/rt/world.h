@@ -15,6 +15,7 @@ typedef struct sock  sock;       // a stream, a listening or a datagram socket; 
 typedef struct file  file;
 typedef struct folder folder;    // an open directory, beneath which names that strangers chose are opened
 struct fiber;
+struct pages;
 
 // ---- clock and chance -------------------------------------------------------------------------------------------------
 
@@ -57,6 +58,8 @@ err  sock_connect_unix(world *w, const char *path, sock **out);
 err  sock_connected(sock *s);                                // E_OK, E_AGAIN, E_REFUSED, E_UNREACHABLE ...
 err  sock_read(sock *s, void *into, size_t size, size_t *got);                 // E_AGAIN, E_EOF, E_RESET
 err  sock_write(sock *s, const struct iovec *from, int count, size_t *put);    // E_AGAIN, E_RESET; may be partial
+// The same, and behind it bytes that lie in `pages` (pages.h), without a copy where the world can. E_UNSUPPORTED: it cannot.
+err  sock_write_pages(sock *s, const struct iovec *from, int count, const struct pages *pages, str bytes, size_t *put);
 err  sock_shutdown(sock *s);                                 // no more writing: the peer reads E_EOF after the last byte
 void sock_close(sock *s);                                    // frees it; fibers that wait on it wake with E_RESET
 void sock_abort(sock *s);                                    // the same, and the peer of a stream reads E_RESET
@@ -162,6 +165,7 @@ typedef struct world_operations {
     err     (*connected)(sock *);
     err     (*read)(sock *, void *, size_t, size_t *);
     err     (*write)(sock *, const struct iovec *, int, size_t *);
+    err     (*write_pages)(sock *, const struct iovec *, int, const struct pages *, str, size_t *);     // NULL: it cannot
     err     (*shutdown)(sock *);
     void    (*close)(sock *);
     addr    (*local)(sock *);

@@ -125,7 +125,7 @@ static const world_operations operations = {
     .now_ns = linux_now_ns, .wall_ns = linux_wall_ns, .random = linux_random,
     .listen = linux_listen, .listen_unix = linux_listen_unix, .accept = linux_accept,
     .connect = linux_connect, .connect_unix = linux_connect_unix, .connected = linux_connected,
-    .read = linux_read, .write = linux_write, .shutdown = linux_shutdown, .close = linux_close,
+    .read = linux_read, .write = linux_write, .write_pages = linux_write_pages, .shutdown = linux_shutdown, .close = linux_close,
     .local = linux_local, .peer_closed = linux_peer_closed,
     .unsent_max = linux_unsent_max, .queue_short = linux_queue_short,
     .datagram = linux_datagram, .datagram_connect = linux_datagram_connect,

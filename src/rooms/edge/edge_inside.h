@@ -7,6 +7,8 @@
 #include "base/list.h"
 #include "base/siphash.h"
 #include "rooms/edge/edge.h"
+#include "rt/pages.h"
+#include "rt/sim.h"
 #include "rt/tls.h"
 #include "talk/control.h"
 #include "wire/http/caching.h"
@@ -29,6 +31,7 @@ enum {
     SLICE_FAILURES_MAX = 3,              // of an object's slices, one after the other; then nothing of it is asked for
     SLICE_PAUSE_S = 5,                   // for so long
     FILL_FIRST_BYTES = 16 * 1024,        // of a slice whose length is not known yet
+    PAGES_BYTES_MIN = 64 * 1024,         // smaller ones come from the heap
     ORIGIN_IDLE_MAX = 64,                // connections that are kept for each origin
     ORIGIN_IDLE_S = 20,
     ORIGIN_CONNECT_S = 5, ORIGIN_HEAD_S = 30, ORIGIN_BYTES_PER_S_MIN = 1024, ORIGIN_GRACE_S = 20,
@@ -56,7 +59,8 @@ typedef struct {
     int      holders;
     uint32_t room;
     edge    *of;
-    unsigned char at[];
+    bool     in_pages;                   // from which sockets send without a copy
+    unsigned char *at;
 } piece;
 
 piece *piece_new(edge *e, uint32_t bytes);
@@ -216,6 +220,7 @@ struct edge {
     int64_t      piece_bytes, described_bytes;   // all there is, held or not
     int64_t      memory_max;
     gate         memory_came;
+    pages       *pages;                  // of large slices; NULL: all from the heap
     uint32_t    *ghosts;
     size_t       ghost_at;
 

@@ -10,6 +10,7 @@
 enum {
     TAIL_BYTES_MAX = 1024,
     COPY_BYTES = CONN_OUT_BYTES / 2 - 1024,      // conn_put copies so much: nothing of ours is held while the client takes it
+    SENDFILE_BYTES_MIN = 32 * 1024,              // below it a copy is cheaper
     BOUNDARY_DIGITS = 16,
     PART_HEAD_BYTES_MAX = 512,
 };
@@ -97,7 +98,10 @@ static int64_t deliver(delivery *d, piece *from, str bytes)
         conn_flush(c);
     } else {
         piece_hold(from);
-        conn_put_parts(c, parts, 5);
+        if (from->in_pages && !d->chunks && bytes.len >= SENDFILE_BYTES_MIN)
+            conn_put_pages(c, parts, 4, d->e->pages);
+        else
+            conn_put_parts(c, parts, 5);
         piece_drop(from);
     }
     d->lead[0] = d->lead[1] = (str){0};

@@ -38,8 +38,9 @@ piece *piece_new(edge *e, uint32_t bytes)
 {
     if (e->piece_bytes + e->described_bytes + bytes > 2 * e->memory_max)
         return NULL;
-    piece *p = memory_new(sizeof *p + bytes);
-    *p = (piece){.holders = 1, .room = bytes, .of = e};
+    void *block = e->pages && bytes >= PAGES_BYTES_MIN ? pages_take(e->pages) : NULL;
+    piece *p = memory_new(sizeof *p + (block ? 0 : bytes));
+    *p = (piece){.holders = 1, .room = bytes, .of = e, .in_pages = block != NULL, .at = block ? block : (unsigned char *)(p + 1)};
     e->piece_bytes += bytes;
     return p;
 }
@@ -50,6 +51,8 @@ void piece_drop(piece *p)
         return;
     p->of->piece_bytes -= p->room;
     gate_wake_one(&p->of->memory_came);
+    if (p->in_pages)
+        pages_give(p->of->pages, p->at);
     memory_free(p);
 }
 
@@ -142,7 +145,7 @@ object *resource_select(resource *r, const http_header *fields, int count, bool 
             usable = cache_vary_key(&vary, 1, fields, count, &key);
             made_for = d->vary;
         }
-        if (!d->vary.len || (usable && str_eq(buf_str(&key), d->vary_key)))
+        if (!d->vary.len || (usable && str_eq(buf_str(&key), d->vary_key)) || world_broken(o->e->w, "edge-no-vary"))
             found = o;
     }
     buf_free(&key);
@@ -544,6 +547,7 @@ void edge_store_open(edge *e)
     e->ghosts = memory_zeroed(GHOSTS, sizeof *e->ghosts);
     e->objects_max = e->memory_max / KEPT_BYTES_AN_OBJECT < OBJECTS_MAX ? e->memory_max / KEPT_BYTES_AN_OBJECT : OBJECTS_MAX;
     e->next_number = 1;
+    e->pages = pages_new(e->w, e->slice_bytes, (size_t)(2 * e->memory_max / PAGES_BYTES_MIN));
     list_init(&e->all);
     list_init(&e->small);
     list_init(&e->main);
@@ -556,4 +560,5 @@ void edge_store_close(edge *e)
     must(!e->buckets || e->resource_count == 0);
     memory_free(e->buckets);
     memory_free(e->ghosts);
+    pages_free(e->pages);
 }
