@@ -19,6 +19,7 @@ const command_entry command_table[] = {
     {"edge", cmd_edge, "the HTTP cache: what is kept, what is asked for, purges"},
     {"steering", cmd_steering, "the CDN nodes that viewers are sent to, and why"},
     {"race", cmd_race, "a file to N peers: one server against peer to peer, bounds and runs"},
+    {"play", cmd_play, "a film by DASH or HLS: buffer, rung, server, stalls, live"},
     {"video", cmd_video, "films for the origin: encode, list, look into"},
     {"upper", cmd_upper, "a text in upper case over UDP or TCP"},
     {"queue", cmd_queue, "the mail queue"},

@@ -17,6 +17,7 @@ int cmd_console(int argc, char **argv);
 int cmd_edge(int argc, char **argv);
 int cmd_man(int argc, char **argv);
 int cmd_race(int argc, char **argv);
+int cmd_play(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_story(int argc, char **argv);
