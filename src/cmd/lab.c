@@ -33,6 +33,8 @@ static bool video_word(lab_host *h, const statement *s)
         h->origin = true;
     } else if (str_eq(key, S("page"))) {
         h->page = true;
+    } else if (str_eq(key, S("console"))) {
+        h->console = true;
     } else {
         return false;
     }

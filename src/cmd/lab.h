@@ -33,7 +33,7 @@ typedef struct {
     str      cdns[LAB_CDNS_MAX];             // those that may
     int      cdn_count;
     bool     origin;                         // the films are there
-    bool     page;                           // a page with the film's URL
+    bool     page, console;                  // a page with the film's URL; registration, search and the account of viewings
 } lab_host;
 
 typedef struct {

@@ -2,6 +2,8 @@
 
 #include "base/must.h"
 #include "cmd/small_film.h"
+#include "rooms/accounts/accounts.h"
+#include "rooms/console/console.h"
 #include "rooms/edge/edge.h"
 #include "rooms/origin/origin.h"
 #include "rooms/steering/steering.h"
@@ -180,6 +182,19 @@ static bool page_add(small_internet *n, small_host *h, str *why)
     return !e;
 }
 
+// ---- the company's own server -------------------------------------------------------------------------------------------------------
+
+static bool console_add(small_internet *n, small_host *h, str *why)
+{
+    const lab_host *o = the(n, is_origin), *local = lab_find(&n->map, S("local"));
+    str at = addr_ip_text(&n->memory, h->host->here[0]);
+    str accounts = str_format(&n->memory, "domain " STR_FMT "\nregistration yes\n", STR_ARG(h->host->name));
+    str console = str_format(&n->memory, "listen " STR_FMT "\nplaintext loopback\ntitle NetCinema\nregistration yes\norigin " STR_FMT ":%d\nresolver " STR_FMT
+                             "\nsteering http://steer." STR_FMT ":%d/report\n", STR_ARG(at), STR_ARG(addr_ip_text(&n->memory, o->here[0])), ORIGIN_PORT,
+                             STR_ARG(addr_ip_text(&n->memory, local->here[0])), STR_ARG(h->host->name), STEERING_PORT);
+    return small_service_add(n, h, &accounts_kind, accounts, why) && small_service_add(n, h, &console_kind, console, why);
+}
+
 // ---- the whole ------------------------------------------------------------------------------------------------------------------------
 
 bool small_cdn_add(small_internet *n, small_host *h, str *why)
@@ -200,6 +215,7 @@ bool small_cdn_add(small_internet *n, small_host *h, str *why)
     }
     if (kind)
         good = good && small_service_add(n, h, kind, str_copy(&n->memory, buf_str(&settings)), why);
+    good = good && (!h->host->console || console_add(n, h, why));
     buf_free(&settings);
     return good;
 }

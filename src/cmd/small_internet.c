@@ -92,7 +92,7 @@ static bool host_free(small_internet *n, const lab_host *h, addr *taken)
             (h->tracker && !port_free(n, h->here[i], 6969, taken)) ||
             (h->swarm && (!port_free(n, h->here[i], 6881, taken) || !port_free(n, h->here[i], 9091, taken))) ||
             ((h->edge.len || h->page) && !port_free(n, h->here[i], 80, taken)) || (h->origin && !port_free(n, h->here[i], 8080, taken)) ||
-            (h->steering.len && !port_free(n, h->here[i], 8081, taken)))
+            (h->steering.len && !port_free(n, h->here[i], 8081, taken)) || (h->console && !port_free(n, h->here[i], 8000, taken)))
             return false;
         for (size_t k = 0; k < sizeof mail / sizeof *mail && h->mail_domain.len; k++)
             if (!port_free(n, h->here[i], mail[k], taken))

@@ -55,6 +55,21 @@ TEST(health_sends_away_quickly_and_takes_back_slowly)
     CHECK(!h.alive && h.away_per_mille == 0);              // dead is dead; it comes back with nothing against it
 }
 
+// A node at the other end of the world takes long for every answer: that is not congestion, ten times as long is.
+TEST(health_far_is_not_congested)
+{
+    health h = {0};
+    for (int i = 0; i < 100; i++)
+        health_take(&h, &rules, (health_check){true, 1500 + i % 7, -1});
+    CHECK_INT(h.away_per_mille, 0);
+    for (int i = 0; i < 4; i++)
+        health_take(&h, &rules, (health_check){true, 2600, -1});
+    CHECK_INT(h.away_per_mille, 1000);
+    for (int i = 0; i < 20000; i++)                        // the path has become another one, for good
+        health_take(&h, &rules, (health_check){true, 2600, -1});
+    CHECK_INT(h.away_per_mille, 0);
+}
+
 TEST(health_reads_what_a_node_says_of_its_load)
 {
     static const struct { const char *field; int want; } rows[] = {

@@ -45,7 +45,7 @@ static reporter *place_of(reports *r, const report_rules *rules, addr voice, uin
 static bool is_complaint(const reporter *before, const report_rules *rules, const report *in)
 {
     bool stalled = before->node == in->node && before->stalls >= 0 && in->stalls > before->stalls;
-    return in->failed || stalled || (in->throughput_bps >= 0 && in->throughput_bps < rules->slow_bps);
+    return in->failed || stalled || (in->throughput_bps > 0 && in->throughput_bps < rules->slow_bps);
 }
 
 report_verdict reports_take(reports *r, const report_rules *rules, const report *in, int64_t now_ns)

@@ -35,7 +35,7 @@ typedef struct {
     addr     client;
     int      network, node;                          // numbers of the configuration's; node -1: of none of ours
     uint64_t session;
-    int64_t  throughput_bps, stalls;                 // -1: not said
+    int64_t  throughput_bps, stalls;                 // below 0: not said; a throughput of 0: it is not known
     bool     failed;                                 // the player could not fetch from it
 } report;
 

@@ -48,16 +48,24 @@ TEST(reports_complain_by_stalls_and_failures)
     memory_free(r);
 }
 
+TEST(reports_of_an_unknown_throughput_complain_of_nothing)
+{
+    reports *r = fresh();
+    report one = says(0x0a000001, 1, 0);
+    CHECK(reports_take(r, &rules, &one, S_NS) == REPORT_TAKEN && reports_own(r, &rules, one.client, 1, S_NS) == 0);
+    memory_free(r);
+}
+
 TEST(reports_of_one_stranger_never_move_a_network)
 {
     reports *r = fresh();
     for (int i = 0; i < 1000; i++) {                       // as many sessions and reports as he likes
-        report bad = says(0x0a000001, (uint64_t)i + 1, 0);
+        report bad = says(0x0a000001, (uint64_t)i + 1, 1);
         (void)reports_take(r, &rules, &bad, S_NS + i * S_NS / 10);
     }
     CHECK(reports_of_network(r, &rules, NETWORK, 100 * S_NS) == 0);
     for (int i = 0; i < 1000; i++) {                       // one IPv6 network of a household: 2^64 addresses, one voice
-        report bad = says(0, (uint64_t)i + 1, 0);
+        report bad = says(0, (uint64_t)i + 1, 1);
         CHECK(addr_parse_ip(S("2001:db8:1:1::"), 0, &bad.client));
         bad.client.ip[15] = (uint8_t)i, bad.client.ip[14] = (uint8_t)(i >> 8);
         (void)reports_take(r, &rules, &bad, 100 * S_NS + i * S_NS / 10);
@@ -71,7 +79,7 @@ TEST(reports_of_several_move_their_network_alone)
     reports *r = fresh();
     for (uint32_t i = 0; i < 3; i++) {
         CHECK(reports_of_network(r, &rules, NETWORK, S_NS) == 0);
-        report bad = says(0x0a000001 + i, 1, 0);
+        report bad = says(0x0a000001 + i, 1, 1);
         CHECK(reports_take(r, &rules, &bad, S_NS) == REPORT_TAKEN);
     }
     CHECK(reports_of_network(r, &rules, NETWORK, S_NS) == UINT64_C(1) << NODE);
@@ -88,7 +96,7 @@ TEST(reports_of_several_move_their_network_alone)
 TEST(reports_are_rationed_by_address)
 {
     reports *r = fresh();
-    report one = says(0x0a000001, 1, 0);
+    report one = says(0x0a000001, 1, 1);
     int taken = 0;
     for (int i = 0; i < 100; i++) {
         one.session = (uint64_t)(i % 2) + 1;               // a second session does not double the allowance
@@ -109,7 +117,7 @@ TEST(reports_flood_pushes_nobody_out)
 {
     reports *r = fresh();
     uint64_t chance = 1;
-    report honest = says(0xc0000201, 77, 0);
+    report honest = says(0xc0000201, 77, 1);
     CHECK(reports_take(r, &rules, &honest, S_NS) == REPORT_TAKEN);
     int full = 0;
     for (int i = 0; i < 200000; i++) {
