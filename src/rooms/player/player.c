@@ -8,7 +8,7 @@
 #include "base/heap_memory.h"
 #include "base/must.h"
 
-enum { FIBERS_MAX = 4, IDLE_MS = 500, AFTER_FAILURE_MS = 300, SEGMENT_MS_MAX = 60000, ROWS = RATE_AHEAD_MAX };
+enum { FIBERS_MAX = 4, IDLE_MS = 500, AFTER_FAILURE_MS = 300, SEGMENT_MS_MAX = 60000, TRANSFER_US_MIN = 1000, ROWS = RATE_AHEAD_MAX };
 
 // ---- making and telling ----------------------------------------------------------------------------------------------------------
 
@@ -156,11 +156,26 @@ static uint32_t segments_left(const player *p, int segment)
 
 static void running_fill(const player *p, const player_download *d, int rung, int server, rate_running *out)
 {
-    int64_t now = loop_now_ns();
+    int64_t now = world_now_ns(p->world);
     *out = (rate_running){.is = true, .rung = rung, .server = player_rank_of(p, server), .bytes = d->told, .bytes_got = d->got,
                           .elapsed_us = (uint64_t)(now - d->asked_ns) / 1000};
     out->first_byte_us = d->got ? (uint64_t)(d->first_ns - d->asked_ns) / 1000 : 0;
     out->silent_ms = clamped_ms(now - (d->got ? d->last_ns : d->asked_ns));
+}
+
+// For views: a wait or a look at what runs says nothing of what and where, so that these stay as they were last decided.
+static void remember(player *p, rate_decision d)
+{
+    rate_decision before = p->decision;
+    p->decision = d;
+    if (d.act != RATE_FETCH && d.act != RATE_ABANDON) {
+        p->decision.what = before.what;
+        p->decision.where = before.where;
+    }
+    if (d.throughput_bps == 0) {
+        p->decision.throughput_bps = before.throughput_bps;
+        p->decision.throughput_low_bps = before.throughput_low_bps;
+    }
 }
 
 // rows: room for ROWS * RATE_RUNGS_MAX sizes.
@@ -190,7 +205,8 @@ static rate_decision decide(player *p, int segment, const rate_running *running,
         if (d.act == RATE_ABANDON && d.when == RATE_WHEN_TOO_SLOW)
             d.act = RATE_GO_ON;              // with one rung only there is nothing smaller
     }
-    return p->decision = d;
+    remember(p, d);
+    return d;
 }
 
 // ---- downloads -----------------------------------------------------------------------------------------------------------------------
@@ -208,8 +224,10 @@ static void fetch(void *arg)
 static void learn(player *p, const player_download *d, int rung, int server, int ended)
 {
     rate_download told = {.now_ms = now_ms(p), .server = player_rank_of(p, server), .rung = rung, .bytes = d->got};
-    told.elapsed_us = (uint64_t)(loop_now_ns() - d->asked_ns) / 1000;
+    told.elapsed_us = (uint64_t)((d->ended_ns ? d->ended_ns : world_now_ns(p->world)) - d->asked_ns) / 1000;
     told.first_byte_us = d->got ? (uint64_t)(d->first_ns - d->asked_ns) / 1000 : told.elapsed_us;
+    if (d->got && told.elapsed_us < told.first_byte_us + TRANSFER_US_MIN)
+        told.elapsed_us = told.first_byte_us + TRANSFER_US_MIN;          // all in one read: faster than can be measured
     told.end = ended == RATE_ENDED_WHOLE ? RATE_ENDED_WHOLE : ended == RATE_ENDED_ABANDONED ? RATE_ENDED_ABANDONED : RATE_ENDED_FAILED;
     if (told.server >= 0)
         rate_learn(&p->rate, &told);
@@ -388,7 +406,7 @@ static rate_act attempt(player *p, int segment, rate_decision *d, uint64_t *rows
     down.url = media_url_resolve(p->servers[server].url, q.url, &down.memory);
     down.offset = q.offset;
     down.bytes = q.bytes;
-    down.asked_ns = loop_now_ns();
+    down.asked_ns = world_now_ns(p->world);
     fetching f = {.p = p, .d = &down};
     scope one;
     scope_open(&one, 0, 1);

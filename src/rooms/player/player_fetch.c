@@ -135,7 +135,7 @@ static bool body_take(void *arg, str piece)
     taking *t = arg;
     player_download *d = t->d;
     bool good = d->status == 200 || d->status == 206;
-    d->last_ns = t->p->byte_ns = loop_now_ns();
+    d->last_ns = t->p->byte_ns = world_now_ns(t->p->world);
     if (d->got == 0)
         d->first_ns = d->last_ns;
     d->got += (uint64_t)piece.len;
@@ -208,7 +208,7 @@ static void range_cut(player_download *d)
 
 void player_get(player *p, player_download *d)
 {
-    d->asked_ns = loop_now_ns();
+    d->asked_ns = world_now_ns(p->world);
     d->location = d->url;
     d->error = E_PROTOCOL;
     for (int n = 0; n <= PLAYER_REDIRECTS_MAX; n++) {
@@ -233,7 +233,7 @@ void player_get(player *p, player_download *d)
     range_cut(d);
     if (!d->error)
         d->error = body_check(d);
-    d->ended_ns = loop_now_ns();
+    d->ended_ns = world_now_ns(p->world);
     p->counts.bytes += d->got;
 }
 
