@@ -34,7 +34,8 @@ function put(name, bytes) {
 }
 
 const named = {}, files = [];
-for (const out of result.outputFiles) {
+const outputs = [...result.outputFiles, { path: 'icon.svg', contents: readFileSync(path.join(root, 'src/icon.svg')) }];
+for (const out of outputs) {
   const { name, ext } = path.parse(out.path);
   const bytes = Buffer.from(out.contents), hash = createHash('sha256').update(bytes).digest('hex').slice(0, 10);
   named[name + ext] = `/assets/${name}-${hash}${ext}`;
@@ -46,6 +47,6 @@ files.push(...put('index.html', Buffer.from(page)));
 const media = path.join(root, '../src/wire/media');
 const decision = ['decision/door.c', ...readdirSync(media).filter(f => /^rate_.*\.[ch]$/.test(f) && !/_(test|fuzz)\.c$/.test(f)).map(f => path.join(media, f))];
 const sources = Object.keys(result.metafile.inputs).filter(f => !f.endsWith('.wasm'));
-const inputs = [...sources, ...decision, 'src/index.html', 'build.mjs', 'package-lock.json'].map(f => path.resolve(root, f));
+const inputs = [...sources, ...decision, 'src/index.html', 'src/icon.svg', 'build.mjs', 'package-lock.json'].map(f => path.resolve(root, f));
 writeFileSync(depfile, `${target}: ${inputs.join(' ')}\n`);
 console.log(files.join('\n'));

@@ -1,6 +1,7 @@
 // The shell: header, pages, who is signed in; and which page an address shows.
 import { become, lookMe, me, whenSignedOut } from './api';
 import { make } from './dom';
+import { icon } from './icons';
 import { language, say, speak, type Word } from './words';
 import { accountPage } from './pages/account';
 import { accountingPage } from './pages/accounting';
@@ -34,13 +35,13 @@ function themeSwitch(): void {
 
 function header(path: string): HTMLElement {
   const links = pages.filter(p => p.shown).map(p =>
-    make('a', { href: p.path, 'aria-current': path.startsWith(p.path) ? 'page' : undefined }, say(p.word)));
+    make('a', { href: p.path, 'aria-current': path === p.path ? 'page' : undefined }, say(p.word)));
   return make('header', {},
     make('a', { href: '#main', class: 'skip', onclick: e => { e.preventDefault(); document.getElementById('main')?.focus(); } }, say('skip')),
     make('a', { href: '/films', class: 'name' }, me.title),
     me.who ? make('nav', { 'aria-label': say('menu') }, ...links) : make('span', { class: 'space' }),
     make('span', { class: 'tools' },
-      make('button', { type: 'button', title: say('theme'), 'aria-label': say('theme'), onclick: themeSwitch }, '◐'),
+      make('button', { type: 'button', title: say('theme'), 'aria-label': say('theme'), onclick: themeSwitch }, icon('theme')),
       make('button', { type: 'button', lang: language === 'ko' ? 'en' : 'ko', onclick: () => { speak(language === 'ko' ? 'en' : 'ko'); void show(); } }, language === 'ko' ? 'English' : '한국어'),
       me.who ? make('button', { type: 'button', onclick: () => void signOut() }, say('sign_out')) : null));
 }

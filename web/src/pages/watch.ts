@@ -3,6 +3,7 @@ import { get, me, post, type Film } from '../api';
 import type { Page } from '../app';
 import { make } from '../dom';
 import { clock, rate, size } from '../format';
+import { icon, type Icon } from '../icons';
 import { drawBuffer, drawSeek } from '../player/draw';
 import { Player, type Told } from '../player/player';
 import { Tiles } from '../player/tiles';
@@ -127,10 +128,16 @@ function toggle(player: Player): void {
 
 function controls(player: Player, stage: HTMLElement): { root: HTMLElement; look: () => void } {
   const v = player.element, length = player.presentation.seconds;
-  const button = (text: string, label: string, act: () => void, name = '') => make('button', { type: 'button', 'aria-label': label, title: label, 'data-act': name || undefined, onclick: act }, text);
-  const speeds = [-8, -2, 2, 8].map(n => ({ n, button: button(n < 0 ? `◀◀${-n}×` : `${n}×▶▶`, `${say(n < 0 ? 'back' : 'forward')} ×${Math.abs(n)}`, () => player.setSpeed(player.speed === n ? 1 : n), `speed${n}`) }));
-  const play = button('▶', say('play'), () => toggle(player), 'play');
-  const sound = button('🔊', say('sound'), () => player.mute(!v.muted), 'sound');
+  const button = (inside: (Node | string)[], label: string, act: () => void, name: string) =>
+    make('button', { type: 'button', 'aria-label': label, title: label, 'data-act': name, onclick: act }, ...inside);
+  const speeds = [-8, -2, 2, 8].map(n => ({
+    n, button: button([icon(n < 0 ? 'back' : 'forward'), ` ${Math.abs(n)}×`], `${say(n < 0 ? 'back' : 'forward')} ×${Math.abs(n)}`, () => player.setSpeed(player.speed === n ? 1 : n), `speed${n}`),
+  }));
+  const play = button([], say('play'), () => toggle(player), 'play'), sound = button([], say('sound'), () => player.mute(!v.muted), 'sound');
+  const showIcon = (at: HTMLElement, name: Icon) => {
+    if (at.dataset['icon'] !== name) at.replaceChildren(icon(name));
+    at.dataset['icon'] = name;
+  };
   const time = make('span', { class: 'time' });
   const canvas = make('canvas', {}), seek = make('input', { type: 'range', min: 0, max: length, step: 0.1, value: 0, 'aria-label': say('jump') });
   seek.addEventListener('input', () => player.jump(Number(seek.value)));
@@ -138,14 +145,14 @@ function controls(player: Player, stage: HTMLElement): { root: HTMLElement; look
   const tiles = new Tiles(player, bar, seek);
   const root = make('div', {}, bar,
     make('div', { class: 'bar', role: 'group', 'aria-label': say('play') },
-      button('−10', `${say('jump')} −10 ${say('seconds')}`, () => player.jump(v.currentTime - JUMP_S), 'jump-back'), speeds[0]!.button, speeds[1]!.button, play, speeds[2]!.button, speeds[3]!.button,
-      button('+10', `${say('jump')} +10 ${say('seconds')}`, () => player.jump(v.currentTime + JUMP_S), 'jump'), sound,
-      button('⛶', say('full'), () => void stage.requestFullscreen().catch(() => {}), 'full'), time));
+      button(['−10'], `${say('jump')} −10 ${say('seconds')}`, () => player.jump(v.currentTime - JUMP_S), 'jump-back'), speeds[0]!.button, speeds[1]!.button, play, speeds[2]!.button, speeds[3]!.button,
+      button(['+10'], `${say('jump')} +10 ${say('seconds')}`, () => player.jump(v.currentTime + JUMP_S), 'jump'), sound,
+      button([icon('full')], say('full'), () => void stage.requestFullscreen().catch(() => {}), 'full'), time));
   const look = () => {
     const moving = player.speed !== 1 || !v.paused;
-    play.textContent = moving && player.speed === 1 ? '⏸' : '▶';
+    showIcon(play, moving && player.speed === 1 ? 'pause' : 'play');
     play.setAttribute('aria-label', say(moving && player.speed === 1 ? 'pause' : 'play'));
-    sound.textContent = v.muted ? '🔇' : '🔊';
+    showIcon(sound, v.muted ? 'muted' : 'sound');
     for (const s of speeds) s.button.setAttribute('aria-pressed', String(player.speed === s.n));
     time.textContent = `${clock(v.currentTime)} / ${clock(length)}`;
     if (document.activeElement !== seek) seek.value = String(v.currentTime);

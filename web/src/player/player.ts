@@ -267,7 +267,7 @@ export class Player {
     const a = this.audio ? this.wanted(p.audio, this.audio, t) : Infinity, sound = p.audio[0]?.segments[a];
     if (!picture && !sound) {
       if (this.media.readyState === 'open' && v >= p.video[0]!.segments.length) this.media.endOfStream();
-      this.look1();
+      this.noteNow();
       return this.sleep(WAIT_MS_MAX);
     }
     if (sound && this.audio && (!picture || sound.start < picture.start) && sound.start < t + CAPACITY_MS / 1000) {
@@ -286,7 +286,13 @@ export class Player {
     };
   }
 
-  private look1(): void {
+  // What is shown while nothing new is fetched: why it waits, and still why that rung and server.
+  private kept(now: Decision): Decision {
+    const last = this.decision ?? now;
+    return { ...last, act: now.act, when: now.when, waitMs: now.waitMs, throughputBps: now.throughputBps || last.throughputBps, throughputLowBps: now.throughputLowBps || last.throughputLowBps };
+  }
+
+  private noteNow(): void {
     const bps = this.rung?.bps ?? 0;
     this.log.push({ atMs: performance.now(), bufferS: this.bufferS, bps, throughputBps: this.decision?.throughputBps ?? 0 });
     if (this.log.length > 2000) this.log.splice(0, 1000);
@@ -295,8 +301,9 @@ export class Player {
   // A segment of the picture, as the decision says.
   private async large(index: number, segment: Segment): Promise<void> {
     const left = this.presentation.video[0]!.segments.length - index;
-    const d = this.decision = this.decider.decide(this.situation(left, segment));
-    this.look1();
+    const d = this.decider.decide(this.situation(left, segment));
+    this.decision = d.act === 'fetch' ? d : this.kept(d);
+    this.noteNow();
     if (d.act !== 'fetch') return this.sleep(Math.min(d.waitMs || WAIT_MS_MAX, WAIT_MS_MAX));
     const r = this.presentation.video[d.rung]!, base = this.servers.bases[d.server]!;
     this.serverAt = d.server;
@@ -315,8 +322,8 @@ export class Player {
   private judge(p: Progress, d: Decision, left: number, segment: Segment): { goOn: boolean; waitMs: number; failed?: boolean } {
     this.running = { rung: d.rung, server: d.server, bytes: p.bytes, got: p.got, elapsedMs: p.elapsedMs, firstByteMs: p.firstByteMs, silentMs: p.silentMs };
     const now = this.decider.decide(this.situation(left, segment));
-    this.decision = { ...now, what: now.act === 'go_on' ? d.what : now.what, where: now.act === 'go_on' ? d.where : now.where };
-    this.look1();
+    this.decision = now.act === 'go_on' ? this.kept(now) : now;
+    this.noteNow();
     return { goOn: now.act !== 'abandon', waitMs: now.waitMs, failed: now.when === 'silent' };
   }
 
@@ -385,7 +392,7 @@ export class Player {
       this.rung = r;
       this.server = got.base;
       if (this.decision) this.decision = { ...this.decision, what: 'trick', when: 'room', rung: 0 };
-      this.look1();
+      this.noteNow();
       return this.give(this.video, r, got.body, got.base);
     }
     return this.sleep(BACK_TICK_MS);

@@ -1,0 +1,316 @@
+// node tests/browser/browser.mjs NARU KEEP: naru's pages and presentations in Chromium, with naru's own player and three that nobody here
+// wrote. KEEP: a directory where the film and the screenshots stay. One line a case; the sums are the last line.
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FILM, filmMake, PERSON, Stage, TITLE, URLS } from './stage.mjs';
+
+const [naru, keep] = process.argv.slice(2);
+const here = path.dirname(fileURLToPath(import.meta.url)), shots = path.join(keep, 'screenshots');
+const only = process.env.BROWSER_ONLY;                   // a part of a case's name
+let passed = 0, failed = 0;
+
+function must(condition, what) {
+  if (!condition) throw new Error(what);
+}
+
+async function play(name, body) {
+  if (only && !name.includes(only)) return;
+  const begun = Date.now();
+  try {
+    await body();
+    passed++;
+    console.log(`ok ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    failed++;
+    console.log(`not ok ${name}\n    ${String(error.stack ?? error).split('\n').slice(0, 6).join('\n    ')}`);
+  }
+}
+
+// ---- pages ---------------------------------------------------------------------------------------------------------------------------
+
+// A window of its own, cookies and all. What the browser complains about (a broken policy, an error of a script) fails the case.
+async function opened(stage, options = {}) {
+  const context = await stage.browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', ...options });
+  const page = await context.newPage(), complaints = [];
+  page.on('pageerror', e => complaints.push(e.message));
+  page.on('console', m => { if (/Content Security Policy|Refused to|Uncaught/.test(m.text())) complaints.push(m.text()); });
+  return { page, context, complaints };
+}
+
+async function entered(stage, site, options, path_ = '/register') {
+  const o = await opened(stage, options);
+  await o.page.goto(site + path_);
+  await o.page.fill('#user', PERSON.user);
+  await o.page.fill('#password', PERSON.password);
+  await o.page.click('button[type=submit]');
+  await o.page.waitForSelector('.film, [role=alert]:not(:empty)', { timeout: 15000 });
+  if (await o.page.locator('.film').count()) return o;
+  await o.context.close();                               // registered already
+  must(path_ === '/register', 'signing in failed');
+  return entered(stage, site, options, '/sign-in');
+}
+
+const shot = (page, name) => page.screenshot({ path: path.join(shots, name + '.png') });
+
+async function shellCase(stage) {
+  const { page, context, complaints } = await entered(stage, URLS.console, {});
+  must(await page.textContent('.film .title') === TITLE, 'the title is shown as it was written');
+  must(await page.evaluate(() => document.title) !== '1' && !(await page.$('.film .title img')), 'a title is no HTML');
+  await page.waitForFunction(() => document.querySelector('.film img').naturalWidth > 0);
+  await shot(page, 'films-light');
+  await page.fill('#search', 'nothing of this name');
+  await page.waitForFunction(() => !document.querySelector('.film'));
+  await page.fill('#search', 'fErRy');
+  await page.waitForSelector('.film');
+  await page.click('nav a[href="/status"]');
+  await page.waitForSelector('td');
+  must((await page.textContent('table')).includes('console'), 'the status names the services');
+  await page.click('.tools button[lang]');
+  await page.waitForFunction(() => document.documentElement.lang === 'ko' && document.body.textContent.includes('로그아웃'));
+  await page.click('nav a[href="/account"]');
+  await page.check('input[value=dark]');
+  await page.waitForFunction(() => getComputedStyle(document.body).backgroundColor === 'rgb(18, 22, 28)');
+  await shot(page, 'account-dark-korean');
+  const cookies = await context.cookies();
+  must(cookies.length === 1 && cookies[0].httpOnly && cookies[0].sameSite === 'Strict', 'one cookie, HttpOnly, SameSite=Strict');
+  must(await page.evaluate(() => document.cookie) === '', 'no script sees it');
+  await page.reload();
+  must(await page.evaluate(() => document.documentElement.lang + document.documentElement.dataset.theme) === 'kodark', 'language and theme stay');
+  await page.click('.tools button:last-child');
+  await page.waitForSelector('#password');
+  await context.addCookies(cookies);
+  must((await page.request.get(URLS.console + '/api/films')).status() === 401, 'the old cookie opens nothing');
+  must(!complaints.length, complaints.join('; '));
+  await context.close();
+}
+
+async function keyboardCase(stage) {
+  const { page, context } = await entered(stage, URLS.console, {});
+  const walked = [];
+  for (let i = 0; i < 14; i++) {
+    await page.keyboard.press('Tab');
+    walked.push(await page.evaluate(() => document.activeElement.textContent.trim() || document.activeElement.id || document.activeElement.tagName));
+  }
+  must(walked.some(w => w === 'Status') && walked.some(w => w.includes('Ferry')) && walked.includes('search'), 'the keyboard reaches everything: ' + walked.join(', '));
+  await context.close();
+}
+
+async function phoneCase(stage) {
+  const { page, context } = await entered(stage, URLS.console, { viewport: { width: 360, height: 740 }, locale: 'ko-KR', colorScheme: 'dark', isMobile: true, hasTouch: true });
+  must(await page.evaluate(() => document.documentElement.lang) === 'ko', 'Korean for who reads Korean');
+  for (const at of ['/films', '/status', '/accounting', '/account', `/watch/${FILM}`]) {
+    await page.goto(URLS.console + at);
+    await page.waitForSelector('h1');
+    await page.waitForTimeout(400);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    must(over <= 0, `${at} is ${over} px wider than a phone`);
+  }
+  await page.waitForFunction(() => window.naruPlayer?.element.currentTime > 0.5);
+  await shot(page, 'phone-dark-korean');
+  await context.close();
+}
+
+// ---- naru's own player -----------------------------------------------------------------------------------------------------------------
+
+const look = page => page.evaluate(() => {
+  const p = window.naruPlayer, v = p.look();
+  return { t: p.element.currentTime, bufferS: v.bufferS, rung: v.rung?.id, server: v.server?.location, stalls: v.stalls, playout: v.playout, speed: v.speed, failures: v.failures };
+});
+const until = (page, what, argument, timeout = 20000) => page.waitForFunction(what, argument, { timeout, polling: 100 });
+
+async function watched(stage, site, options = {}) {
+  const o = await entered(stage, site, options);
+  await o.page.click('.film');
+  await until(o.page, () => window.naruPlayer?.element.currentTime > 0.5);
+  return o;
+}
+
+async function playerCase(stage) {
+  const { page, context, complaints } = await watched(stage, URLS.console);
+  await until(page, () => window.naruPlayer.bufferS > 12);
+  const text = await page.textContent('.panel');
+  for (const word of ['Buffer', 'Playout delay', 'Throughput', 'Quality', 'Server', 'east', 'v3000', 'Stalls']) must(text.includes(word), `the panel says ${word}`);
+  must(await page.textContent('[data-is=throughput]') !== '–' && await page.textContent('[data-why=rung]') !== '', 'with figures and reasons');
+  await page.hover('.seek', { position: { x: 300, y: 12 } });
+  await page.waitForFunction(() => document.querySelector('.tile')?.style.backgroundImage.includes('blob:'));
+  await shot(page, 'player-light');
+  await page.mouse.move(5, 700);
+  await page.keyboard.press('k');
+  await until(page, () => window.naruPlayer.playout === 'paused');
+  await page.keyboard.press('k');
+  await until(page, () => window.naruPlayer.playout === 'playing');
+  await page.click('[data-act=speed8]');
+  const fast = (await look(page)).t;
+  await page.waitForTimeout(1500);
+  must((await look(page)).t - fast > 5, 'eight times as fast');
+  await page.click('[data-act="speed-8"]');
+  const back = (await look(page)).t;
+  await page.waitForTimeout(1500);
+  must(back - (await look(page)).t > 3, 'and back');
+  await page.click('[data-act=play]');
+  await page.keyboard.press('7');                        // seven tenths
+  await until(page, () => window.naruPlayer.element.currentTime > 32 && window.naruPlayer.playout === 'playing' && !window.naruPlayer.element.seeking);
+  await until(page, () => window.naruPlayer.playout === 'over', undefined, 30000);
+  must(!complaints.length, complaints.join('; '));
+  await page.click('nav a[href="/accounting"]');
+  await page.waitForSelector('td');
+  await until(page, () => document.querySelector('table').textContent.includes('east'));
+  await shot(page, 'viewings');
+  await context.close();
+}
+
+// The line falls to a tenth and returns: the quality follows, nothing stalls.
+async function bandwidthCase(stage) {
+  const { page, context } = await watched(stage, URLS.home, { colorScheme: 'dark' });
+  const link = i => page.evaluate(n => { const s = document.getElementById('link'); s.value = n; s.dispatchEvent(new Event('input')); s.dispatchEvent(new Event('change')); }, i);
+  await link(7);                                         // 5 Mbit/s
+  await page.evaluate(() => window.naruPlayer.jump(0));
+  await until(page, () => window.naruPlayer.bufferS > 14 && window.naruPlayer.look().rung.id !== 'v300');
+  const before = (await look(page)).stalls;
+  await link(3);                                         // 500 kbit/s
+  await until(page, () => window.naruPlayer.look().rung.id === 'v300', undefined, 25000);
+  await page.waitForTimeout(1000);
+  await shot(page, 'player-dark-slow');
+  await link(10);
+  await until(page, () => window.naruPlayer.look().rung.id !== 'v300', undefined, 25000);
+  must((await look(page)).stalls === before, 'no stall');
+  await context.close();
+}
+
+// ---- players that nobody here wrote ------------------------------------------------------------------------------------------------------
+
+const JUDGES = {
+  'dash.js': {
+    script: 'dash.js',
+    start: (url, seconds) => {
+      const player = dashjs.MediaPlayer().create(), video = document.querySelector('video');
+      window.troubles = [];
+      player.updateSettings({ debug: { logLevel: 0 }, streaming: { buffer: { bufferTimeDefault: seconds, bufferTimeAtTopQuality: seconds } } });
+      player.on('error', e => window.troubles.push(JSON.stringify(e.error?.message ?? e.error)));
+      player.on('fragmentLoadingCompleted', e => { window.lastServer = e.request?.serviceLocation ?? new URL(e.request?.url ?? location.href).host; });
+      player.initialize(video, url, true);
+      window.player = player;
+    },
+  },
+  'shaka-player': {
+    script: 'shaka.js',
+    start: async (url, seconds) => {
+      const video = document.querySelector('video'), player = new shaka.Player();
+      window.troubles = [];
+      await player.attach(video);
+      player.configure({ streaming: { bufferingGoal: seconds } });
+      player.addEventListener('error', e => window.troubles.push(`${e.detail.code} ${e.detail.data}`));
+      try {
+        await player.load(url);
+        await video.play();
+      } catch (e) {
+        window.troubles.push(`${e.code} ${JSON.stringify(e.data ?? e.message).slice(0, 300)}`);
+      }
+    },
+  },
+  'hls.js': {
+    script: 'hls.js',
+    start: (url, seconds) => {
+      const video = document.querySelector('video'), player = new Hls({ maxBufferLength: seconds });
+      window.troubles = [];
+      player.on(Hls.Events.ERROR, (_, e) => { if (e.fatal) window.troubles.push(e.details); });
+      player.loadSource(url);
+      player.attachMedia(video);
+      player.on(Hls.Events.MANIFEST_PARSED, () => video.play());
+    },
+  },
+};
+
+async function judged(stage, judge, url, bufferS = 20) {
+  const o = await opened(stage);
+  await o.page.goto(`${URLS.pages}/${JUDGES[judge].script}.html`);
+  await o.page.evaluate(() => {
+    window.stalls = 0;
+    const video = document.querySelector('video');
+    video.addEventListener('waiting', () => { if (video.currentTime > 0.2 && !video.seeking && !video.ended) window.stalls++; });
+  });
+  await o.page.evaluate(([start, address, seconds]) => (0, eval)(`(${start})`)(address, seconds), [JUDGES[judge].start.toString(), url, bufferS]);
+  return o;
+}
+
+async function judgeCase(stage, judge, file) {
+  const { page, context } = await judged(stage, judge, `${URLS.east}/${FILM}/${file}`);
+  await until(page, () => document.querySelector('video').currentTime > 3 || window.troubles.length, undefined, 30000);
+  const seen = await page.evaluate(() => ({ troubles: window.troubles, width: document.querySelector('video').videoWidth, audio: document.querySelector('video').webkitAudioDecodedByteCount }));
+  must(!seen.troubles.length, seen.troubles.join('; '));
+  must(seen.width > 0 && seen.audio > 0, `picture and sound: ${JSON.stringify(seen)}`);
+  await page.evaluate(() => { document.querySelector('video').currentTime = 30; });
+  await until(page, () => document.querySelector('video').currentTime > 31 || window.troubles.length, undefined, 20000);
+  must(!(await page.evaluate(() => window.troubles.length)), 'jumping');
+  await context.close();
+}
+
+// The best ranked edge dies in the middle: with 10 s of buffer nobody sees it.
+async function deathCase(stage) {
+  const own = await watched(stage, URLS.console), dash = await judged(stage, 'dash.js', `${URLS.east}/${FILM}/manifest.mpd`, 14);
+  const ahead = () => { const v = document.querySelector('video'); return v.buffered.length ? v.buffered.end(v.buffered.length - 1) - v.currentTime : 0; };
+  await Promise.all([until(own.page, () => window.naruPlayer.bufferS > 12), until(dash.page, `(${ahead})() > 11`)]);
+  must((await look(own.page)).server === 'east', 'the first of the ranking gives');
+  await stage.kill('east');
+  const t = await look(own.page), d = await dash.page.evaluate(() => document.querySelector('video').currentTime);
+  await Promise.all([
+    until(own.page, at => window.naruPlayer.element.currentTime > at + 15 && window.naruPlayer.look().server.location === 'west', t.t, 30000),
+    until(dash.page, at => document.querySelector('video').currentTime > at + 15, d, 30000),
+  ]);
+  const after = await look(own.page);
+  must(after.stalls === 0, `naru's page stalled ${after.stalls} times`);
+  must(await dash.page.evaluate(() => window.stalls) === 0, 'dash.js stalled');
+  await shot(own.page, 'player-after-death');
+  await Promise.all([own.context.close(), dash.context.close()]);
+}
+
+// ---- all -----------------------------------------------------------------------------------------------------------------------------
+
+const modules = path.join(here, 'node_modules');
+const PLAYERS = {
+  'dash.js': 'dashjs/dist/modern/umd/dash.all.min.js', 'shaka.js': 'shaka-player/dist/shaka-player.compiled.js', 'hls.js': 'hls.js/dist/hls.min.js',
+};
+
+async function main() {
+  mkdirSync(shots, { recursive: true });
+  filmMake(naru, keep);
+  const stage = new Stage(naru, keep);
+  try {
+    await Promise.all([stage.start(), stage.browserStart()]);
+    const files = {};
+    for (const [name, file] of Object.entries(PLAYERS)) {
+      files['/' + name] = path.join(modules, file);
+      files[`/${name}.html`] = `<!doctype html><title>${name}</title><video muted width="640" height="360"></video><script src="/${name}"></script>`;
+    }
+    await stage.pagesServe(files);
+    const cases = [
+      ['the shell: signing in, films, search, status, languages, dark mode', () => shellCase(stage)],
+      ['the keyboard reaches everything', () => keyboardCase(stage)],
+      ['a phone, in Korean and dark', () => phoneCase(stage)],
+      ['naru plays: panel, tiles, pause, x8 and back, jump, to the end; the viewing is on record', () => playerCase(stage)],
+      ['naru: the line falls to a tenth and returns', () => bandwidthCase(stage)],
+      ['dash.js plays the MPD with templates', () => judgeCase(stage, 'dash.js', 'manifest.mpd')],
+      ['dash.js plays the on-demand MPD', () => judgeCase(stage, 'dash.js', 'ondemand.mpd')],
+      ['shaka-player plays the MPD with templates', () => judgeCase(stage, 'shaka-player', 'manifest.mpd')],
+      ['shaka-player plays the on-demand MPD', () => judgeCase(stage, 'shaka-player', 'ondemand.mpd')],
+      ['shaka-player plays HLS', () => judgeCase(stage, 'shaka-player', 'master.m3u8')],
+      ['hls.js plays HLS', () => judgeCase(stage, 'hls.js', 'master.m3u8')],
+    ];
+    // Waiting for films is most of it: several at a time.
+    const lanes = 3, queue = [...cases];
+    await Promise.all(Array.from({ length: lanes }, async () => {
+      for (let next = queue.shift(); next; next = queue.shift()) await play(...next);
+    }));
+    await play('the best ranked edge dies in the middle: no stall in naru\'s page nor in dash.js', () => deathCase(stage));
+  } finally {
+    await stage.stop();
+  }
+}
+
+await main().catch(error => {
+  failed++;
+  console.log(`not ok the stage\n    ${error.stack}`);
+});
+console.log(`${passed} passed, ${failed} failed, 0 skipped`);
+process.exit(failed ? 1 : 0);
