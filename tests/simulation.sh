@@ -28,7 +28,8 @@ notices() {     # DEFECT SCENARIO: prints the first failure; fails when a hundre
     done
     return 1
 }
-for pair in no-sync:disk skip-torn-tail:letter early-250:letter no-dedupe:letter no-ban:swarm early-complete:swarm; do
+for pair in no-sync:disk skip-torn-tail:letter early-250:letter no-dedupe:letter no-ban:swarm early-complete:swarm \
+            edge-no-vary:edge edge-stale:edge edge-join:edge edge-lose-purge:edge; do
     defect=${pair%:*} scenario=${pair#*:}
     case " $(echo $scenarios) " in *" $scenario "*) ;; *) continue ;; esac
     if said=$(notices "$defect" "$scenario"); then

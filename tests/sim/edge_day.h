@@ -6,7 +6,7 @@
 #include "trial.h"
 
 enum {
-    DAY_OBJECTS = 14, DAY_VERSIONS_MAX = 80, DAY_LANGUAGES = 3, DAY_EDGES = 3, DAY_VIEWERS = 6, DAY_ORIGIN_PORT = 8080,
+    DAY_OBJECTS = 14, DAY_VERSIONS_MAX = 80, DAY_LANGUAGES = 3, DAY_EDGES = 3, DAY_VIEWERS = 4, DAY_ORIGIN_PORT = 8080,
     DAY_SLOW_MS_MAX = 3000,              // how long the origin may take before it answers
     DAY_TAGS = 4,
 };
@@ -48,10 +48,10 @@ typedef struct { day *d; int number; } day_viewer;
 void    day_catalogue_make(day *d);
 void    day_object_change(day_object *o, int64_t now_ns);
 int64_t day_object_bytes(const day_object *o, int version);
-unsigned char day_object_byte(const day_object *o, int version, int language, int64_t at);
+void    day_object_write(const day_object *o, int version, int language, int64_t first, unsigned char *out, int64_t n);
 void    day_origin_boot(void *day);
 
 // ---- edge_viewer.c ------------------------------------------------------------------------------------------------------------
 void day_viewer_run(void *viewer);
-// One request for the whole object at one edge, on the running fiber; true: a whole answer that is right.
-bool day_object_ask(day *d, world *w, day_edge *e, day_object *o, int language);
+// One request for the whole object, or all but its first bytes, at one edge, on the running fiber; true: a whole answer that is right.
+bool day_object_ask(day *d, world *w, day_edge *e, day_object *o, int language, bool part);

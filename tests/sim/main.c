@@ -18,6 +18,7 @@
 static const scenario scenarios[] = {
     {"disk", "a program that appends and renames, under crashes, full disks and failed syncs", disk_play},
     {"echo", "clients of an echo over TCP and UDP, over links that lose, delay, cut and part", echo_play},
+    {"edge", "a day of viewers at three edges that die, stall and come back empty, while the origin changes objects", edge_play},
     {"journal", "many fibers append to a journal while its host crashes at random", journal_play},
     {"letter", "two mail domains in a small Internet, a hundred senders, everything goes wrong", letter_play},
     {"swarm", "honest peers, crashes, partitions and liars: every piece arrives, nothing is promised that is not on disk", swarm_play},
@@ -191,7 +192,8 @@ static int sums_print(const sum sums[SCENARIOS])
 static int usage(FILE *out)
 {
     fprintf(out, "naru-sim [--seeds N] [--first-seed S] [--scenario NAME] [--break NAME] [--story] [--list]\n"
-                 "plays scenarios in the simulated world; --break early-250, no-dedupe, skip-torn-tail, no-sync, no-ban or early-complete\n"
+                 "plays scenarios in the simulated world; --break early-250, no-dedupe, skip-torn-tail, no-sync, no-ban, early-complete,\n"
+                 "edge-no-vary, edge-stale, edge-lose-purge or edge-join\n"
                  "builds in a defect: then it must fail\n");
     return out == stdout ? 0 : 2;
 }
@@ -207,7 +209,8 @@ static bool scenario_known(const char *name)
 
 static bool break_known(const char *name)
 {
-    static const char *const defects[] = {"early-250", "no-dedupe", "skip-torn-tail", "no-sync", "no-ban", "early-complete"};
+    static const char *const defects[] = {"early-250", "no-dedupe", "skip-torn-tail", "no-sync", "no-ban", "early-complete",
+                                          "edge-no-vary", "edge-stale", "edge-lose-purge", "edge-join"};
     for (size_t i = 0; i < sizeof defects / sizeof *defects; i++)
         if (!strcmp(defects[i], name))
             return true;

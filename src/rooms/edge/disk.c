@@ -343,7 +343,7 @@ static void writer_run(void *arg)
 err disk_put_purge(edge *e, str key, str tag, bool all, bool soft)
 {
     disk *d = e->disk;
-    if (!d)
+    if (!d || world_broken(e->w, "edge-lose-purge"))
         return E_OK;
     buf text = buf_make(2 * URL_BYTES_MAX);
     buf_put(&text, all ? S("A") : tag.len ? S("T") : S("U"));

@@ -122,6 +122,8 @@ static look resource_look(edge *e, request *q, resource *r, bool may_wait)
     cache_question ask = {q->h->method, q->h->headers, q->h->header_count};
     object *o = resource_select(r, q->h->headers, q->h->header_count, &has_others);
     cache_use use = o ? cache_use_judge(&o->about->policy, &ask, edge_now_s(e)) : CACHE_VALIDATE;
+    if (use == CACHE_VALIDATE && o && world_broken(e->w, "edge-stale"))
+        use = CACHE_GIVE;
     if (use == CACHE_GIVE || use == CACHE_GIVE_AND_VALIDATE) {
         if (use == CACHE_GIVE_AND_VALIDATE && !r->fetching && !r->validating)
             fetch_behind(e, q, r, o);
