@@ -54,7 +54,7 @@ static origin_link *idle_take(origin *o)
     for (list_link *k; (k = list_take(&o->idle)); ) {
         origin_link *l = LIST_OF(k, origin_link, idle);
         o->idle_count--;
-        if (loop_now_ns() - l->since_ns < seconds(ORIGIN_IDLE_S) && !conn_has_input(l->c) && !l->c->error)
+        if (loop_now_ns() - l->since_ns < seconds(ORIGIN_IDLE_S) && conn_wait_input(l->c, loop_now_ns()) == E_TIMEOUT)
             return l;
         link_close(l);                                   // too old, or the origin has something to say, most likely goodbye
     }
