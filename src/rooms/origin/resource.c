@@ -69,5 +69,6 @@ resource resource_find(const film *f, str rest, arena *a)
         return (resource){.kind = RESOURCE_FILE, .path = rest, .type = S("image/jpeg")};
     str name = rest, id = str_cut(&name, '/');
     const media_rendition *r = rendition_named(f, id);
-    return r && r->kind != MEDIA_IMAGES ? of_rendition(r, name, a) : (resource){0};
+    bool there = r && (r->kind != MEDIA_IMAGES || str_eq(name, S("playlist.m3u8")));     // of tiles the sheets lie beside it
+    return there ? of_rendition(r, name, a) : (resource){0};
 }
