@@ -62,6 +62,17 @@ static small_host *host_of(cdn_stage *s, const char *name)
 
 world *cdn_world(cdn_stage *s, const char *host) { return host_of(s, host)->world; }
 
+world *cdn_machine(cdn_stage *s, str name, addr at, const char *beside, int64_t bps)
+{
+    world *w = sim_host(s->sim, name, &at, 1, (sim_disk){0});
+    const lab_host *place = host_of(s, beside)->host;
+    sim_capacity_set(w, (sim_capacity){.up_bytes_per_s = bps / 8, .down_bytes_per_s = bps / 8});
+    for (int i = 0; i < s->net.count; i++)
+        if (s->net.hosts[i].host->place.len)
+            sim_link_between(s->sim, w, s->net.hosts[i].world, link_of(place, s->net.hosts[i].host));
+    return w;
+}
+
 void cdn_path(cdn_stage *s, const char *a, const char *b, int64_t bytes_per_s, int delay_ms)
 {
     sim_link link = link_of(host_of(s, a)->host, host_of(s, b)->host);
@@ -156,9 +167,9 @@ static bool on_piece(void *arg, const player_piece *piece)
 static void viewer_live(void *arg)
 {
     cdn_viewer *v = arg;
-    small_host *h = host_of(v->stage, v->host);
-    fiber_world(h->world);
-    v->player = player_new(h->world, &v->options);
+    world *w = v->machine ? v->machine : cdn_world(v->stage, v->host);
+    fiber_world(w);
+    v->player = player_new(w, &v->options);
     v->result = player_run(v->player);
     player_look(v->player, &v->view);
     v->view.trouble = str_copy(&v->stage->memory, v->view.trouble);

@@ -22,6 +22,8 @@ int64_t cdn_now_ms(const cdn_stage *s);              // since play began
 // How two places are joined: one way, in milliseconds.
 enum { CDN_BESIDE_MS = 2, CDN_REGION_MS = 15, CDN_FAR_MS = 70 };
 world *cdn_world(cdn_stage *s, const char *host);
+// One more machine, in the same place as a host, with a line of its own.
+world *cdn_machine(cdn_stage *s, str name, addr at, const char *beside, int64_t bps);
 // The path between two hosts becomes this narrow and slow; 0 bytes_per_s and 0 ms: as it was.
 void   cdn_path(cdn_stage *s, const char *a, const char *b, int64_t bytes_per_s, int delay_ms);
 void   cdn_kill(cdn_stage *s, const char *host);     // it crashes
@@ -40,6 +42,7 @@ http_result cdn_request(cdn_stage *s, const char *host, addr at, const char *met
 typedef struct {
     cdn_stage *stage;
     const char  *host, *resolver;
+    world       *machine;                    // NULL: the host's own
     player_options options;                  // url and the like; heard and take are the stage's
     void       (*heard)(void *arg, const player_event *e);
     void        *arg;

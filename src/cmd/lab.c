@@ -20,6 +20,8 @@ static bool video_word(lab_host *h, const statement *s)
         h->edge = value;
     } else if (str_eq(key, S("line")) && value.len) {
         h->line = value;
+    } else if (str_eq(key, S("network")) && value.len) {
+        h->network = value;
     } else if (str_eq(key, S("beside"))) {
         for (int i = 1; i < s->word_count && h->beside_count < LAB_BESIDE_MAX; i++)
             h->beside[h->beside_count++] = s->words[i];

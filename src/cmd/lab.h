@@ -26,6 +26,7 @@ typedef struct {
     str      place, region;                  // where it stands, empty: it is not said
     str      edge;                           // the CDN whose node it is; empty: none
     str      line;                           // what its line carries, as a rate; empty: it is not said
+    str      network;                        // the network around it, where addresses are the course's own
     str      beside[LAB_BESIDE_MAX];         // hosts in whose network the node stands
     int      beside_count;
     str      steering;                       // "node" or "cdn": what its steering service lets players choose between; empty: none

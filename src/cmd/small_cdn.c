@@ -23,14 +23,21 @@ static bool is_cdn_of(const lab_host *steering, str cdn)
 static bool is_steering(const lab_host *h) { return h->steering.len > 0; }
 static bool is_origin(const lab_host *h) { return h->origin; }
 
-// Every map with a CDN has one of each.
-static const lab_host *the(const small_internet *n, bool (*is)(const lab_host *h))
+static int place_of(const small_internet *n, bool (*is)(const lab_host *h))
 {
     int i = 0;
     while (i < n->map.count && !is(&n->map.hosts[i]))
         i++;
-    must(i < n->map.count);
-    return &n->map.hosts[i];
+    return i;
+}
+
+static bool has(const small_internet *n, bool (*is)(const lab_host *h)) { return place_of(n, is) < n->map.count; }
+
+// Every map with a CDN has one of each.
+static const lab_host *the(const small_internet *n, bool (*is)(const lab_host *h))
+{
+    must(has(n, is));
+    return &n->map.hosts[place_of(n, is)];
 }
 
 small_host *small_cdn_steering(small_internet *n) { return small_find(n, the(n, is_steering)->name); }
@@ -51,6 +58,8 @@ void small_cdn_names(const small_host *h, buf *settings)
 
 static void put_addresses(small_internet *n, const lab_host *h, buf *out)
 {
+    if (h->network.len && n->options.real_addresses)
+        buf_format(out, " " STR_FMT, STR_ARG(h->network));
     for (int i = 0; i < h->address_count; i++)
         buf_format(out, " " STR_FMT "/32", STR_ARG(addr_ip_text(&n->memory, h->here[i])));
 }
@@ -116,13 +125,16 @@ static void steering_settings(small_internet *n, const lab_host *s, buf *out)
 static void edge_settings(small_internet *n, const lab_host *h, buf *out)
 {
     const lab_host *s = the(n, is_steering), *o = the(n, is_origin);
-    buf_format(out, "name " STR_FMT "\nmemory 16MB\nslice 1MiB\nsite " STR_FMT " " STR_FMT " video.netcinema.com {\n origin " STR_FMT ":%d\n}\n", STR_ARG(h->name), STR_ARG(h->name),
+    buf_format(out, "name " STR_FMT "\nmemory 48MB\nslice 1MiB\nsite " STR_FMT " " STR_FMT " video.netcinema.com {\n origin " STR_FMT ":%d\n}\n", STR_ARG(h->name), STR_ARG(h->name),
                STR_ARG(s->steered), STR_ARG(addr_ip_text(&n->memory, o->here[0])), ORIGIN_PORT);
 }
 
 // The manifest names every node (or CDN), in the order of the map; steering ranks them for each viewer.
 static void origin_settings(small_internet *n, buf *out)
 {
+    buf_put(out, S("alias 6Y7B23V " SMALL_FILM_ID "\nalias NetC6y&B23V " SMALL_FILM_ID "\n"));
+    if (!has(n, is_steering))
+        return;
     const lab_host *s = the(n, is_steering);
     bool by_cdn = str_eq(s->steering, S("cdn"));
     for (int i = 0; i < n->map.count; i++) {
@@ -132,7 +144,6 @@ static void origin_settings(small_internet *n, buf *out)
                        STR_ARG(small_cdn_site(n, h->name, 80, &n->memory)));
     }
     buf_format(out, "steering http://steer." STR_FMT ":%d/steer/" SMALL_FILM_ID "\nsteering-first yes\n", STR_ARG(s->name), STEERING_PORT);
-    buf_put(out, S("alias 6Y7B23V " SMALL_FILM_ID "\nalias NetC6y&B23V " SMALL_FILM_ID "\n"));
 }
 
 typedef struct { small_host *h; char *directory; err e; } filming;
