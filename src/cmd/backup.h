@@ -36,7 +36,7 @@ bool backup_tree(backup *b, str path);
 bool backup_blobs(backup *b, str store, err *e);             // finished blobs of a store; false: *e
 bool backup_stopped(backup *b);                              // all of a naru that does not run; takes its lock
 bool backup_running(backup *b);                              // all of a running one. backup_running.c
-enum { BACKUP_LENDERS = 5 };
+enum { BACKUP_LENDERS = 7 };
 extern const char *const backup_lenders[BACKUP_LENDERS];     // services that lend their files, in the order in which they are asked
 bool backup_left_out_payload(backup *b);                     // says that the files of torrents are not in it
 // The configuration and the files that it names, under files/. backup_files.c

@@ -118,7 +118,7 @@ static void forget(backup *b, manifest_mark mark, const json_t *loan, str part)
     arena a = arena_make(64 * 1024);
     manifest_go_back(&b->manifest, mark);
     b->tried_again++;
-    if (str_eq(b->loan_service, S("swarm"))) {           // other parts lie in the same directory
+    if (str_eq(b->loan_service, S("swarm")) || str_eq(b->loan_service, S("origin"))) {       // other parts lie in the same directory
         lent_remove(b, loan, &a);
         arena_free(&a);
         return;
@@ -230,7 +230,23 @@ static bool torrents(backup *b)
     return good && (b->manifest.at.files == files || backup_left_out_payload(b));
 }
 
-const char *const backup_lenders[BACKUP_LENDERS] = {"mta", "mailstore", "accounts", "tracker", "swarm"};     // in this order: see above
+// One by one; a film that comes meanwhile is in the next backup.
+static bool films(backup *b)
+{
+    arena a = arena_make(NAMES_BYTES_MAX);
+    str *names = NULL;
+    int count = 0;
+    err e = dir_list(b->world, str_to_z(&a, str_format(&a, STR_FMT "/origin/films", STR_ARG(b->from))), &a, &names, &count);
+    bool good = !e || e == E_NO_ENTRY ||
+                backup_fail(b, str_format(&b->memory, "cannot list " STR_FMT "/origin/films: %s: run this as the user that naru was started by, or as root",
+                                          STR_ARG(b->from), err_text(e)));
+    for (int i = 0; good && i < count; i++)
+        good = lent(b, "origin", names[i]);
+    arena_free(&a);
+    return good;
+}
+
+const char *const backup_lenders[BACKUP_LENDERS] = {"mta", "mailstore", "accounts", "tracker", "swarm", "origin", "console"};     // in this order: see above
 
 static bool lends(str service)
 {
@@ -270,6 +286,8 @@ bool backup_running(backup *b)
             good = backup_tree(b, str_z(service));
         else if (strcmp(service, "mailstore") == 0)
             good = mailboxes(b);
+        else if (strcmp(service, "origin") == 0)
+            good = films(b);
         else
             good = lent(b, service, (str){0}) && (strcmp(service, "swarm") != 0 || torrents(b));
     }

@@ -20,7 +20,7 @@ static bool passes_over(str path)
     bool here = str_eq(path, S("lock")) || str_eq(path, S("run")) || str_find_str(path, S(".db-temporary")) >= 0;
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         here |= str_ends(path, str_z(ends[i]));
-    return here || is_payload(path);
+    return here || is_payload(path) || str_eq(path, S("origin/work")) || str_eq(path, S("origin/trash"));
 }
 
 static str below(arena *a, str path, str name) { return path.len ? str_format(a, STR_FMT "/" STR_FMT, STR_ARG(path), STR_ARG(name)) : name; }

@@ -94,6 +94,7 @@ static err start(room *r, str *why)
     must(own);
     own[0] = (control_route){routes[0].path, routes[0].handler, o};
     control_add(r, own, 1);
+    origin_backup(o);
     origin_meters_show();
     return E_OK;
 }
