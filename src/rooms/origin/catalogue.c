@@ -249,7 +249,7 @@ void catalogue_put(buf *out, const film *f)
     buf_put(out, S("]}"));
 }
 
-typedef struct { catalogue *c; buf out; bool first; err error; int64_t modified_ns; } listing;
+typedef struct { catalogue *c; buf out; bool first, anew; err error; uint64_t mark; } listing;
 
 static void list_one(void *arg, const film *f)
 {
@@ -259,15 +259,31 @@ static void list_one(void *arg, const film *f)
     catalogue_put(&l->out, f);
 }
 
+// What tells cheaply that films have come or gone: their names, and the time of the directory.
+static err mark_take(catalogue *c, uint64_t *mark)
+{
+    arena a = arena_make(NAMES_BYTES_MAX);
+    str *names;
+    int count = 0;
+    file_stat st;
+    err e = folder_stat(c->folder, "", &st);
+    e = e ? e : dir_list(c->world, c->path, &a, &names, &count);
+    *mark = e ? 0 : (uint64_t)st.modified_ns;
+    for (int i = 0; !e && i < count; i++)
+        *mark = str_hash(names[i], *mark);
+    arena_free(&a);
+    return e;
+}
+
 static void list_blocking(void *arg)
 {
     listing *l = arg;
-    file_stat st;
+    uint64_t mark;
     int broken;
-    l->error = folder_stat(l->c->folder, "", &st);
-    if (l->error || st.modified_ns == l->modified_ns)
+    l->error = mark_take(l->c, &mark);
+    if (l->error || (mark == l->mark && !l->anew))
         return;
-    l->modified_ns = st.modified_ns;
+    l->mark = mark;
     l->out = buf_make(CATALOGUE_LIST_BYTES_MAX);
     buf_put(&l->out, S("{\"presentations\": ["));
     l->error = catalogue_walk(l->c->world, l->c->path, list_one, l, &broken);
@@ -280,12 +296,12 @@ err catalogue_list(catalogue *c, arena *a, str *json)
 {
     if (!c->listed.len || loop_now_ns() - c->listed_ns >= millis(CATALOGUE_BELIEVED_MS)) {
         bool old = !c->listed.len || loop_now_ns() - c->listed_read_ns >= seconds(CATALOGUE_READ_AGAIN_S);
-        listing l = {.c = c, .first = true, .modified_ns = old ? INT64_MIN : c->listed_modified_ns};
+        listing l = {.c = c, .first = true, .anew = old, .mark = c->listed_mark};
         work(list_blocking, &l);
         if (!l.error && l.out.len) {
             buf_free(&c->listed);
             c->listed = l.out;
-            c->listed_modified_ns = l.modified_ns;
+            c->listed_mark = l.mark;
             c->listed_read_ns = loop_now_ns();
         } else {
             buf_free(&l.out);

@@ -7,7 +7,7 @@
 
 enum {
     CATALOGUE_BELIEVED_MS = 500,
-    CATALOGUE_READ_AGAIN_S = 10,             // whatever the directory's time says: two changes may come in one tick of it
+    CATALOGUE_READ_AGAIN_S = 10,             // whatever the names and the directory's time say
     CATALOGUE_LOADED_MAX = 128,              // records held
     CATALOGUE_FILMS_MAX = 4096,              // in the list
     CATALOGUE_LIST_BYTES_MAX = 16 << 20,
@@ -30,7 +30,8 @@ typedef struct {
     list     loaded;
     int      loaded_count;
     buf      listed;                         // catalogue.json; empty: not made yet
-    int64_t  listed_ns, listed_read_ns, listed_modified_ns;
+    int64_t  listed_ns, listed_read_ns;
+    uint64_t listed_mark;                    // of what was there then
 } catalogue;
 
 // Makes the directory where it is missing. E_UNSUPPORTED: no openat2 here.
