@@ -28,6 +28,7 @@ ROWS = {
     "torrent": [("torrent create BAD --output TORRENT", None, 0), ("torrent show TORRENT", None, 0), ("torrent magnet TORRENT", None, 0),
                 ("torrent create NOWHERE", None, 2)],
     "tracker": [("tracker record", None, 0), ("tracker status --dir NOWHERE", None, 3)],
+    "steering": [("steering show --dir NOWHERE", None, 3), ("steering why somewhere", None, 2)],
     "mail": [("mail list", None, 2)],
     "query": [("query localhost @127.0.0.1#DNS", None, 0)],
     "upper": [("upper 127.0.0.1:UPPER ketchup", None, 0)],
