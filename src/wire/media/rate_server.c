@@ -54,8 +54,8 @@ static int faster_than(const rate_situation *s, const rate_memory *m, int server
 {
     for (int i = 0; i < s->servers; i++) {
         const rate_measured *v = &m->server[i];
-        if (i != server && eligible(s, m, i, all_barred) && v->downloads >= SAMPLES_MIN
-            && v->throughput_bps >= 2 * m->server[server].throughput_bps)
+        bool faster = v->downloads < SAMPLES_MIN || v->throughput_bps >= 2 * m->server[server].throughput_bps;      // or worth a try
+        if (i != server && eligible(s, m, i, all_barred) && faster)
             return i;
     }
     return -1;
@@ -117,7 +117,8 @@ void rate_server_learn(rate_memory *m, const rate_download *d)
     if (d->bytes == 0 || d->elapsed_us <= d->first_byte_us)
         return;
     uint64_t bps = d->bytes * 8000000 / (d->elapsed_us - d->first_byte_us);
-    v->throughput_bps = v->downloads == 0 ? bps : (3 * v->throughput_bps + bps) / 4;
+    bool fell = bps < v->throughput_bps / 4;             // to less than a quarter: a path that is congested, believed at once
+    v->throughput_bps = v->downloads == 0 || fell ? bps : (3 * v->throughput_bps + bps) / 4;
     v->first_byte_us = v->downloads == 0 ? d->first_byte_us : (3 * v->first_byte_us + d->first_byte_us) / 4;
     v->downloads++;
 }
