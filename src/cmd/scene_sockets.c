@@ -58,9 +58,9 @@ const scene later_scenes[] = {
     {"V1", "Renditions", NULL, "not built yet"},
     {"V2", "Playout buffering", NULL, "not built yet"},
     {"V3", "DASH's clever client", NULL, "not built yet"},
-    {"V4", "CDN: enter deep, bring home; congestion and a dead node", NULL, "not built yet"},
+    {"V4", "CDN: enter deep, bring home; congestion and a dead node", scene_near_node, NULL},
     {"V5", "NetCinema and KingCDN, six steps", scene_six_steps, NULL, "enter-deep"},
-    {"V6", "The Netflix shape", NULL, "not built yet"},
-    {"V7", "One giant server against N nodes", NULL, "not built yet"},
+    {"V6", "The Netflix shape: one company, three CDNs", scene_three_cdns, NULL},
+    {"V7", "One giant server against N nodes", scene_giant, NULL},
     {0},
 };
