@@ -1,5 +1,6 @@
 // The course's cases about sockets, and the cases that are not built yet.
 #include "cmd/play.h"
+#include "cmd/scene_player.h"
 #include "cmd/scene_video.h"
 
 #define WAIT_NS seconds(5)
@@ -56,8 +57,8 @@ const scene socket_scenes[] = {
 
 const scene later_scenes[] = {
     {"V1", "Renditions", NULL, "not built yet"},
-    {"V2", "Playout buffering", NULL, "not built yet"},
-    {"V3", "DASH's clever client", NULL, "not built yet"},
+    {"V2", "Playout buffering", scene_playout, NULL},
+    {"V3", "DASH's clever client", scene_clever_client, NULL},
     {"V4", "CDN: enter deep, bring home; congestion and a dead node", scene_near_node, NULL},
     {"V5", "NetCinema and KingCDN, six steps", scene_six_steps, NULL, "enter-deep"},
     {"V6", "The Netflix shape: one company, three CDNs", scene_three_cdns, NULL},

@@ -467,9 +467,11 @@ static void segment_fetch(player *p, int segment, rate_decision d, uint64_t *row
                 wait_for(p, AFTER_FAILURE_MS);
             return;
         }
-    while (attempt(p, segment, &d, rows) == RATE_ABANDON)
-        if (fiber_canceled())
-            return;
+    while (attempt(p, segment, &d, rows) == RATE_ABANDON && !fiber_canceled() && !p->stop) {
+        rate_decision afresh = decide(p, segment, NULL, rows);           // the same server may not be the one to ask any more
+        if (afresh.act == RATE_FETCH)
+            d.server = afresh.server;
+    }
 }
 
 // One turn: decide, and do it.

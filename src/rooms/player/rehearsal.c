@@ -151,3 +151,10 @@ player_view rehearsal_look(rehearsal *r)
     player_look(r->player, &v);
     return v;
 }
+
+int64_t rehearsal_position_ms(rehearsal *r)
+{
+    player_view v;
+    player_look(r->player, &v);
+    return v.position_ms;
+}

@@ -44,3 +44,4 @@ void rehearsal_end(rehearsal *r);
 // For scripts: all lines to this server (-1: to every server) are like this from now on.
 void rehearsal_link(rehearsal *r, int server, sim_link link);
 player_view rehearsal_look(rehearsal *r);
+int64_t rehearsal_position_ms(rehearsal *r);
