@@ -195,14 +195,28 @@ static bool page_add(small_internet *n, small_host *h, str *why)
 
 // ---- the company's own server -------------------------------------------------------------------------------------------------------
 
+// A browser on this machine does not know the small Internet's names: the console fetches for it, over a link whose rate its page sets.
+static void put_relays(small_internet *n, const small_host *h, buf *out)
+{
+    buf_format(out, "link yes\nrelay steer." STR_FMT, STR_ARG(h->host->name));
+    for (int i = 0; i < n->map.count; i++)
+        if (n->map.hosts[i].edge.len)
+            buf_format(out, " " STR_FMT, STR_ARG(n->map.hosts[i].name));
+    buf_put(out, S("\n"));
+}
+
 static bool console_add(small_internet *n, small_host *h, str *why)
 {
     const lab_host *o = the(n, is_origin), *local = lab_find(&n->map, S("local"));
     str at = addr_ip_text(&n->memory, h->host->here[0]);
     str accounts = str_format(&n->memory, "domain " STR_FMT "\nregistration yes\n", STR_ARG(h->host->name));
-    str console = str_format(&n->memory, "listen " STR_FMT "\nplaintext loopback\ntitle NetCinema\nregistration yes\norigin " STR_FMT ":%d\nresolver " STR_FMT
-                             "\nsteering http://steer." STR_FMT ":%d/report\n", STR_ARG(at), STR_ARG(addr_ip_text(&n->memory, o->here[0])), ORIGIN_PORT,
-                             STR_ARG(addr_ip_text(&n->memory, local->here[0])), STR_ARG(h->host->name), STEERING_PORT);
+    buf out = buf_make(SETTINGS_BYTES_MAX);
+    buf_format(&out, "listen " STR_FMT "\nplaintext loopback\ntitle NetCinema\nregistration yes\norigin " STR_FMT ":%d\nresolver " STR_FMT
+               "\nsteering http://steer." STR_FMT ":%d/report\n", STR_ARG(at), STR_ARG(addr_ip_text(&n->memory, o->here[0])), ORIGIN_PORT,
+               STR_ARG(addr_ip_text(&n->memory, local->here[0])), STR_ARG(h->host->name), STEERING_PORT);
+    put_relays(n, h, &out);
+    str console = str_copy(&n->memory, buf_str(&out));
+    buf_free(&out);
     return small_service_add(n, h, &accounts_kind, accounts, why) && small_service_add(n, h, &console_kind, console, why);
 }
 

@@ -44,11 +44,12 @@ static void put_pair(buf *out, const char *before, const char *key, str value)
 
 static void put_host(trying *t, small_host *h, bool first, buf *out)
 {
-    static const struct { const char *key; uint16_t port; bool mail, names, upper, tracker, swarm, edge, origin, steering; } services[] = {
+    static const struct { const char *key; uint16_t port; bool mail, names, upper, tracker, swarm, edge, origin, steering, console; } services[] = {
         {"smtp", 25, .mail = true}, {"submission", 587, .mail = true}, {"submissions", 465, .mail = true},
         {"pop3", 110, .mail = true}, {"pop3s", 995, .mail = true}, {"dns", 53, .names = true}, {"upper", 12000, .upper = true},
         {"tracker", 6969, .tracker = true}, {"bittorrent", 6881, .swarm = true}, {"rpc", 9091, .swarm = true},
         {"http", 80, .edge = true}, {"origin", 8080, .origin = true}, {"steering", 8081, .steering = true},
+        {"console", 8000, .console = true},
     };
     buf_put(out, first ? S("\n    ") : S(",\n    "));
     json_put(out, str_eq(h->host->name, S("local")) ? S("resolver") : h->host->name);
@@ -58,7 +59,8 @@ static void put_host(trying *t, small_host *h, bool first, buf *out)
         bool there = (services[i].mail && h->host->mail_domain.len) || (services[i].names && (h->host->zone_count || h->host->resolver)) ||
                      (services[i].upper && h->host->upper) || (services[i].tracker && h->host->tracker) ||
                      (services[i].swarm && h->host->swarm) || (services[i].edge && h->host->edge.len) ||
-                     (services[i].origin && h->host->origin) || (services[i].steering && h->host->steering.len);
+                     (services[i].origin && h->host->origin) || (services[i].steering && h->host->steering.len) ||
+                     (services[i].console && h->host->console);
         if (!there)
             continue;
         put_pair(out, comma, services[i].key, small_where(&t->internet, h, services[i].port, &t->memory));
@@ -158,6 +160,16 @@ static void print_video(trying *t, str naru, bool en)
     printf("  %s\n    " STR_FMT " steering show\n    " STR_FMT " steering why " STR_FMT "\n", en ? "The CDN's nodes, and where Bob's name server is sent:" :
            "CDN의 노드들, 그리고 밥의 네임 서버가 보내지는 곳:", STR_ARG(naru), STR_ARG(naru), STR_ARG(bob));
     printf("    curl 'http://" STR_FMT "/steer/" SMALL_FILM_ID "'\n", STR_ARG(host_port(t, str_to_z(&t->memory, steering->host->name), STEERING_PORT, ':')));
+    for (int i = 0; i < t->internet.map.count; i++) {
+        const lab_host *h = &t->internet.map.hosts[i];
+        if (!h->console)
+            continue;
+        printf("  %s\n    http://" STR_FMT "/\n", en ? "The company's page, in a browser: register, watch, change the line's rate:" :
+               "회사의 화면을 브라우저로: 가입하고, 보고, 회선의 속도를 바꿔 보기:", STR_ARG(host_port(t, str_to_z(&t->memory, h->name), 8000, ':')));
+        printf("  %s\n    " STR_FMT " video sample --host origin.netcinema.com --id real\n    " STR_FMT " console accounting\n",
+               en ? "A film with pictures for it (the one that is there is made of zeros and ones alone), and who watched what:" :
+               "거기서 볼, 그림이 있는 영화 (있던 것은 숫자뿐임), 그리고 누가 무엇을 봤는지:", STR_ARG(naru), STR_ARG(naru));
+    }
     if (t->in_space)
         printf("    dig video.netcinema.com\n    curl http://video.netcinema.com/" SMALL_FILM_ID "/manifest.mpd\n");
 }

@@ -27,11 +27,18 @@ static void cookie_put(const visit *v, const char *token, int64_t life_s)
                                   (long long)life_s, v->c->tls ? "; Secure" : ""));
 }
 
-// A password goes over no wire in the open: only under TLS, or within this machine where `plaintext loopback` says so.
-static bool wire_is_safe(const visit *v)
+static bool from_this_machine(const visit *v)
 {
-    return v->c->tls || (v->c->plaintext_loopback && (addr_is_loopback(v->q->peer) || world_is_simulated(v->c->w)));
+    int count;
+    const addr *own = world_addresses(v->c->w, &count);
+    bool here = addr_is_loopback(v->q->peer) || world_is_simulated(v->c->w);
+    for (int i = 0; i < count && !here; i++)
+        here = addr_eq_ip(own[i], v->q->peer);
+    return here;
 }
+
+// A password goes over no wire in the open: only under TLS, or within this machine where `plaintext loopback` says so.
+static bool wire_is_safe(const visit *v) { return v->c->tls || (v->c->plaintext_loopback && from_this_machine(v)); }
 
 // ---- who am I ---------------------------------------------------------------------------------------------------------------------
 
