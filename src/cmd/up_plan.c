@@ -54,7 +54,7 @@ const up_policy up_policies[UP_POLICIES] = {
     {.name = "console", .kind = &console_kind, .doors = {{CONSOLE_PORT, UP_TCP, false}}, .here_only = true, .peers = {"accounts", "control"},
      .writes = true, .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET, .what = "viewings of films"},
     {.name = "edge", .kind = &edge_kind, .doors = {{EDGE_PORT, UP_TCP, .port_key = "port"}, {EDGE_TLS_PORT, UP_TCP, true, .port_key = "tls-port"}},
-     .writes = true, .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET, .connects = {53}, .what = "the HTTP cache; asks the origins of its sites"},
+     .writes = true, .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET | GUARD_CALLS_SEND_PAGES, .connects = {53}, .what = "the HTTP cache; asks the origins of its sites"},
 };
 
 char *up_path(const up_plan *plan, arena *a, const char *format, ...)

@@ -448,7 +448,7 @@ err conn_wait_input(conn *seen, int64_t until_ns)
 
 // ---- writing ------------------------------------------------------------------------------------------------------------
 
-static bool send_parts(conn_inside *c, str *more, int count, const struct pages *last_in);
+static bool send_parts(conn_inside *c, str *more, int count, struct pages *last_in);
 
 static bool may_write(const conn_inside *c)
 {
@@ -456,7 +456,7 @@ static bool may_write(const conn_inside *c)
 }
 
 // One step of sending: something has gone, or we have waited.
-static err send_step(conn_inside *c, str *more, int more_count, const struct pages *last_in)
+static err send_step(conn_inside *c, str *more, int more_count, struct pages *last_in)
 {
     struct iovec v[1 + CONN_PARTS_MAX];
     int count = 0;
@@ -477,7 +477,7 @@ static err send_step(conn_inside *c, str *more, int more_count, const struct pag
 
 bool conn_send_all(conn_inside *c, str more) { return send_parts(c, &more, 1, NULL); }
 
-static bool send_parts(conn_inside *c, str *more, int count, const struct pages *last_in)
+static bool send_parts(conn_inside *c, str *more, int count, struct pages *last_in)
 {
     err e = turn_take(&c->sending, c->deadline_ns);
     bool took = e == E_OK;
@@ -530,7 +530,7 @@ void conn_put_parts(conn *seen, str *parts, int count)
         send_parts(c, parts, count, NULL);
 }
 
-void conn_put_pages(conn *seen, str *parts, int count, const struct pages *from)
+void conn_put_pages(conn *seen, str *parts, int count, struct pages *from)
 {
     conn_inside *c = inside(seen);
     must(count > 0 && count <= CONN_PARTS_MAX && parts[count - 1].len > 0);

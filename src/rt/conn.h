@@ -58,9 +58,9 @@ err  conn_wait_input(conn *c, int64_t until_ns);       // E_OK: something to rea
 void conn_put(conn *c, str s);                         // copied, or written through when large
 // Several at once, written through after what was put before; parts are consumed (become empty) as they go.
 void conn_put_parts(conn *c, str *parts, int count);   // at most CONN_PARTS_MAX
-// The same, and the last part lies in `from`: a plain socket sends it without a copy (sendfile), all others as any part. What went must
+// The same, and the last part lies in `from`: a plain socket sends it without a copy, all others as any part. What went must
 // not change any more; its block may be given back.
-void conn_put_pages(conn *c, str *parts, int count, const struct pages *from);
+void conn_put_pages(conn *c, str *parts, int count, struct pages *from);
 void conn_format(conn *c, const char *format, ...) __attribute__((format(printf, 2, 3), nonnull));
 bool conn_flush(conn *c);                              // everything sent (handed to the kernel), or false
 // A goodbye ("421 too slow") after an error of our own making (E_TIMEOUT, E_SLOW, E_CANCELED, E_TOO_LONG): conn_close tries

@@ -10,6 +10,7 @@ enum { GUARD_PATHS_MAX = 24, GUARD_PORTS_MAX = 8 };
 typedef enum {
     GUARD_CALLS_INET = 1,            // sockets of IPv4 and IPv6 may be made (clients; doors are inherited)
     GUARD_CALLS_FILES_CHANGE = 2,    // files may be made, renamed and removed
+    GUARD_CALLS_SEND_PAGES = 4,      // memory may go to sockets through a pipe, without a copy (pages.h)
 } guard_calls;
 
 typedef struct {

@@ -24,7 +24,7 @@
 // Names that an architecture lacks are passed over.
 static const char *const everybody[] = {
     "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "lseek", "close", "fstat", "newfstatat",
-    "statx", "stat", "lstat", "openat", "open", "access", "faccessat", "faccessat2", "getdents64", "fcntl", "flock", "dup", "sendfile",
+    "statx", "stat", "lstat", "openat", "open", "access", "faccessat", "faccessat2", "getdents64", "fcntl", "flock", "dup",
     "munmap", "mremap", "madvise", "brk", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "futex",
     "set_robust_list", "rseq", "exit", "exit_group", "gettid", "getpid", "getppid", "getuid", "geteuid", "getgid", "getegid",
     "tgkill", "getrandom", "clock_gettime", "clock_nanosleep", "nanosleep", "clock_getres", "gettimeofday", "restart_syscall",
@@ -34,10 +34,11 @@ static const char *const everybody[] = {
 };
 static const char *const change_files[] = {
     "mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "ftruncate", "fallocate", "fsync",
-    "fdatasync", "memfd_create", "sync_file_range", "pwritev2", "chmod", "fchmod", "fchmodat", "umask",
+    "fdatasync", "sync_file_range", "pwritev2", "chmod", "fchmod", "fchmodat", "umask",
     "openat2", "fstatfs", "fstatfs64",
 };
 static const char *const inet[] = {"bind"};
+static const char *const send_pages[] = {"pipe2", "splice", "vmsplice"};
 
 // Asked for by libraries, needed by nobody: a refusal they can live with.
 static const struct { const char *name; int answer; } refused[] = {
@@ -91,6 +92,8 @@ static bool filter_fill(scmp_filter_ctx filter, unsigned calls)
         good = allow_all(filter, change_files, sizeof change_files / sizeof *change_files);
     if (good && calls & GUARD_CALLS_INET)
         good = allow_all(filter, inet, sizeof inet / sizeof *inet) && allow_family(filter, AF_INET) && allow_family(filter, AF_INET6);
+    if (good && calls & GUARD_CALLS_SEND_PAGES)
+        good = allow_all(filter, send_pages, sizeof send_pages / sizeof *send_pages);
     return good;
 }
 

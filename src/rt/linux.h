@@ -63,7 +63,7 @@ err linux_connect_unix(world *, const char *, sock **);
 err linux_connected(sock *);
 err linux_read(sock *, void *, size_t, size_t *);
 err linux_write(sock *, const struct iovec *, int, size_t *);
-err  linux_write_pages(sock *, const struct iovec *, int, const struct pages *, str, size_t *);
+err  linux_write_pages(sock *, const struct iovec *, int, struct pages *, str, size_t *);
 err linux_shutdown(sock *);
 void linux_close(sock *);
 addr linux_local(sock *);

@@ -4,7 +4,6 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -358,12 +357,11 @@ err linux_write(sock *base, const struct iovec *from, int count, size_t *put)
 }
 
 // What stands before the pages waits for them in the kernel, so that both go in full packets.
-err linux_write_pages(sock *base, const struct iovec *from, int count, const struct pages *in, str bytes, size_t *put)
+err linux_write_pages(sock *base, const struct iovec *from, int count, struct pages *in, str bytes, size_t *put)
 {
     linux_sock *s = linux_of(base);
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)from, .msg_iovlen = (size_t)count};
     size_t before = 0;
-    int64_t offset;
     ssize_t n = 0;
     *put = 0;
     for (int i = 0; i < count; i++)
@@ -376,14 +374,10 @@ err linux_write_pages(sock *base, const struct iovec *from, int count, const str
     *put = (size_t)n;
     if (*put < before)
         return E_OK;
-    int fd = pages_place(in, bytes.at, &offset);
-    do
-        n = sendfile(s->fd, fd, &offset, (size_t)bytes.len);
-    while (n < 0 && errno == EINTR);
-    if (n < 0 && *put == 0)
-        return errno_err(errno);
-    *put += n > 0 ? (size_t)n : 0;               // trouble shows again at the next call
-    return E_OK;
+    size_t went;
+    int trouble = pages_send(in, s->fd, bytes, &went);
+    *put += went;
+    return *put > 0 || !trouble ? E_OK : errno_err(trouble);          // trouble shows again at the next call
 }
 
 err linux_shutdown(sock *base) { return shutdown(linux_of(base)->fd, SHUT_WR) == 0 ? E_OK : errno_err(errno); }

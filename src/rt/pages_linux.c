@@ -1,35 +1,64 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/heap_memory.h"
 #include "base/must.h"
 #include "rt/pages.h"
 
-struct pages {
-    int            fd;
-    unsigned char *at;
-    size_t         block_bytes, count;
-    uint32_t      *free;                         // given back; then those never taken
-    size_t         free_count, taken_ever;
+enum {
+    STEP_BYTES = 256 * 1024,                     // what the pipe holds: handed over at once
+    PAGE_BYTES = 4096,
+    HUGE_PAGE_BYTES = 2 << 20,
 };
 
+struct pages {
+    unsigned char *mapped, *at;
+    size_t         mapped_bytes, block_bytes, count;
+    uint32_t      *free;                         // given back; then those never taken
+    size_t         free_count, taken_ever;
+    int            pipe[2];                      // empty between two calls
+};
+
+static bool pipe_open(pages *p)
+{
+    if (pipe2(p->pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+        return false;
+    fcntl(p->pipe[1], F_SETPIPE_SZ, STEP_BYTES); // refused: it is smaller
+    return true;
+}
+
+static void pipe_close(pages *p)
+{
+    for (int i = 0; i < 2; i++) {
+        if (p->pipe[i] >= 0)
+            close(p->pipe[i]);
+        p->pipe[i] = -1;
+    }
+}
+
+// Large pages where the kernel has them: the fewer pages, the less there is to hand over.
 pages *pages_new(world *w, size_t block_bytes, size_t count)
 {
-    must(block_bytes % 4096 == 0 && count > 0 && count < UINT32_MAX);
+    must(block_bytes % PAGE_BYTES == 0 && count > 0 && count < UINT32_MAX);
     if (world_is_simulated(w))
         return NULL;
-    int fd = memfd_create("naru pages", MFD_CLOEXEC);
-    void *at = MAP_FAILED;
-    if (fd >= 0 && ftruncate(fd, (off_t)(block_bytes * count)) == 0)
-        at = mmap(NULL, block_bytes * count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-    if (at == MAP_FAILED) {
-        if (fd >= 0)
-            close(fd);
+    size_t bytes = block_bytes * count + HUGE_PAGE_BYTES;
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    pages *p = memory_zeroed(1, sizeof *p);
+    *p = (pages){.mapped = at, .mapped_bytes = bytes, .block_bytes = block_bytes, .count = count, .pipe = {-1, -1}};
+    p->at = (unsigned char *)(((uintptr_t)at + HUGE_PAGE_BYTES - 1) & ~((uintptr_t)HUGE_PAGE_BYTES - 1));
+    p->free = memory_new(count * sizeof *p->free);
+    madvise(p->at, block_bytes * count, MADV_HUGEPAGE);
+    madvise(p->at, block_bytes * count, MADV_DONTDUMP);
+    if (!pipe_open(p)) {
+        pages_free(p);
         return NULL;
     }
-    pages *p = memory_zeroed(1, sizeof *p);
-    *p = (pages){.fd = fd, .at = at, .block_bytes = block_bytes, .count = count, .free = memory_new(count * sizeof *p->free)};
     return p;
 }
 
@@ -37,8 +66,8 @@ void pages_free(pages *p)
 {
     if (!p)
         return;
-    munmap(p->at, p->block_bytes * p->count);
-    close(p->fd);
+    pipe_close(p);
+    munmap(p->mapped, p->mapped_bytes);
     memory_free(p->free);
     memory_free(p);
 }
@@ -51,18 +80,44 @@ void *pages_take(pages *p)
     return p->at + number * p->block_bytes;
 }
 
-// A block whose pages could not be cut out may still be on its way to somebody: it is never used again.
+// Whoever still has the pages keeps them; the block gets new ones. One that could not be parted from its pages is never used again.
 void pages_give(pages *p, void *block)
 {
-    int64_t offset;
-    pages_place(p, block, &offset);
-    if (fallocate(p->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, (off_t)p->block_bytes) == 0)
-        p->free[p->free_count++] = (uint32_t)((size_t)offset / p->block_bytes);
+    size_t offset = (size_t)((unsigned char *)block - p->at);
+    must(offset % p->block_bytes == 0 && offset < p->block_bytes * p->count);
+    if (madvise(block, p->block_bytes, MADV_DONTNEED) == 0)
+        p->free[p->free_count++] = (uint32_t)(offset / p->block_bytes);
 }
 
-int pages_place(const pages *p, const void *at, int64_t *offset)
+// One step through the pipe. What the socket does not take goes with the pipe.
+static int step_send(pages *p, int fd, str bytes, size_t *put)
 {
-    *offset = (const unsigned char *)at - p->at;
-    must(*offset >= 0 && (size_t)*offset < p->block_bytes * p->count);
-    return p->fd;
+    struct iovec v = {(void *)(uintptr_t)bytes.at, bytes.len < STEP_BYTES ? (size_t)bytes.len : STEP_BYTES};
+    if (p->pipe[0] < 0 && !pipe_open(p))
+        return errno;
+    ssize_t held = vmsplice(p->pipe[1], &v, 1, SPLICE_F_NONBLOCK), went = 0;
+    int trouble = held < 0 ? errno : 0;
+    while (!trouble && (ssize_t)*put < held) {
+        went = splice(p->pipe[0], NULL, fd, NULL, (size_t)held - *put, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+        if (went > 0)
+            *put += (size_t)went;
+        else
+            trouble = went < 0 ? errno : EPIPE;
+    }
+    if (held > 0 && (ssize_t)*put < held)
+        pipe_close(p);
+    return trouble;
+}
+
+int pages_send(pages *p, int fd, str bytes, size_t *put)
+{
+    int trouble = 0;
+    *put = 0;
+    while (bytes.len > 0 && !trouble) {
+        size_t went = 0;
+        trouble = step_send(p, fd, bytes, &went);
+        *put += went;
+        bytes = str_from(bytes, (ptrdiff_t)went);
+    }
+    return *put > 0 ? 0 : trouble;
 }

@@ -119,7 +119,7 @@ err sock_write(sock *s, const struct iovec *from, int count, size_t *put)
     return write_edge(s, s->world->operations->write(s, from, count, put));
 }
 
-err sock_write_pages(sock *s, const struct iovec *from, int count, const struct pages *in, str bytes, size_t *put)
+err sock_write_pages(sock *s, const struct iovec *from, int count, struct pages *in, str bytes, size_t *put)
 {
     if (!s->world->operations->write_pages)
         return E_UNSUPPORTED;

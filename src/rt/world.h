@@ -59,7 +59,7 @@ err  sock_connected(sock *s);                                // E_OK, E_AGAIN, E
 err  sock_read(sock *s, void *into, size_t size, size_t *got);                 // E_AGAIN, E_EOF, E_RESET
 err  sock_write(sock *s, const struct iovec *from, int count, size_t *put);    // E_AGAIN, E_RESET; may be partial
 // The same, and behind it bytes that lie in `pages` (pages.h), without a copy where the world can. E_UNSUPPORTED: it cannot.
-err  sock_write_pages(sock *s, const struct iovec *from, int count, const struct pages *pages, str bytes, size_t *put);
+err  sock_write_pages(sock *s, const struct iovec *from, int count, struct pages *pages, str bytes, size_t *put);
 err  sock_shutdown(sock *s);                                 // no more writing: the peer reads E_EOF after the last byte
 void sock_close(sock *s);                                    // frees it; fibers that wait on it wake with E_RESET
 void sock_abort(sock *s);                                    // the same, and the peer of a stream reads E_RESET
@@ -165,7 +165,7 @@ typedef struct world_operations {
     err     (*connected)(sock *);
     err     (*read)(sock *, void *, size_t, size_t *);
     err     (*write)(sock *, const struct iovec *, int, size_t *);
-    err     (*write_pages)(sock *, const struct iovec *, int, const struct pages *, str, size_t *);     // NULL: it cannot
+    err     (*write_pages)(sock *, const struct iovec *, int, struct pages *, str, size_t *);     // NULL: it cannot
     err     (*shutdown)(sock *);
     void    (*close)(sock *);
     addr    (*local)(sock *);

@@ -31,7 +31,6 @@ enum {
     SLICE_FAILURES_MAX = 3,              // of an object's slices, one after the other; then nothing of it is asked for
     SLICE_PAUSE_S = 5,                   // for so long
     FILL_FIRST_BYTES = 16 * 1024,        // of a slice whose length is not known yet
-    PAGES_BYTES_MIN = 64 * 1024,         // smaller ones come from the heap
     ORIGIN_IDLE_MAX = 64,                // connections that are kept for each origin
     ORIGIN_IDLE_S = 20,
     ORIGIN_CONNECT_S = 5, ORIGIN_HEAD_S = 30, ORIGIN_BYTES_PER_S_MIN = 1024, ORIGIN_GRACE_S = 20,

@@ -10,7 +10,7 @@
 enum {
     TAIL_BYTES_MAX = 1024,
     COPY_BYTES = CONN_OUT_BYTES / 2 - 1024,      // conn_put copies so much: nothing of ours is held while the client takes it
-    SENDFILE_BYTES_MIN = 32 * 1024,              // below it a copy is cheaper
+    PAGES_SENT_BYTES_MIN = 32 * 1024,           // below it a copy is cheaper
     BOUNDARY_DIGITS = 16,
     PART_HEAD_BYTES_MAX = 512,
 };
@@ -98,7 +98,7 @@ static int64_t deliver(delivery *d, piece *from, str bytes)
         conn_flush(c);
     } else {
         piece_hold(from);
-        if (from->in_pages && !d->chunks && bytes.len >= SENDFILE_BYTES_MIN)
+        if (from->in_pages && !d->chunks && bytes.len >= PAGES_SENT_BYTES_MIN)
             conn_put_pages(c, parts, 4, d->e->pages);
         else
             conn_put_parts(c, parts, 5);
@@ -128,8 +128,10 @@ static bool await(delivery *d, uint32_t number, int64_t end)
         return x == E_OK || x == E_AGAIN;                // what was damaged is not there any more: the next look fetches it
     }
     if (s || (o->length < 0 && o->fills) || (int64_t)number * o->slice_bytes >= o->fill_at) {
-        if (d->lead[0].len)
-            lead_send(d);
+        if (d->lead[0].len) {
+            lead_send(d);                                // others ran meanwhile: look again before waiting
+            return true;
+        }
         return gate_wait(&o->progress, loop_now_ns() + seconds(WAIT_S_MAX), "bytes from the origin") == E_OK;
     }
     if (o->failed || o->length < 0 || (o->slice_failures >= SLICE_FAILURES_MAX && loop_now_ns() < o->slice_pause_ns))
@@ -198,7 +200,7 @@ static bool body_give(delivery *d, int64_t first, int64_t end)
 static void whole_give(edge *e, request *q, object *o, description *about, bool hit)
 {
     delivery d = {.e = e, .q = q, .o = o, .hit = hit};
-    tail t;
+    tail t __attribute__((uninitialized));
     t.len = 0;
     bool bodiless = q->is_head || about->status == 204;
     if (o->length >= 0 && about->status != 204) {
@@ -231,7 +233,7 @@ static bool belongs_to_304(str name)                     // RFC 9110 section 15.
 static void condition_give(edge *e, request *q, description *about, int status, bool hit)
 {
     buf out = buf_make(DESCRIPTION_BYTES_MAX + TAIL_BYTES_MAX);
-    tail t;
+    tail t __attribute__((uninitialized));
     t.len = 0;
     buf_format(&out, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
     for (int i = 0; i < about->field_count; i++)
@@ -268,7 +270,7 @@ static void head_begin(const description *about, int status, str but, buf *out)
 static void unsatisfiable_give(edge *e, request *q, object *o, description *about, bool hit)
 {
     buf out = buf_make(TAIL_BYTES_MAX * 2);
-    tail t;
+    tail t __attribute__((uninitialized));
     t.len = 0;
     char today[DATE_TEXT_MAX];
     date_print_http(today, edge_now_s(e));
@@ -293,7 +295,7 @@ static int slices_missing(const object *o, const byte_range *parts, int count)
 static void part_give(edge *e, request *q, object *o, description *about, byte_range part, bool hit)
 {
     buf out = buf_make(DESCRIPTION_BYTES_MAX + TAIL_BYTES_MAX);
-    tail t;
+    tail t __attribute__((uninitialized));
     t.len = 0;
     head_begin(about, 206, S(""), &out);
     tail_put(&t, S("Content-Range: bytes "));
@@ -328,7 +330,7 @@ static void parts_give(edge *e, request *q, object *o, description *about, const
     for (int i = 0; i < count; i++)
         total += part_head(head, boundary, type, parts[i], o->length) + parts[i].last - parts[i].first + 1;
     buf out = buf_make(DESCRIPTION_BYTES_MAX + TAIL_BYTES_MAX);
-    tail t;
+    tail t __attribute__((uninitialized));
     t.len = 0;
     head_begin(about, 206, S("Content-Type"), &out);
     buf_format(&out, "Content-Type: multipart/byteranges; boundary=%s\r\nContent-Length: %lld\r\n", boundary, (long long)total);

@@ -115,13 +115,19 @@ static void fetch_alone(edge *e, request *q, resource *r, object *old)
     fetch_leave(f);
 }
 
+// What cache_use_judge would say, where the request has no wishes of its own: most have none.
+static bool is_simply_fresh(edge *e, const request *q, const object *o)
+{
+    return !q->has_control && !o->about->policy.always_validate && cache_left_s(&o->about->policy, edge_now_s(e)) > 0;
+}
+
 // One look at what is kept. AGAIN: what was waited for went another way.
 static look resource_look(edge *e, request *q, resource *r, bool may_wait)
 {
     bool has_others;
     cache_question ask = {q->h->method, q->h->headers, q->h->header_count};
     object *o = resource_select(r, q->h->headers, q->h->header_count, &has_others);
-    cache_use use = o ? cache_use_judge(&o->about->policy, &ask, edge_now_s(e)) : CACHE_VALIDATE;
+    cache_use use = !o ? CACHE_VALIDATE : is_simply_fresh(e, q, o) ? CACHE_GIVE : cache_use_judge(&o->about->policy, &ask, edge_now_s(e));
     if (use == CACHE_VALIDATE && o && world_broken(e->w, "edge-stale"))
         use = CACHE_GIVE;
     if (use == CACHE_GIVE || use == CACHE_GIVE_AND_VALIDATE) {
@@ -175,9 +181,15 @@ static void cached(edge *e, request *q)
     resource_leave(e, r);
 }
 
-static void key_make(request *q)
+// scheme://site/path?query
+static bool key_make(request *q)
 {
-    q->key = str_format(q->msg, "%s://" STR_FMT STR_FMT, q->secure ? "https" : "http", STR_ARG(q->s->name), STR_ARG(q->target));
+    const str parts[] = {q->secure ? S("https://") : S("http://"), q->s->name, q->target};
+    unsigned char *at = arena_array(q->msg, unsigned char, parts[0].len + parts[1].len + parts[2].len);
+    q->key = (str){at, 0};
+    for (int i = 0; i < 3 && at; q->key.len += parts[i++].len)
+        memcpy(at + q->key.len, parts[i].at, (size_t)parts[i].len);
+    return at != NULL;
 }
 
 // What comes before any look into the cache. False: answered.
@@ -213,8 +225,10 @@ static void request_serve(edge *e, request *q)
     if (acceptable(e, q, &space)) {
         q->s->requests++;
         if ((q->is_get || q->is_head) && q->h->body == HTTP_BODY_NONE) {
-            key_make(q);
-            cached(e, q);
+            if (key_make(q))
+                cached(e, q);
+            else
+                give_text(e, q, 503, "the request needs too much memory");
         } else {
             q->forward = q->is_get || q->is_head ? "request" : "method";
             q->verdict = "pass";
@@ -241,7 +255,7 @@ static void refuse(edge *e, conn *c, const http_head_reader *r, arena *msg)
 // Serves one request; true: another may come. Its frame is deep: nothing is waited for here but what belongs to the request.
 static __attribute__((noinline)) bool serve_one(edge *e, conn *c, talk *t, bool last)
 {
-    http_head_reader in;
+    http_head_reader in __attribute__((uninitialized));          // large, and begun before it is read
     arena msg = arena_make(REQUEST_MEMORY_BYTES_MAX);
     size_t used = 0;
     conn_deadline(c, seconds(REQUEST_HEAD_S));

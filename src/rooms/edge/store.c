@@ -38,7 +38,9 @@ piece *piece_new(edge *e, uint32_t bytes)
 {
     if (e->piece_bytes + e->described_bytes + bytes > 2 * e->memory_max)
         return NULL;
-    void *block = e->pages && bytes >= PAGES_BYTES_MIN ? pages_take(e->pages) : NULL;
+    void *block = e->pages && bytes > e->slice_bytes / 2 ? pages_take(e->pages) : NULL;      // its pages may be huge: it counts whole
+    if (block)
+        bytes = e->slice_bytes;
     piece *p = memory_new(sizeof *p + (block ? 0 : bytes));
     *p = (piece){.holders = 1, .room = bytes, .of = e, .in_pages = block != NULL, .at = block ? block : (unsigned char *)(p + 1)};
     e->piece_bytes += bytes;
@@ -327,7 +329,7 @@ void slice_end(slice *s)
 {
     edge *e = s->of->e;
     s->state = SLICE_WHOLE;
-    if (s->bytes && s->bytes->room > s->len + s->len / 4) {              // the end came sooner than thought
+    if (s->bytes && s->bytes->room > s->len + s->len / 4 && s->len <= e->slice_bytes / 2) {      // the end came sooner than thought
         piece *fit = piece_new(e, s->len);
         if (fit) {
             memcpy(fit->at, s->bytes->at, s->len);
@@ -547,7 +549,7 @@ void edge_store_open(edge *e)
     e->ghosts = memory_zeroed(GHOSTS, sizeof *e->ghosts);
     e->objects_max = e->memory_max / KEPT_BYTES_AN_OBJECT < OBJECTS_MAX ? e->memory_max / KEPT_BYTES_AN_OBJECT : OBJECTS_MAX;
     e->next_number = 1;
-    e->pages = pages_new(e->w, e->slice_bytes, (size_t)(2 * e->memory_max / PAGES_BYTES_MIN));
+    e->pages = pages_new(e->w, e->slice_bytes, (size_t)(2 * e->memory_max / e->slice_bytes + 1));
     list_init(&e->all);
     list_init(&e->small);
     list_init(&e->main);

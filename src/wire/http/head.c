@@ -216,8 +216,12 @@ static http_head_state head_end(http_head_reader *r)
 
 void http_request_begin(http_head_reader *r)
 {
-    *r = (http_head_reader){0};
-    r->head.headers = r->fields;
+    r->head = (http_head){.headers = r->fields};         // the fields behind header_count are never read
+    r->is_answer = r->asked_head = r->started = r->skipped_blank = false;
+    r->bytes = 0;
+    r->status = 0;
+    r->why = NULL;
+    r->state = HTTP_HEAD_MORE;
 }
 
 void http_answer_begin(http_head_reader *r, bool asked_head)
