@@ -54,6 +54,27 @@ TEST(course_changes_nothing_between_rounds)
     CHECK(!p[PEERS - 1].unchoked && p[0].unchoked && p[3].unchoked);
 }
 
+TEST(who_pauses_for_a_moment_keeps_its_turn)
+{
+    choker c = choker_make(9);
+    choker_rules r = rules_of(CHOKER_MANAGED, true);
+    choker_peer p[CHOKER_SLOTS + 1];
+    int64_t now = 5 * SECOND;
+    crowd(p, CHOKER_SLOTS + 1);
+    for (int i = 0; i < CHOKER_SLOTS; i++) {
+        p[i].unchoked = true;
+        p[i].unchoked_ns = SECOND;
+    }
+    p[CHOKER_SLOTS].lacks = 20;                              // it waits, and deserves more than any of the others
+    p[0].idle = true;                                        // its next request is on its way
+    p[0].idle_since_ns = now - SECOND / 100;
+    choker_run(&c, &r, p, CHOKER_SLOTS + 1, now);
+    CHECK(p[0].unchoked);
+    p[0].idle_since_ns = now - SECOND;
+    choker_run(&c, &r, p, CHOKER_SLOTS + 1, now);
+    CHECK(!p[0].unchoked && p[CHOKER_SLOTS].unchoked);
+}
+
 TEST(luck_goes_round)
 {
     choker c = choker_make(3);

@@ -48,6 +48,24 @@ static bool room_for_more(const torrent *t)
     return t->coming_bytes + t->finish_bytes < TORRENT_BUFFERS_BYTES_MAX;
 }
 
+// It would let us, and all that it has is asked of others. Among our own (managed mode) it hears so, and its slot is another's at
+// once. Elsewhere interest is what earns a place in the next round: it is kept.
+static void interest_rest(peer *p)
+{
+    if (p->they_choke || p->torrent->swarm->mode != CHOKER_MANAGED)
+        return;
+    p->we_want = false;
+    peer_tell(p, &(peer_message){.kind = PEER_NOT_INTERESTED});
+}
+
+void peer_interest_again(peer *p)
+{
+    torrent *t = p->torrent;
+    bool rests = !p->we_want && t->swarm->mode == CHOKER_MANAGED && t->picker && t->started && !t->seeding;
+    if (rests && picker_askable(t->picker, p->number, &p->has, -1, loop_now_ns()))
+        peer_interest(p);
+}
+
 void peer_ask(peer *p)
 {
     torrent *t = p->torrent;
@@ -69,13 +87,17 @@ void peer_ask(peer *p)
     }
     for (int i = 0; i < count; i++)
         request_tell(p, blocks[i]);
+    if (!count && !asked)
+        interest_rest(p);
 }
 
 void torrent_ask_all(torrent *t)
 {
     for (int i = 0; i < t->peers_end; i++)
-        if (t->peers[i])
+        if (t->peers[i]) {
+            peer_interest_again(t->peers[i]);
             peer_ask(t->peers[i]);
+        }
 }
 
 void peer_interest(peer *p)

@@ -75,7 +75,9 @@ static bool hears_have(peer *p, int32_t piece)
     if (t->offers)
         seed_choice_seen(t->offers, piece);
     peer_offer_done(p, piece);
-    bool news = !p->we_want && t->picker && !bitfield_has(store_have(t->store), piece);
+    bool managed = t->swarm->mode == CHOKER_MANAGED;
+    bool news = !p->we_want && t->picker && !bitfield_has(store_have(t->store), piece) &&
+                (!managed || picker_askable(t->picker, p->number, &p->has, piece, loop_now_ns()));
     if (news || bitfield_all(&p->has))
         has_changed(p);
     return true;

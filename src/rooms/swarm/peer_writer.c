@@ -37,18 +37,27 @@ void peer_tell(peer *p, const peer_message *m)
     peer_wake(p);
 }
 
+// Who has few pieces waits for something to do: it hears at once. Who may ask for the piece now, or may want something of us
+// again because of it, hears soon; to others it is not worth a packet of its own for a while (with N peers, each tells N).
+static int64_t have_wait_ns(const peer *p, int32_t piece)
+{
+    if (p->has.set < PEER_HUNGRY_PIECES)
+        return 0;
+    bool useful = !bitfield_has(&p->has, piece) && (!p->we_choke || !p->they_want);
+    return useful ? PEER_HAVES_NS : PEER_HAVES_LATE_NS;
+}
+
 void peer_tell_have(peer *p, int32_t piece)
 {
     bool first = p->control.len == 0;
     if (!control_put(p, &(peer_message){.kind = PEER_HAVE, .piece = (uint32_t)piece}))
         return;
-    // Who has few pieces waits for something to do: it hears at once.
-    bool hungry = p->has.set < PEER_HUNGRY_PIECES;
-    if (hungry)
-        p->control_now = true;
-    if (first)
-        p->control_due_ns = loop_now_ns() + PEER_HAVES_NS;
-    if (first || hungry)
+    int64_t wait = have_wait_ns(p, piece), due = loop_now_ns() + wait;
+    bool sooner = first || due < p->control_due_ns;
+    p->control_now = p->control_now || wait == 0;
+    if (sooner)
+        p->control_due_ns = due;
+    if (sooner || wait == 0)
         peer_wake(p);
 }
 
@@ -286,11 +295,11 @@ static bool run_send(peer *p)
     int done = !e && takes_fast(p) && peer_may_have(p, run[0].piece) ? run_put(p, run, n, view.bytes) : 0;
     for (int i = done; i < n && !e && !p->conn->error && !p->leaving && peer_may_have(p, run[i].piece); i++) {
         e = limits_keep(p, run[i].length);
+        if (p->control.len > 0)
+            control_send(p);                             // what waits for company has it now
         if (!e)
             block_put(p, run[i], str_sub(view.bytes, (ptrdiff_t)(run[i].begin - run[0].begin), (ptrdiff_t)run[i].length));
         p->sending = n - ++done;
-        if (control_due(p))
-            control_send(p);
     }
     store_view_release(t->store, &view);
     p->sending = 0;

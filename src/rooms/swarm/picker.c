@@ -304,6 +304,14 @@ static bool piece_ready(const picker *p, int32_t piece, int peer, bool twice)
     return o && open_has(o, peer, twice);
 }
 
+bool picker_askable(const picker *p, int peer, const bitfield *has, int32_t piece, int64_t now_ns)
+{
+    if (piece < 0)
+        return picker_why(p, peer, has, now_ns).reason != PICKER_WHY_NOTHING;
+    return piece_fits(p, piece) && !bitfield_has(&p->have, piece) && rank_priority(&p->rank, piece) != PICKER_SKIP &&
+           piece_ready(p, piece, peer, false);
+}
+
 static int32_t by_deadline(const picker *p, int peer, const bitfield *has, int64_t now_ns)
 {
     for (int i = 0; i < p->deadline_count; i++) {

@@ -76,6 +76,8 @@ int32_t picker_take_run(picker *p, int peer, int32_t most, int32_t *first);
 void picker_returned(picker *p, int peer, picker_block b);
 void picker_returned_all(picker *p, int peer);                       // everything it was asked for, and its suggestions (choke)
 int  picker_asked_of(const picker *p, int peer);                     // blocks asked and not answered
+// Could a block of this piece (-1: any block) be asked of the peer now, that nobody was asked for or, at the end, few were?
+bool picker_askable(const picker *p, int peer, const bitfield *has, int32_t piece, int64_t now_ns);
 
 typedef enum {
     PICKER_TAKEN,                            // store it

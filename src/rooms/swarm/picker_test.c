@@ -125,6 +125,21 @@ TEST(what_only_this_peer_has_comes_before_what_is_begun)
     bench_free(&b);
 }
 
+TEST(what_others_were_asked_for_cannot_be_asked)
+{
+    bench b = bench_make(6);
+    picker_block x[BLOCKS];
+    picker_peer_has(b.p, 9);
+    picker_peer_has(b.p, 9);
+    bitfield_add(&b.some, 9);
+    CHECK(picker_askable(b.p, 2, &b.some, 9, 1) && picker_askable(b.p, 2, &b.some, -1, 1) && !picker_askable(b.p, 2, &b.some, PICKER_PIECES_MAX, 1));
+    CHECK_INT(picker_choose(b.p, 1, &b.some, BLOCKS, 1, x), BLOCKS);
+    CHECK(!picker_askable(b.p, 2, &b.some, 9, 1) && !picker_askable(b.p, 2, &b.some, -1, 1));
+    picker_returned(b.p, 1, x[0]);
+    CHECK(picker_askable(b.p, 2, &b.some, 9, 1) && picker_askable(b.p, 2, &b.some, -1, 1));
+    bench_free(&b);
+}
+
 TEST(suggestions_are_followed_until_the_choke)
 {
     bench b = bench_make(5);

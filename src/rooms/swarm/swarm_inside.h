@@ -58,7 +58,8 @@ enum {
 #define PEER_KEEP_ALIVE_NS    (90 * NS_PER_S)
 #define PEER_SNUBBED_NS       (60 * NS_PER_S)
 #define PEER_LATE_NS          (20 * NS_PER_S)    // a request unanswered so long is given to others, too
-#define PEER_HAVES_NS         (150 * NS_PER_MS)  // HAVEs wait so long for company
+#define PEER_HAVES_NS         (50 * NS_PER_MS)   // HAVEs wait so long for company
+#define PEER_HAVES_LATE_NS    (1 * NS_PER_S)     // those that help nobody right now
 #define PEER_PEX_NS           (60 * NS_PER_S)
 #define PEER_QUEUE_NS         (250 * NS_PER_MS)    // requests on their way: bytes of so long, at least twice the delay
 #define SWARM_BUSY_NS         (2 * NS_PER_MS)    // a block that waited longer to be taken by the kernel: the uplink is full
@@ -262,12 +263,13 @@ void peer_greet(peer *p);
 void peer_ask(peer *p);                                  // sends requests when it is time
 void torrent_ask_all(torrent *t);
 void peer_interest(peer *p);                             // says whether it has something for us
+void peer_interest_again(peer *p);                       // of one to whom we said no because others were asked for it
 void peer_asks_late(peer *p, int64_t now_ns);            // snubbed? Gives old requests to others
 // ---- peer_writer.c ------------------------------------------------------------------------------------------------------
 void peer_write(void *peer);                             // a fiber
 void peer_wake(peer *p);
 void peer_tell(peer *p, const peer_message *m);          // a small message, soon
-void peer_tell_have(peer *p, int32_t piece);             // with others, within PEER_HAVES_NS
+void peer_tell_have(peer *p, int32_t piece);             // with others, within PEER_HAVES_LATE_NS
 void peer_choke_set(peer *p, bool choke);
 bool peer_wants_block(peer *p, peer_request r);          // it asked us; false: p->why
 void peer_wants_no_more(peer *p, peer_request r);        // it canceled

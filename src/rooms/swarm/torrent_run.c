@@ -389,6 +389,7 @@ static void tick(torrent *t, int64_t now)
         if (!p)
             continue;
         peer_asks_late(p, now);
+        peer_interest_again(p);
         peer_ask(p);
         peer_pex_send(p, now);
     }
