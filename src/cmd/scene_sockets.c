@@ -2,6 +2,7 @@
 #include "cmd/play.h"
 #include "cmd/scene_player.h"
 #include "cmd/scene_video.h"
+#include "cmd/scene_video_coding.h"
 
 #define WAIT_NS seconds(5)
 
@@ -56,7 +57,7 @@ const scene socket_scenes[] = {
 };
 
 const scene later_scenes[] = {
-    {"V1", "Renditions", NULL, "not built yet"},
+    {"V1", "Renditions", scene_renditions, NULL},
     {"V2", "Playout buffering", scene_playout, NULL},
     {"V3", "DASH's clever client", scene_clever_client, NULL},
     {"V4", "CDN: enter deep, bring home; congestion and a dead node", scene_near_node, NULL},
