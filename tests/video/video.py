@@ -282,6 +282,11 @@ def verbs(origin, directory):
     naru("video", "sample", "--rate", "cbr", "--ladder", "200kbit", "--seconds", "8", "--size", "160x120", "--catalogue", constant)
     rates = json.loads(naru("video", "inspect", "test-film", "--json", "--catalogue", constant).stdout)[0]["renditions"][0]
     check(rates["average_bps"] * 1.25 > rates["peak_bps"] > 180000, f"constant bit rate is constant: {rates}")
+    copy = directory + "/copy"
+    naru("backup", copy, "--dir", origin.data)
+    naru("backup", "verify", copy)
+    same = subprocess.run(["diff", "-r", copy + "/data/origin/films", origin.data + "/origin/films"], capture_output=True, text=True)
+    check(same.returncode == 0, f"a backup of the running naru has the film: {same.stdout}{same.stderr}")
     naru("video", "remove", "test-film", "--naru", origin.data)
     check(wait_for("the removal", lambda: origin.get("/test-film/manifest.mpd")[0] == 404), "a film that was removed is gone")
     check(origin.get("/test-film/v300/1.m4s")[0] == 404 and wait_for("the list", lambda: json.loads(origin.get("/catalogue.json")[2])["presentations"] == []),
