@@ -102,7 +102,7 @@ static void conn_drop(player_place *place, conn *c, bool kept)
 void player_hang_up(player *p)
 {
     for (int i = 0; i < p->place_count; i++) {
-        conn_abort(p->places[i].conn);
+        conn_close(p->places[i].conn);
         p->places[i].conn = NULL;
     }
 }
