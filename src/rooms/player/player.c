@@ -35,7 +35,7 @@ void player_free(player *p)
 {
     if (!p)
         return;
-    player_hang_up(p);
+    player_hang_up(p, false);
     arena_free(&p->memory);
     memory_free(p);
 }
@@ -537,8 +537,10 @@ err player_run(player *p)
     p->begun_ns = p->byte_ns = loop_now_ns();
     p->playout = playout_new(0);
     err e = player_load(p);
-    if (e)
+    if (e) {
+        player_hang_up(p, true);
         return e;
+    }
     begin(p);
     scope around;
     scope_open(&around, 0, FIBERS_MAX);
@@ -548,7 +550,7 @@ err player_run(player *p)
         (void)scope_go(&around, "player reports", player_report, p);
     e = play(p);
     scope_close(&around);
-    player_hang_up(p);
+    player_hang_up(p, true);
     p->counts.ended = true;
     player_tell(p, (player_event){.type = PLAYER_ENDED, .server = p->server, .rung = p->rung, .reason = str_z(p->trouble)});
     return e;

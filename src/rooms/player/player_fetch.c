@@ -99,10 +99,13 @@ static void conn_drop(player_place *place, conn *c, bool kept)
         conn_abort(c);
 }
 
-void player_hang_up(player *p)
+void player_hang_up(player *p, bool in_order)
 {
     for (int i = 0; i < p->place_count; i++) {
-        conn_close(p->places[i].conn);
+        if (in_order)
+            conn_close(p->places[i].conn);
+        else
+            conn_abort(p->places[i].conn);
         p->places[i].conn = NULL;
     }
 }

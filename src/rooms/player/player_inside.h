@@ -85,7 +85,7 @@ player_download player_download_new(uint64_t bytes_max);
 void player_get(player *p, player_download *d);
 // POSTs JSON over a connection of its own; the answer's status, 0: none.
 int  player_post(player *p, str url, str json);
-void player_hang_up(player *p);
+void player_hang_up(player *p, bool in_order);         // in order: on a loop
 
 // player_load.c: the manifest, playlists and indexes; the rungs, the sound, the servers.
 err  player_load(player *p);
