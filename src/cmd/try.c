@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cmd/commands.h"
+#include "cmd/film_copy.h"
 #include "cmd/options.h"
 #include "cmd/running.h"
 #include "cmd/small_cdn.h"
@@ -19,11 +20,12 @@
 #include "rt/space.h"
 #include "rt/worker.h"
 
-enum { TRY_JSON_BYTES_MAX = 256 * 1024, TRY_PATH_BYTES = 256, TRY_LOG_BYTES_MAX = 16 << 20 };
+enum { TRY_JSON_BYTES_MAX = 256 * 1024, TRY_PATH_BYTES = 256, TRY_LOG_BYTES_MAX = 16 << 20,
+       TRY_FILMS_MS = 1000 };
 
 typedef struct {
     bool  shell, json, verbose, in_space;
-    str   wanted_directory, language, map;
+    str   wanted_directory, language, map, films;
     str   directory;
     bool  temporary;                 // made by us, removed at the end
     str   space_refused;             // why there is no space of our own
@@ -265,10 +267,36 @@ static void converse_in_shell(trying *t)
     t->code = code == 0 || code > 128 ? COMMAND_OK : code;
 }
 
+typedef struct { trying *t; char *from, *to; } bringing;
+
+static void films_blocking(void *arg)
+{
+    bringing *b = arg;
+    int count;
+    films_copy(b->t->internet.world, b->from, b->to, &count);
+}
+
+// Films that are made meanwhile (tools/run) come to the origins when they are there.
+static void bring_films(void *arg)
+{
+    trying *t = arg;
+    do {
+        for (int i = 0; i < t->internet.count; i++) {
+            small_host *h = &t->internet.hosts[i];
+            arena a = arena_make(64 * 1024);
+            bringing b = {t, str_to_z(&a, t->films), str_to_z(&a, str_join(&a, h->directory, S("/origin")))};
+            if (h->host->origin)
+                work(films_blocking, &b);
+            arena_free(&a);
+        }
+    } while (fiber_sleep(millis(TRY_FILMS_MS)) == E_OK);
+}
+
 static void play(void *arg)
 {
     trying *t = arg;
     str why = {0};
+    SCOPE(films, 0, 1);
     small_options options = {.directory = t->directory, .real_addresses = t->in_space, .real_ports = t->in_space,
                              .retry_ns = seconds(10), .expire_ns = minutes(10), .map = t->map};
     if (small_internet_start(&t->internet, options, &why) != E_OK) {
@@ -280,10 +308,13 @@ static void play(void *arg)
     print_json(t);
     if (!t->json)
         print_welcome(t);
+    if (t->films.len)
+        scope_go(&films, "films", bring_films, t);
     if (t->in_space)
         converse_in_shell(t);
     else
         signal_wait();
+    scope_close(&films);
     if (listed)
         running_forget(&t->memory, t->directory);
     small_internet_stop(&t->internet);
@@ -357,6 +388,7 @@ int cmd_try(int argc, char **argv)
         {"json", OPTION_FLAG, &t->json, NULL, "print one JSON object when everything is ready, keep running"},
         {"dir", OPTION_TEXT, &t->wanted_directory, "DIR", "keep the data here (default: a temporary directory, removed at the end)"},
         {"map", OPTION_TEXT, &t->map, "NAME", "with a CDN and its film: enter-deep, bring-home or three-cdns"},
+        {"films", OPTION_TEXT, &t->films, "DIR", "with --map: films of this catalogue (naru video --catalogue DIR), also those that come later"},
         {"lang", OPTION_TEXT, &lang, "en|ko", "language of what is explained"},
         {"verbose", OPTION_FLAG, &t->verbose, NULL, "log more"},
         {0},

@@ -45,7 +45,3 @@ void video_show(video_run *v);
 void video_remove(video_run *v);
 void video_inspect(video_run *v);                // video_inspect.c
 void video_push(video_run *v);                   // video_push.c
-
-// A film that the small Internet can play, made where there is none: in a process of its own, in the background. directory: of the origin
-// service. E_NO_ENTRY: there is no naru-encode. *pid: child_ended, child_kill. 0: it is there already.
-err  video_sample_begin(world *w, str directory, int *pid);
