@@ -8,7 +8,8 @@
 #include "base/heap_memory.h"
 #include "base/must.h"
 
-enum { FIBERS_MAX = 4, IDLE_MS = 500, AFTER_FAILURE_MS = 300, SEGMENT_MS_MAX = 60000, TRANSFER_US_MIN = 1000, ROWS = RATE_AHEAD_MAX };
+enum { FIBERS_MAX = 4, IDLE_MS = 500, AFTER_FAILURE_MS = 300, SEGMENT_MS_MAX = 60000, TRANSFER_US_MIN = 1000, PACE_HELD_MAX = 4 * PLAYOUT_SPEED_NORMAL, ROWS = RATE_AHEAD_MAX };
+#define RATE_MAX_BPS UINT64_C(100000000000)
 
 // ---- making and telling ----------------------------------------------------------------------------------------------------------
 
@@ -178,24 +179,43 @@ static void remember(player *p, rate_decision d)
     }
 }
 
-// rows: room for ROWS * RATE_RUNGS_MAX sizes.
+// How much film passes in a thousandth of the world's time, in thousandths.
+static int64_t pace(const player *p)
+{
+    int64_t speed = p->playout.speed_permille < 0 ? -(int64_t)p->playout.speed_permille : p->playout.speed_permille;
+    return speed * p->options.hurry;
+}
+
+// Of the film. What plays faster is fetched further ahead, so that the time to react does not shrink as much.
+static int64_t capacity_ms(const player *p)
+{
+    int64_t fast = pace(p) < PACE_HELD_MAX ? pace(p) : PACE_HELD_MAX;
+    return fast > PLAYOUT_SPEED_NORMAL ? p->options.capacity_ms * fast / PLAYOUT_SPEED_NORMAL : p->options.capacity_ms;
+}
+
+// The situation in the world's time: at twice the speed a segment lasts half as long, and its rate is twice as high. So every rule is right
+// at every speed. rows: room for ROWS * RATE_RUNGS_MAX sizes.
 static rate_decision decide(player *p, int segment, const rate_running *running, uint64_t *rows)
 {
     const playout *o = &p->playout;
-    rate_situation s = {.now_ms = now_ms(p), .capacity_ms = p->options.capacity_ms, .servers = p->server_count, .rungs = p->rung_count};
-    int64_t pace = o->speed_permille < 0 ? -(int64_t)o->speed_permille : o->speed_permille;
+    int64_t fast = pace(p);
+    rate_situation s = {.now_ms = now_ms(p), .servers = p->server_count, .rungs = p->rung_count, .segments_left = segments_left(p, segment)};
     s.playout = o->paused ? RATE_PAUSED : o->state == PLAYOUT_STALLED ? RATE_STALLED : o->state == PLAYOUT_PLAYING ? RATE_PLAYING : RATE_STARTING;
-    s.buffer_ms = clamped_ms(playout_lane_ahead_ns(o, 0));
-    s.speed_permille = (uint32_t)(pace * p->options.hurry > 1000000 ? 1000000 : pace * p->options.hurry);
-    s.segments_left = segments_left(p, segment);
+    s.capacity_ms = clamped_ms(millis(capacity_ms(p) * PLAYOUT_SPEED_NORMAL / fast));
+    s.buffer_ms = clamped_ms(playout_lane_ahead_ns(o, 0) / fast * PLAYOUT_SPEED_NORMAL);
     if (segment >= 0) {
-        s.segment_ms = (uint32_t)(media_segment_end_ms(p->rungs[0], segment) - media_segment_start_ms(p->rungs[0], segment));
+        int64_t ms = (int64_t)(media_segment_end_ms(p->rungs[0], segment) - media_segment_start_ms(p->rungs[0], segment));
+        s.segment_ms = clamped_ms(millis(ms * PLAYOUT_SPEED_NORMAL / fast));
         s.ahead = rows_fill(p, segment, rows);
         s.bytes = rows;
     }
     s.segment_ms = s.segment_ms == 0 ? 1 : s.segment_ms > SEGMENT_MS_MAX ? SEGMENT_MS_MAX : s.segment_ms;
-    for (int k = 0; k < p->rung_count; k++)
-        s.bps[k] = rate_of(p->rungs[k]);
+    s.capacity_ms = s.capacity_ms < 2 * s.segment_ms ? 2 * s.segment_ms : s.capacity_ms;
+    for (int k = 0; k < p->rung_count; k++) {
+        uint64_t most = RATE_MAX_BPS / (uint64_t)fast, bps = rate_of(p->rungs[k]);
+        s.bps[k] = (bps < most * PLAYOUT_SPEED_NORMAL ? bps : most * PLAYOUT_SPEED_NORMAL) * (uint64_t)fast / PLAYOUT_SPEED_NORMAL;
+        s.bps[k] = s.bps[k] ? s.bps[k] : 1;
+    }
     if (running)
         s.running = *running;
     rate_decision d = rate_decide(&s, &p->rate);
@@ -358,7 +378,7 @@ static void segment_came(player *p, const player_download *d, int segment, int r
         player_tell(p, (player_event){.type = PLAYER_MOVED, .rung = rung, .server = server, .segment = segment});
     tick(p);
     playout_hold(&p->playout, 0, segment, rung);
-    playout_drop(&p->playout, millis((int64_t)p->options.capacity_ms * 2));
+    playout_drop(&p->playout, millis(capacity_ms(p) * 2));
     player_tell(p, (player_event){.type = PLAYER_HELD, .rung = rung, .server = server, .segment = segment, .bytes = d->got,
                                   .ms = (d->ended_ns - d->asked_ns) / NS_PER_MS});
     tick(p);

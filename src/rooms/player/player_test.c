@@ -217,7 +217,6 @@ TEST(a_hurried_film_ends_sooner)
     rehearsal_play(&plan, &r);
     CHECK_INT(r.outcome, E_OK);
     CHECK(r.took_ms >= 45000 && r.took_ms < 60000);
-    printf("# %lld %lld %d\n", (long long)r.took_ms, (long long)r.view.stalled_ms, r.view.stalls);
     rehearsal_end(&r);
 }
 
