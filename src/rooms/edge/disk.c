@@ -107,7 +107,7 @@ static bool wish_put(disk *d, disk_record record, object *o, piece *bytes, str t
     int64_t size = DISK_HEADER_BYTES + record.bytes;
     bool resting = loop_now_ns() < d->rest_until_ns;
     if (d->ending || d->waiting == WISHES_MAX || (!important && (resting || d->waiting_bytes + size > WISHES_BYTES_MAX))) {
-        d->dropped++;
+        d->dropped += !d->ending;
         return false;
     }
     wish *w = &d->wishes[(d->first + d->waiting++) % WISHES_MAX];

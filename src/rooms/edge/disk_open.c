@@ -207,7 +207,7 @@ static bool gone(void *value, void *context)
 {
     edge *e = context;
     object *o = value;
-    if (o->of && o->slice_count == 0 && o->length != 0)
+    if (o->of && ((o->slice_count == 0 && o->length != 0) || !object_servable(o)))
         object_forget(o);
     e->disk->found += o->of != NULL;
     object_leave(o);

@@ -255,6 +255,9 @@ void      object_leave(object *o);
 void      object_forget(object *o);                      // out of the index and off the disk; who reads it goes on
 void      object_describe(object *o, description *about);       // new fields; taken over
 void      object_fail(object *o);
+// What is missing of it can be fetched: its length is known, and a strong validator says that parts belong together.
+bool      object_resumable(const object *o);
+bool      object_servable(const object *o);              // all of it is there, is coming, or can be fetched
 
 static inline slice *object_slice(const object *o, uint32_t number) { return number < o->slice_cap ? o->slices[number] : NULL; }
 slice    *slice_begin(object *o, uint32_t number);       // SLICE_FILLING; NULL: a ceiling

@@ -96,10 +96,13 @@ static void fill_settle(fill *f, bool good)
     slice *last = object_slice(o, (uint32_t)(f->at / o->slice_bytes));
     if (good && o->length < 0) {
         o->length = f->at;
+        if (o->of)                                       // before its slices: who reads the disk must know whose they are
+            disk_put_description(o->e, o);
         if (last && last->state == SLICE_FILLING)
             slice_end(last);
-        if (o->of)
-            disk_put_description(o->e, o);
+        for (uint32_t i = 0; i < o->slice_cap && o->of; i++)
+            if (object_slice(o, i) && object_slice(o, i)->bytes)
+                disk_put_slice(o->e, object_slice(o, i));
         gate_wake_all(&o->progress);
         return;
     }
@@ -110,13 +113,6 @@ static void fill_settle(fill *f, bool good)
         if (s && s->state == SLICE_FILLING)
             slice_forget(s);
     }
-}
-
-// What is there of it can be completed later: its length is known, and a strong validator says that the parts belong together.
-static bool is_resumable(const object *o)
-{
-    const validators *v = &o->about->valid;
-    return o->length >= 0 && v->etag.len && !str_starts(v->etag, S("W/"));
 }
 
 static void fill_run(void *arg)
@@ -131,7 +127,7 @@ static void fill_run(void *arg)
     good = good && f->from.ended && (o->length < 0 || f->at == o->length || f->at == f->end);
     if (!good)
         f->from.ended = false;                           // the connection carries bytes that nobody wants
-    bool all_there = good || is_resumable(o);
+    bool all_there = good || object_resumable(o);
     fill_settle(f, good);
     o->fills--;
     if (f->whole)
@@ -262,7 +258,7 @@ static void slices_run(void *arg)
 
 bool slice_fetch(object *o, site *s, str target, bool secure, uint32_t number, uint32_t count)
 {
-    if (!is_resumable(o) || o->failed)
+    if (!object_resumable(o) || o->failed)
         return false;
     uint32_t all = (uint32_t)((o->length + o->slice_bytes - 1) / o->slice_bytes), n = 0;
     while (n < count && number + n < all && !object_slice(o, number + n))

@@ -127,6 +127,10 @@ static look resource_look(edge *e, request *q, resource *r, bool may_wait)
     bool has_others;
     cache_question ask = {q->h->method, q->h->headers, q->h->header_count};
     object *o = resource_select(r, q->h->headers, q->h->header_count, &has_others);
+    if (o && !object_servable(o)) {                      // some of it was evicted, and cannot be had alone
+        object_forget(o);
+        o = NULL;
+    }
     cache_use use = !o ? CACHE_VALIDATE : is_simply_fresh(e, q, o) ? CACHE_GIVE : cache_use_judge(&o->about->policy, &ask, edge_now_s(e));
     if (use == CACHE_VALIDATE && o && world_broken(e->w, "edge-stale"))
         use = CACHE_GIVE;

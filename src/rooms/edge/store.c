@@ -23,10 +23,10 @@ int64_t edge_now_s(edge *e)
 {
     int64_t ns = loop_now_ns(), now = e->base_s + (ns - e->base_ns) / NS_PER_S;
     if (ns - e->base_ns >= NS_PER_S || e->base_ns == 0) {
-        int64_t wall = world_wall_s(e->w);
-        if (wall > now)
-            now = wall;
-        e->base_ns = ns - (e->base_ns ? (ns - e->base_ns) % NS_PER_S : 0);
+        int64_t wall_ns = world_wall_ns(e->w);
+        bool ahead = wall_ns / NS_PER_S > now;           // our seconds begin with its seconds
+        now = ahead ? wall_ns / NS_PER_S : now;
+        e->base_ns = ns - (ahead ? wall_ns % NS_PER_S : (ns - e->base_ns) % NS_PER_S);
         e->base_s = now;
     }
     return now;
@@ -241,6 +241,17 @@ void object_describe(object *o, description *about)
         disk_put_description(o->e, o);
 }
 
+bool object_resumable(const object *o)
+{
+    const validators *v = &o->about->valid;
+    return o->length >= 0 && v->etag.len && !str_starts(v->etag, S("W/"));
+}
+
+bool object_servable(const object *o)
+{
+    return o->fills || object_resumable(o) || (o->length >= 0 && o->slice_count == (o->length + o->slice_bytes - 1) / o->slice_bytes);
+}
+
 // Who reads it learns that no more will come; nobody else gets it.
 void object_fail(object *o)
 {
@@ -339,7 +350,7 @@ void slice_end(slice *s)
     }
     if (s->bytes) {
         slice_queue(s);
-        if (s->of->of)
+        if (s->of->of && s->of->length >= 0)             // else with its description, at the end
             disk_put_slice(e, s);
     }
     gate_wake_all(&s->of->progress);
