@@ -292,3 +292,73 @@ static void many_keys(theatre *t)
 }
 
 TEST(edge_forgets_the_oldest_of_more_keys_than_memory_holds) { play(many_keys, "; memory 1MiB"); }
+
+// ---- an origin that is named --------------------------------------------------------------------------------------------------
+
+// The name server of whoever owns the name: says what he likes (DNS rebinding).
+typedef struct { addr says; int asked; } liar;
+
+static size_t liar_answer(void *arg, datagram_door *d, const datagram *in, unsigned char *out, size_t out_max)
+{
+    enum { HEADER = 12, ADDRESS_RECORD = 16 };
+    static const unsigned char record[] = {0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4};
+    liar *l = arg;
+    size_t end = HEADER;
+    (void)d;
+    while (end < in->len && in->at[end])
+        end += in->at[end] + 1u;
+    end += 5;                                            // the root's label, type and class
+    if (end > in->len || end + ADDRESS_RECORD > out_max)
+        return 0;
+    bool wants_v4 = in->at[end - 3] == 1;
+    memcpy(out, in->at, end);
+    memcpy(out + 2, (unsigned char[]){0x81, 0x80, 0, 1, 0, wants_v4, 0, 0, 0, 0}, 10);
+    l->asked++;
+    if (!wants_v4)
+        return end;
+    memcpy(out + end, record, sizeof record);
+    memcpy(out + end + sizeof record, l->says.ip, 4);
+    return end + ADDRESS_RECORD;
+}
+
+static int named_ask(theatre *t, const char *address)
+{
+    liar l = {0};
+    arena a = arena_make(1 << 20);
+    datagram_door *d;
+    CHECK(addr_parse_ip(str_z(address), 0, &l.says));
+    world *home = world_here();
+    fiber_world(t->stage->origin);
+    SCOPE(names, 0, 4);
+    CHECK_INT(datagram_open(&names, t->stage->origin, "names", addr_with_port(t->stage->origin_at, 53), false, liar_answer, &l, &d), E_OK);
+    fiber_world(home);
+    fiber_sleep(seconds(40));                            // what was answered before is forgotten
+    heard h = ask(t, S("GET /a HTTP/1.1\r\nHost: named.example\r\nRange: bytes=0-9\r\nConnection: close\r\n\r\n"), &a);
+    CHECK(l.asked > 0);
+    int status = h.head.status;
+    arena_free(&a);
+    return status;
+}
+
+static void named_private(theatre *t)
+{
+    static const char *const addresses[] = {"10.0.0.2", "127.0.0.1", "127.8.9.10", "0.0.0.0", "169.254.169.254", "192.168.1.1", "172.16.0.1", "224.0.0.1",
+                                            "255.255.255.255"};
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++)
+        CHECK_ROW(i, named_ask(t, addresses[i]) == 502);
+    CHECK_INT(t->origin.asked, 0);
+}
+
+static void named_listed(theatre *t)
+{
+    CHECK_INT(named_ask(t, "10.0.0.2"), 206);
+    CHECK_INT(t->origin.asked, 1);
+}
+
+#define NAMED "; resolver 10.0.0.2; site named.example { origin o.named.test:8080 }"
+
+TEST(edge_asks_no_named_origin_at_a_private_address)
+{
+    play(named_private, NAMED);
+    play(named_listed, "; origin-network 10.0.0.0/8" NAMED);
+}
