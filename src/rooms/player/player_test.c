@@ -158,7 +158,7 @@ static void slow_and_fast(rehearsal *r)
 
 TEST(quality_follows_a_line_that_falls_to_a_tenth_and_returns)
 {
-    for (uint64_t seed = 1; seed <= 5; seed++) {
+    for (uint64_t seed = 1; seed <= 3; seed++) {
         rehearsal r;
         rehearsal_plan plan = plan_of(1);
         plan.script = slow_and_fast;
@@ -196,7 +196,7 @@ static void restless(rehearsal *r)
 
 TEST(a_restless_viewer_comes_to_the_end)
 {
-    for (uint64_t seed = 1; seed <= 5; seed++) {
+    for (uint64_t seed = 1; seed <= 3; seed++) {
         rehearsal r;
         rehearsal_plan plan = plan_of(2);
         plan.script = restless;
