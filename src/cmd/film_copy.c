@@ -9,7 +9,10 @@ enum { NAMES_BYTES_MAX = 4 << 20, PIECE_BYTES = 256 * 1024, DEPTH_MAX = 2, MODE_
 
 typedef struct { world *w; arena names; unsigned char *piece; int64_t left; } copying;
 
-static char *path_of(copying *c, const char *directory, str name) { return str_to_z(&c->names, str_format(&c->names, "%s/" STR_FMT, directory, STR_ARG(name))); }
+static char *path_of(copying *c, const char *directory, str name)
+{
+    return str_to_z(&c->names, str_format(&c->names, "%s/" STR_FMT, directory, STR_ARG(name)));
+}
 
 static err bytes_copy(copying *c, file *from, file *to, int64_t size)
 {
@@ -65,7 +68,8 @@ static err film_copy(copying *c, const char *from, const char *to, str id)
     char *films = str_to_z(&c->names, str_format(&c->names, "%s/" ORIGIN_FILMS, to));
     c->left = FILM_COPY_BYTES_MAX;
     err e = dir_make(c->w, films, MODE_DIRECTORY);
-    e = e ? e : tree_copy(c, str_to_z(&c->names, str_format(&c->names, "%s/" ORIGIN_FILMS "/" STR_FMT, from, STR_ARG(id))), work, 0);
+    e = e ? e : tree_copy(c, str_to_z(&c->names, str_format(&c->names, "%s/" ORIGIN_FILMS "/" STR_FMT, from,
+                                                            STR_ARG(id))), work, 0);
     e = e ? e : path_rename(c->w, work, path_of(c, films, id));
     if (e)
         directory_remove(c->w, str_z(work));
@@ -81,7 +85,8 @@ err films_copy(world *w, const char *from, const char *to, int *count)
     *count = 0;
     err e = dir_list(w, str_to_z(&c.names, str_format(&c.names, "%s/" ORIGIN_FILMS, from)), &c.names, &names, &there);
     for (int i = 0; i < there && !e; i++) {
-        bool has = path_stat(w, str_to_z(&c.names, str_format(&c.names, "%s/" ORIGIN_FILMS "/" STR_FMT, to, STR_ARG(names[i]))), &st) == E_OK;
+        bool has = path_stat(w, str_to_z(&c.names, str_format(&c.names, "%s/" ORIGIN_FILMS "/" STR_FMT, to,
+                                                              STR_ARG(names[i]))), &st) == E_OK;
         if (has || !film_id_valid(names[i]))
             continue;
         e = film_copy(&c, from, to, names[i]);

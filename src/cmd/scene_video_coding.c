@@ -1,4 +1,5 @@
-// V1: one source becomes renditions, cut into chunks, with a manifest; spatial and temporal coding, constant and variable bit rate.
+// V1: one source becomes renditions, cut into chunks, with a manifest; spatial and temporal coding, constant and
+// variable bit rate.
 #include "cmd/scene_video_coding.h"
 
 #include <stdio.h>
@@ -40,7 +41,9 @@ static void make_blocking(void *arg)
 static bool film_make(play *p, making *m, char *where)
 {
     m->v = arena_new(&p->memory, video_run);
-    *m->v = (video_run){.world = world_linux_new(S("video"), NULL, 0), .memory = arena_make(VIDEO_MEMORY_BYTES_MAX), .out = buf_make(VIDEO_TEXT_BYTES_MAX), .quiet = true,
+    *m->v = (video_run){.world = world_linux_new(S("video"), NULL, 0),
+                        .memory = arena_make(VIDEO_MEMORY_BYTES_MAX), .out = buf_make(VIDEO_TEXT_BYTES_MAX),
+                            .quiet = true,
                         .catalogue = str_z(where), .seconds = FILM_SECONDS, .size = S("960x540"), .ladder = str_z(m->ladder)};
     work(make_blocking, m);
     return m->v->code == COMMAND_OK;
@@ -65,7 +68,7 @@ static void tell_lines(play *p, buf *b)
     buf_free(b);
 }
 
-// ---- what is to be seen -----------------------------------------------------------------------------------------------------------
+// ---- what is to be seen -----------------------------------------------------------------------------------------------
 
 static void renditions_show(play *p, const film *f)
 {
@@ -76,8 +79,10 @@ static void renditions_show(play *p, const film *f)
         if (r->kind != MEDIA_VIDEO)
             continue;
         if (!p->quiet)
-            printf("    %-6.*s %4u x %-4u %d chunks of %u s, on average %4llu kbit/s, at most %4llu kbit/s over a chunk\n", STR_ARG(r->id), r->width, r->height,
-                   r->segment_count, s->segment_ms_max / 1000, (unsigned long long)r->average_bps / 1000, (unsigned long long)r->peak_bps / 1000);
+            printf("    %-6.*s %4u x %-4u %d chunks of %u s, on average %4llu kbit/s, at most %4llu kbit/s over a "
+                   "chunk\n", STR_ARG(r->id), r->width, r->height,
+                   r->segment_count, s->segment_ms_max / 1000, (unsigned long long)r->average_bps / 1000,
+                       (unsigned long long)r->peak_bps / 1000);
         bounded &= r->average_bps <= (uint64_t)(i == 0 ? 300000 : i == 1 ? 1000000 : 3000000) * 11 / 10;
         falling &= i == 0 || r->average_bps > s->renditions[i - 1].average_bps || r->width == s->renditions[i - 1].width;
         aligned &= media_segments_aligned(&s->renditions[0], r);
@@ -96,15 +101,18 @@ static void coding_show(play *p, making *m)
     const film_frames *k = f->frames[2];
     buf out = buf_make(1 << 20);
     video_run *v = m->v;
-    bool read = inspect_frames_read(v->world, v->films, f, r, &v->memory, &t) && inspect_gray_read(v->world, v->films, f, "flat.pgm", &flat) &&
+    bool read = inspect_frames_read(v->world, v->films, f, r, &v->memory, &t) &&
+        inspect_gray_read(v->world, v->films, f, "flat.pgm", &flat) &&
                 inspect_gray_read(v->world, v->films, f, "busy.pgm", &busy);
     if (!play_check(p, read, "the table of frames and two pictures were kept for looking at"))
         return;
     inspect_gray_draw(&out, &flat, &busy, false);
     inspect_frames_draw(&out, &t, k, COLUMNS, false);
     tell_lines(p, &out);
-    play_check(p, flat.runs * 3 < busy.runs, "spatial coding: the flat picture is %d runs, the busy one %d", flat.runs, busy.runs);
-    play_check(p, k[FILM_FRAMES_B].count > 0 && k[FILM_FRAMES_P].bytes / k[FILM_FRAMES_P].count > k[FILM_FRAMES_B].bytes / k[FILM_FRAMES_B].count,
+    play_check(p, flat.runs * 3 < busy.runs, "spatial coding: the flat picture is %d runs, the busy one %d",
+               flat.runs, busy.runs);
+    play_check(p, k[FILM_FRAMES_B].count > 0 &&
+               k[FILM_FRAMES_P].bytes / k[FILM_FRAMES_P].count > k[FILM_FRAMES_B].bytes / k[FILM_FRAMES_B].count,
                "temporal coding: a B frame, between two others, is smaller than a P frame");
 }
 
@@ -126,7 +134,8 @@ static void rates_blocking(void *arg)
     buf out = buf_make(1 << 20);
     for (int i = 0; i < 2; i++) {
         video_run *v = films[i]->v;
-        if (inspect_frames_read(v->world, v->films, &films[i]->film, &films[i]->film.presentation.renditions[0], &v->memory, &t[i]))
+        if (inspect_frames_read(v->world, v->films, &films[i]->film, &films[i]->film.presentation.renditions[0],
+                                &v->memory, &t[i]))
             top = inspect_rate_most(&t[i]) > top ? inspect_rate_most(&t[i]) : top;
     }
     for (int i = 0; i < 2 && top; i++) {
@@ -134,12 +143,15 @@ static void rates_blocking(void *arg)
         inspect_rate_draw(&out, &t[i], top, films[i]->film.presentation.renditions[0].average_bps, COLUMNS);
     }
     tell_lines(p, &out);
-    uint64_t variable = unevenness(&films[0]->film.presentation.renditions[0]), constant = unevenness(&films[1]->film.presentation.renditions[0]);
-    play_check(p, top && variable > constant, "variable bit rate follows the pictures (its busiest chunk takes %llu%% of the average), constant bit rate does not (%llu%%)",
+    uint64_t variable = unevenness(&films[0]->film.presentation.renditions[0]),
+        constant = unevenness(&films[1]->film.presentation.renditions[0]);
+    play_check(p, top && variable > constant,
+               "variable bit rate follows the pictures (its busiest chunk takes %llu%% of the average), constant "
+               "bit rate does not (%llu%%)",
                (unsigned long long)variable, (unsigned long long)constant);
 }
 
-// ---- over HTTP --------------------------------------------------------------------------------------------------------------------
+// ---- over HTTP --------------------------------------------------------------------------------------------------------
 
 static http_result fetch(play *p, const char *target)
 {
@@ -155,7 +167,9 @@ static void manifest_show(play *p, const film *f)
     const char *why;
     http_result r = fetch(p, "/test-film/manifest.mpd");
     media_presentation *m = r.error || r.status != 200 ? NULL : mpd_read(r.body, &p->memory, &why);
-    if (!play_check(p, m && m->rendition_count == 5, "GET /test-film/manifest.mpd: the manifest tells the address and the rate of each rendition's chunks"))
+    if (!play_check(p, m && m->rendition_count == 5,
+                    "GET /test-film/manifest.mpd: the manifest tells the address and the rate of each rendition's "
+                    "chunks"))
         return;
     for (str rest = r.body; rest.len && !p->quiet;) {
         str line = str_cut(&rest, '\n');
@@ -182,9 +196,11 @@ void scene_renditions(play *p)
     str why = {0};
     making films[2] = {{.rate = "vbr", .id = S("test-film")}, {.rate = "cbr", .ladder = "300kbit", .id = S("constant")}};
     char *where = str_to_z(&p->memory, str_format(&p->memory, STR_FMT "/origin", STR_ARG(h->directory)));
-    if (!play_check(p, small_service_add(p->net, h, &origin_kind, S(""), &why), "%s serves films over HTTP" STR_FMT, HOST, STR_ARG(why)))
+    if (!play_check(p, small_service_add(p->net, h, &origin_kind, S(""), &why),
+                    "%s serves films over HTTP" STR_FMT, HOST, STR_ARG(why)))
         return;
-    play_tell(p, "A film is made (nothing is fetched) and encoded, in locked processes: %d s, a third flat, a third moving, a third busy.", FILM_SECONDS);
+    play_tell(p, "A film is made (nothing is fetched) and encoded, in locked processes: %d s, a third flat, a third "
+                 "moving, a third busy.", FILM_SECONDS);
     bool good = film_make(p, &films[0], where) && film_make(p, &films[1], where);
     if (good)
         show_all(p, films);

@@ -31,10 +31,13 @@ typedef struct {
     str    trouble;                              // why code is not COMMAND_OK
 } video_run;
 
-bool video_fail(video_run *v, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));      // false; the first one counts
-// Where the films are: --catalogue, the running naru's, or what naru.conf says; sets directory, films and encoding. video_place.c
+// false; the first one counts
+bool video_fail(video_run *v, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+// Where the films are: --catalogue, the running naru's, or what naru.conf says; sets directory, films and
+// encoding. video_place.c
 bool video_place(video_run *v);
-char *video_path(video_run *v, const char *format, ...) __attribute__((format(printf, 2, 3)));               // below directory
+// below directory
+char *video_path(video_run *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool video_film(video_run *v, str id, film *out);        // false: there is none; said
 
 typedef void video_verb(video_run *v);

@@ -1,4 +1,5 @@
-// naru video add: a source becomes a film of the catalogue, rendition by rendition. What is finished stays on the disk whatever happens:
+// naru video add: a source becomes a film of the catalogue, rendition by rendition. What is finished stays on the
+// disk whatever happens:
 //
 //     work/ID/lock            held while it goes on
 //     work/ID/job             what is being made of what; another job begins anew
@@ -18,7 +19,8 @@
 #include "rt/own_dir.h"
 
 enum {
-    BAR_COLUMNS = 24, JOB_BYTES_MAX = 64 * 1024, TILES_ACROSS = 5, TILES_DOWN = 5, TILE_WIDTH = 160, TILES = TILES_ACROSS * TILES_DOWN,
+    BAR_COLUMNS = 24, JOB_BYTES_MAX = 64 * 1024, TILES_ACROSS = 5, TILES_DOWN = 5, TILE_WIDTH = 160,
+        TILES = TILES_ACROSS * TILES_DOWN,
     STILLS_BYTES_MAX = 16 << 20, SOUND_COST = 8, STILLS_COST = 4, SLACK_BYTES = 64 << 20,
     SAMPLE_WIDTH = 1280, SAMPLE_HEIGHT = 720, SAMPLE_FRAMES = 24, SAMPLE_BPS = 20000000, SAMPLE_SECONDS_MAX = 3600,
     TABLE_BYTES_MAX = 32 << 20,
@@ -59,7 +61,7 @@ static bool trouble(adding *a, err e, const char *what, const char *where)
     return !e || video_fail(a->v, COMMAND_FAILED, STR_FMT, STR_ARG(trouble_sentence(&a->v->memory, e, what, where)));
 }
 
-// ---- progress -----------------------------------------------------------------------------------------------------------------
+// ---- progress ---------------------------------------------------------------------------------------------------------
 
 static void draw(void *arg, int64_t done, int64_t total)
 {
@@ -82,13 +84,14 @@ static void draw_end(adding *a)
     a->drawn = false;
 }
 
-// ---- what is to be made -----------------------------------------------------------------------------------------------------------
+// ---- what is to be made -----------------------------------------------------------------------------------------------
 
 // How many pixels a rate can show well, as a picture of 16 by 9.
 static int64_t pixels_for(int64_t rate_bps)
 {
     static const struct { int64_t bps, height; } known[] = {
-        {200000, 180}, {400000, 240}, {800000, 360}, {1800000, 480}, {4500000, 720}, {9000000, 1080}, {20000000, 1440}, {INT64_MAX, 2160},
+        {200000, 180}, {400000, 240}, {800000, 360}, {1800000, 480}, {4500000, 720}, {9000000, 1080},
+            {20000000, 1440}, {INT64_MAX, 2160},
     };
     size_t i = 0;
     while (rate_bps > known[i].bps)
@@ -144,13 +147,17 @@ static bool space_there(adding *a)
     folder_close(f);
     if (!known || left >= need || a->kept)
         return true;
-    return video_fail(a->v, COMMAND_FAILED, "the disk of %s is too full: up to " STR_FMT " are needed, " STR_FMT " are free", a->v->directory,
+    return video_fail(a->v, COMMAND_FAILED,
+                      "the disk of %s is too full: up to " STR_FMT " are needed, " STR_FMT " are free", a->v->directory,
                       STR_ARG(size_text(&a->v->memory, need)), STR_ARG(size_text(&a->v->memory, left)));
 }
 
-// ---- steps --------------------------------------------------------------------------------------------------------------------
+// ---- steps ------------------------------------------------------------------------------------------------------------
 
-static char *record_path(adding *a, const char *name) { return below(a, a->work, str_to_z(&a->v->memory, str_format(&a->v->memory, "%s.done", name))); }
+static char *record_path(adding *a, const char *name)
+{
+    return below(a, a->work, str_to_z(&a->v->memory, str_format(&a->v->memory, "%s.done", name)));
+}
 
 static bool is_recorded(adding *a, const char *name)
 {
@@ -181,7 +188,8 @@ static bool take_over(adding *a, const char *from, const char *to)
     ptrdiff_t slash = str_rfind(str_z(to), '/');
     char *into = str_to_z(&a->v->memory, str_first(str_z(to), slash));
     err e = directory_make(a->v->world, into, 0755);
-    return trouble(a, e, "make", into) && synced(a, from) && trouble(a, path_rename(a->v->world, from, to), "rename to", to) &&
+    return trouble(a, e, "make", into) && synced(a, from) && trouble(a, path_rename(a->v->world, from, to),
+                                                                     "rename to", to) &&
            trouble(a, dir_sync(a->v->world, into), "sync", into);
 }
 
@@ -190,10 +198,12 @@ static bool part_clear(adding *a)
 {
     directory_remove(a->v->world, str_z(a->part));
     return trouble(a, directory_make(a->v->world, a->part, 0700), "make", a->part) &&
-           (dir_give(a->part, 0700, own_user() == 0 ? VIDEO_USER : 0, VIDEO_USER) || trouble(a, E_ACCESS, "give away", a->part));
+           (dir_give(a->part, 0700, own_user() == 0 ? VIDEO_USER : 0, VIDEO_USER) ||
+            trouble(a, E_ACCESS, "give away", a->part));
 }
 
-static bool step_run(adding *a, const char *step, const char *name, char words[][VIDEO_WORD_BYTES_MAX], int count, int64_t file_bytes, int64_t cost)
+static bool step_run(adding *a, const char *step, const char *name, char words[][VIDEO_WORD_BYTES_MAX], int count,
+                     int64_t file_bytes, int64_t cost)
 {
     a->doing = name;
     a->cost_now = cost;
@@ -212,7 +222,10 @@ static int timing_words(adding *a, char words[][VIDEO_WORD_BYTES_MAX])
     return 3;
 }
 
-static char *whole_path(adding *a, const char *name) { return below(a, a->made, str_to_z(&a->v->memory, str_format(&a->v->memory, "%s/whole.mp4", name))); }
+static char *whole_path(adding *a, const char *name)
+{
+    return below(a, a->made, str_to_z(&a->v->memory, str_format(&a->v->memory, "%s/whole.mp4", name)));
+}
 
 // Reads a finished rendition into the film, and leaves its table of frames beside it.
 static bool rendition_take(adding *a, const char *name)
@@ -237,14 +250,16 @@ static bool rendition_take(adding *a, const char *name)
 
 static bool step_finish(adding *a, const char *name)
 {
-    return take_over(a, below(a, a->part, str_to_z(&a->v->memory, str_format(&a->v->memory, "%s.part", name))), whole_path(a, name)) &&
+    return take_over(a, below(a, a->part, str_to_z(&a->v->memory, str_format(&a->v->memory, "%s.part", name))),
+                     whole_path(a, name)) &&
            rendition_take(a, name) && record(a, name);
 }
 
 static bool video_step(adding *a, const rung *r)
 {
     char words[VIDEO_WORDS_MAX][VIDEO_WORD_BYTES_MAX];
-    int64_t cost = (int64_t)r->width * r->height / 10000 + SOUND_COST, bytes = r->rate_bps / 8 * (a->source.duration_ms / 1000 + 1) * 2 + SLACK_BYTES;
+    int64_t cost = (int64_t)r->width * r->height / 10000 + SOUND_COST,
+        bytes = r->rate_bps / 8 * (a->source.duration_ms / 1000 + 1) * 2 + SLACK_BYTES;
     if (is_recorded(a, r->name)) {
         a->kept++;
         step_end(a, cost);
@@ -284,9 +299,12 @@ static bool sound_step(adding *a)
     return good;
 }
 
-// ---- stills -------------------------------------------------------------------------------------------------------------------
+// ---- stills -----------------------------------------------------------------------------------------------------------
 
-static int64_t segment_ms(const adding *a) { return (int64_t)a->group_frames * a->source.frames_in * 1000 / a->source.frames_number; }
+static int64_t segment_ms(const adding *a)
+{
+    return (int64_t)a->group_frames * a->source.frames_in * 1000 / a->source.frames_number;
+}
 
 // Sheets of thumbnails as a rendition of images: a picture for each segment.
 static bool sheets_take(adding *a)
@@ -296,16 +314,20 @@ static bool sheets_take(adding *a)
     uint32_t height = TILE_WIDTH * from->height / from->width / 2 * 2;
     int sheets = (from->segment_count + TILES - 1) / TILES;
     height = height < 16 ? 16 : height > 4 * TILE_WIDTH ? 4 * TILE_WIDTH : height;
-    *r = (media_rendition){.id = S("tiles"), .kind = MEDIA_IMAGES, .codecs = S("jpeg"), .width = TILE_WIDTH * TILES_ACROSS, .height = height * TILES_DOWN,
+    *r = (media_rendition){.id = S("tiles"), .kind = MEDIA_IMAGES, .codecs = S("jpeg"),
+                           .width = TILE_WIDTH * TILES_ACROSS, .height = height * TILES_DOWN,
                            .timescale = 1000, .tiles_across = TILES_ACROSS, .tiles_down = TILES_DOWN, .first_number = 1};
     r->segments = arena_array(&a->v->memory, media_segment, sheets);
     uint64_t end = a->film.presentation.duration_ms, each = (uint64_t)segment_ms(a) * TILES;
     for (int i = 0; i < sheets && r->segments; i++) {
         file_stat st;
         uint64_t start = (uint64_t)i * each;
-        if (path_stat(a->v->world, below(a, a->made, str_to_z(&a->v->memory, str_format(&a->v->memory, "tiles-%d.jpg", i + 1))), &st) != E_OK || st.size_bytes <= 0)
+        if (path_stat(a->v->world, below(a, a->made,
+                                         str_to_z(&a->v->memory, str_format(&a->v->memory, "tiles-%d.jpg",
+                                                 i + 1))), &st) != E_OK || st.size_bytes <= 0)
             return video_fail(a->v, COMMAND_FAILED, "the encoder made too few sheets of thumbnails");
-        r->segments[r->segment_count++] = (media_segment){start, end > start && end - start < each ? end - start : each, (uint64_t)st.size_bytes, 0};
+        r->segments[r->segment_count++] = (media_segment){start, end > start && end - start < each ? end - start
+                                                          : each, (uint64_t)st.size_bytes, 0};
     }
     media_rates_measure(r);
     a->film.presentation.rendition_count++;
@@ -316,7 +338,8 @@ static bool still_is_jpeg(adding *a, const char *path)
 {
     str text;
     arena memory = arena_make(STILLS_BYTES_MAX + 4096);
-    bool good = file_read_all(a->v->world, path, &memory, STILLS_BYTES_MAX, &text) == E_OK && text.len > 4 && text.at[0] == 0xff && text.at[1] == 0xd8;
+    bool good = file_read_all(a->v->world, path, &memory, STILLS_BYTES_MAX, &text) == E_OK && text.len > 4 &&
+        text.at[0] == 0xff && text.at[1] == 0xd8;
     arena_free(&memory);
     return good || video_fail(a->v, COMMAND_FAILED, "the encoder made no picture of %s", path);
 }
@@ -345,7 +368,8 @@ static bool stills_step(adding *a)
         const char *source = a->encoder.source;
         a->encoder.source = whole_path(a, a->rungs[a->v->encoding.ladder_count - 1].name);
         snprintf(words[0], VIDEO_WORD_BYTES_MAX, "--duration-ms=%lld", (long long)segment_ms(a));
-        bool good = step_run(a, "stills", "stills", words, 1, STILLS_BYTES_MAX, STILLS_COST) && stills_take_over(a) && record(a, "stills");
+        bool good = step_run(a, "stills", "stills", words, 1, STILLS_BYTES_MAX, STILLS_COST) &&
+            stills_take_over(a) && record(a, "stills");
         a->encoder.source = source;
         if (!good)
             return false;
@@ -353,7 +377,7 @@ static bool stills_step(adding *a)
     return sheets_take(a);
 }
 
-// ---- the whole ----------------------------------------------------------------------------------------------------------------
+// ---- the whole --------------------------------------------------------------------------------------------------------
 
 static bool aligned(adding *a)
 {
@@ -386,21 +410,24 @@ static bool publish(adding *a)
         snprintf(digits + 2 * i, 3, "%02x", version[i]);
     a->film.version = str_copy(m, str_z(digits));
     a->film.added_s = world_wall_s(a->v->world);
-    char *record_file = below(a, a->made, FILM_RECORD), *final = str_to_z(m, str_format(m, "%s/" STR_FMT, a->v->films, STR_ARG(a->id)));
+    char *record_file = below(a, a->made, FILM_RECORD),
+        *final = str_to_z(m, str_format(m, "%s/" STR_FMT, a->v->films, STR_ARG(a->id)));
     bool good = film_write(&a->film, &out) || video_fail(a->v, COMMAND_FAILED, "the film's record is too large");
     good = good && trouble(a, file_replace(a->v->world, record_file, buf_str(&out), 0644), "write", record_file) &&
            trouble(a, dir_sync(a->v->world, a->made), "sync", a->made);
     buf_free(&out);
-    unsigned user, group;                        // the service's, where it has one of its own: it need not be ours to be read by it
+    // the service's, where it has one of its own: it need not be ours to be read by it
+    unsigned user, group;
     if (good && dir_owner(a->v->directory, &user, &group))
         good = dir_give(a->made, 0755, user, group) || trouble(a, E_ACCESS, "give away", a->made);
-    good = good && trouble(a, path_rename(a->v->world, a->made, final), "put the film to", final) && trouble(a, dir_sync(a->v->world, a->v->films), "sync", a->v->films);
+    good = good && trouble(a, path_rename(a->v->world, a->made, final), "put the film to", final) &&
+        trouble(a, dir_sync(a->v->world, a->v->films), "sync", a->v->films);
     if (good)
         directory_remove(a->v->world, str_z(a->work));
     return good;
 }
 
-// ---- beginning ----------------------------------------------------------------------------------------------------------------
+// ---- beginning --------------------------------------------------------------------------------------------------------
 
 static bool names_take(adding *a, str source_name)
 {
@@ -411,14 +438,18 @@ static bool names_take(adding *a, str source_name)
     if (v->id.len == 0 && a->id.len == 0)
         return video_fail(v, COMMAND_USAGE, "no name for URLs can be made of \"" STR_FMT "\": say --id NAME", STR_ARG(title));
     if (!film_id_valid(a->id))
-        return video_fail(v, COMMAND_USAGE, "--id takes small letters, digits and single dashes, at most %d", FILM_ID_BYTES_MAX);
+        return video_fail(v, COMMAND_USAGE, "--id takes small letters, digits and single dashes, at most %d",
+                          FILM_ID_BYTES_MAX);
     if (title.len > FILM_TITLE_BYTES_MAX)
         return video_fail(v, COMMAND_USAGE, "a title has at most %d bytes", FILM_TITLE_BYTES_MAX);
     a->film = (film){.id = a->id, .constant = v->encoding.constant, .source = source_name};
     a->film.presentation.title = title;
     a->film.presentation.buffer_ms_min = (uint32_t)(v->encoding.segment_ns / NS_PER_MS);
-    if (path_stat(v->world, str_to_z(&v->memory, str_format(&v->memory, "%s/" STR_FMT, v->films, STR_ARG(a->id))), &st) == E_OK)
-        return video_fail(v, COMMAND_FAILED, "there is a film " STR_FMT " already: say --id ANOTHER, or `naru video remove " STR_FMT "` first", STR_ARG(a->id), STR_ARG(a->id));
+    if (path_stat(v->world, str_to_z(&v->memory, str_format(&v->memory, "%s/" STR_FMT, v->films, STR_ARG(a->id))),
+                  &st) == E_OK)
+        return video_fail(v, COMMAND_FAILED,
+                          "there is a film " STR_FMT " already: say --id ANOTHER, or `naru video remove "
+                                                     "" STR_FMT "` first", STR_ARG(a->id), STR_ARG(a->id));
     a->work = video_path(v, ORIGIN_WORK "/" STR_FMT, STR_ARG(a->id));
     a->part = below(a, a->work, "part");
     a->made = below(a, a->work, "film");
@@ -429,7 +460,8 @@ static bool lock_take(adding *a)
 {
     char *path = below(a, a->work, "lock");
     // The encoder's user must come through to its own part.
-    if (!trouble(a, directory_make(a->v->world, a->v->films, 0755), "make", a->v->films) || !trouble(a, directory_make(a->v->world, a->work, 0711), "make", a->work) ||
+    if (!trouble(a, directory_make(a->v->world, a->v->films, 0755), "make", a->v->films) ||
+        !trouble(a, directory_make(a->v->world, a->work, 0711), "make", a->work) ||
         !trouble(a, file_open(a->v->world, path, FILE_READ | FILE_WRITE | FILE_CREATE, 0600, &a->lock), "open", path))
         return false;
     err e = file_lock(a->lock);
@@ -446,11 +478,13 @@ static bool job_take(adding *a, str what)
     buf now = buf_make(JOB_BYTES_MAX);
     char *path = below(a, a->work, "job");
     const origin_encoding *e = &a->v->encoding;
-    buf_format(&now, "naru video job 1\n" STR_FMT "segment %lld\nrate %s\nladder", STR_ARG(what), (long long)e->segment_ns, e->constant ? "cbr" : "vbr");
+    buf_format(&now, "naru video job 1\n" STR_FMT "segment %lld\nrate %s\nladder", STR_ARG(what),
+               (long long)e->segment_ns, e->constant ? "cbr" : "vbr");
     for (int i = 0; i < e->ladder_count; i++)
         buf_format(&now, " %lld", (long long)e->ladder_bps[i]);
     buf_put(&now, S("\n"));
-    bool same = file_read_all(a->v->world, path, m, JOB_BYTES_MAX, &before) == E_OK && str_eq(before, buf_str(&now)), good = true;
+    bool same = file_read_all(a->v->world, path, m, JOB_BYTES_MAX, &before) == E_OK &&
+        str_eq(before, buf_str(&now)), good = true;
     if (!same) {
         str *names;
         int count = 0;
@@ -474,7 +508,8 @@ static void report(adding *a)
         buf_put(&v->out, S("\n"));
         return;
     }
-    buf_format(&v->out, STR_FMT ": \"" STR_FMT "\", %llu.%llu s, " STR_FMT "%s\n", STR_ARG(a->id), STR_ARG(p->title), (unsigned long long)p->duration_ms / 1000,
+    buf_format(&v->out, STR_FMT ": \"" STR_FMT "\", %llu.%llu s, " STR_FMT "%s\n", STR_ARG(a->id),
+               STR_ARG(p->title), (unsigned long long)p->duration_ms / 1000,
                (unsigned long long)p->duration_ms % 1000 / 100, STR_ARG(size_text(&v->memory, film_bytes(&a->film))),
                a->kept ? " (went on from what an earlier run had finished)" : "");
 }
@@ -508,7 +543,8 @@ void video_add(video_run *v)
     }
     bool good = video_encoder_find(v, &a->encoder.program) && names_take(a, name) && probe(a);
     a->film.source_bytes = st.size_bytes;
-    str what = str_format(&v->memory, "source %lld %lld " STR_FMT "\n", (long long)st.size_bytes, (long long)st.modified_ns, STR_ARG(v->words[1]));
+    str what = str_format(&v->memory, "source %lld %lld " STR_FMT "\n", (long long)st.size_bytes,
+                          (long long)st.modified_ns, STR_ARG(v->words[1]));
     good = good && lock_take(a) && job_take(a, what);
     a->encoder.directory = a->part;
     if (good)
@@ -517,13 +553,14 @@ void video_add(video_run *v)
     finish(a);
 }
 
-// ---- a film that is made ----------------------------------------------------------------------------------------------------------
+// ---- a film that is made ----------------------------------------------------------------------------------------------
 
 static bool size_read(str text, uint32_t *width, uint32_t *height)
 {
     uint64_t w, h;
     str first = str_cut(&text, 'x');
-    bool good = str_to_u64(first, &w) && str_to_u64(text, &h) && w >= 64 && w <= 1920 && h >= 64 && h <= 1080 && w % 4 == 0 && h % 4 == 0;
+    bool good = str_to_u64(first, &w) && str_to_u64(text, &h) && w >= 64 && w <= 1920 && h >= 64 && h <= 1080 &&
+        w % 4 == 0 && h % 4 == 0;
     *width = good ? (uint32_t)w : 0;
     *height = good ? (uint32_t)h : 0;
     return good;
@@ -541,7 +578,8 @@ static bool master_make(adding *a, char *master)
     snprintf(words[n++], VIDEO_WORD_BYTES_MAX, "--duration-ms=%lld", (long long)a->source.duration_ms);
     a->cost_all = a->cost_all ? a->cost_all : 1;
     int64_t bytes = SAMPLE_BPS / 4 * (a->source.duration_ms / 1000 + 1) + SLACK_BYTES;
-    return step_run(a, "sample", "master", words, n, bytes, 0) && take_over(a, below(a, a->part, "master.part"), master) && record(a, "master");
+    return step_run(a, "sample", "master", words, n, bytes, 0) && take_over(a, below(a, a->part, "master.part"),
+            master) && record(a, "master");
 }
 
 void video_sample(video_run *v)
@@ -549,21 +587,28 @@ void video_sample(video_run *v)
     adding *a = arena_new(&v->memory, adding);
     file_stat st;
     *a = (adding){.v = v, .encoder = {.run = v, .progress = draw, .arg = a},
-                  .source = {.duration_ms = v->seconds * 1000, .width = SAMPLE_WIDTH, .height = SAMPLE_HEIGHT, .frames_number = SAMPLE_FRAMES,
+                  .source = {.duration_ms = v->seconds * 1000, .width = SAMPLE_WIDTH, .height = SAMPLE_HEIGHT,
+                             .frames_number = SAMPLE_FRAMES,
                              .frames_in = 1, .sound = true}};
-    if (v->seconds < 1 || v->seconds > SAMPLE_SECONDS_MAX || (v->size.len && !size_read(v->size, &a->source.width, &a->source.height))) {
-        video_fail(v, COMMAND_USAGE, "--seconds takes 1 to %d, --size a width and height in steps of 4, 64x64 to 1920x1080", SAMPLE_SECONDS_MAX);
+    if (v->seconds < 1 || v->seconds > SAMPLE_SECONDS_MAX ||
+        (v->size.len && !size_read(v->size, &a->source.width, &a->source.height))) {
+        video_fail(v, COMMAND_USAGE,
+                   "--seconds takes 1 to %d, --size a width and height in steps of 4, 64x64 to 1920x1080",
+                       SAMPLE_SECONDS_MAX);
         return;
     }
     v->id = v->id.len ? v->id : S(VIDEO_SAMPLE_ID);
     v->title = v->title.len ? v->title : S("Test film");
-    if (film_id_valid(v->id) && path_stat(v->world, str_to_z(&v->memory, str_format(&v->memory, "%s/" STR_FMT, v->films, STR_ARG(v->id))), &st) == E_OK) {
+    if (film_id_valid(v->id) && path_stat(v->world,
+                                          str_to_z(&v->memory, str_format(&v->memory, "%s/" STR_FMT, v->films,
+                                                  STR_ARG(v->id))), &st) == E_OK) {
         if (!v->json)
             buf_format(&v->out, STR_FMT ": is there already\n", STR_ARG(v->id));
         return;
     }
     str what = str_format(&v->memory, "sample %lld %ux%u\n", (long long)v->seconds, a->source.width, a->source.height);
-    bool good = video_encoder_find(v, &a->encoder.program) && names_take(a, S("made by libavfilter")) && lock_take(a) && job_take(a, what);
+    bool good = video_encoder_find(v, &a->encoder.program) && names_take(a, S("made by libavfilter")) &&
+        lock_take(a) && job_take(a, what);
     char *master = good ? below(a, a->work, "master.mkv") : NULL;
     a->encoder.directory = a->part;
     if (good)

@@ -8,7 +8,8 @@ static const char *const blocks[EIGHTHS + 1] = {" ", "▁", "▂", "▃", "▄",
 // One row of a picture of columns: how much of this row is filled.
 static const char *cell(uint64_t value, uint64_t top, int row, int rows)
 {
-    uint64_t eighths = top ? (value * (uint64_t)rows * EIGHTHS + top - 1) / top : 0, under = (uint64_t)(rows - 1 - row) * EIGHTHS;
+    uint64_t eighths = top ? (value * (uint64_t)rows * EIGHTHS + top - 1) / top : 0,
+        under = (uint64_t)(rows - 1 - row) * EIGHTHS;
     return eighths <= under ? blocks[0] : eighths - under >= EIGHTHS ? blocks[EIGHTHS] : blocks[eighths - under];
 }
 
@@ -58,7 +59,8 @@ static int busiest_group(const inspect_table *t)
     return best;
 }
 
-void inspect_frames_draw(buf *out, const inspect_table *t, const film_frames kinds[FILM_FRAME_KINDS], int columns, bool korean)
+void inspect_frames_draw(buf *out, const inspect_table *t, const film_frames kinds[FILM_FRAME_KINDS], int columns,
+                         bool korean)
 {
     static const struct { char type; const char *en, *ko; } said[FILM_FRAME_KINDS] = {
         {'I', "complete in itself (spatial coding)", "혼자서 완전함 (공간 부호화)"},
@@ -69,12 +71,14 @@ void inspect_frames_draw(buf *out, const inspect_table *t, const film_frames kin
     int count = t->count - first < width ? t->count - first : width;
     for (int k = 0; k < FILM_FRAME_KINDS; k++)
         if (kinds[k].count)
-            buf_format(out, korean ? "  %c %6lld개, 평균 %8lld 바이트: %s\n" : "  %c %6lld frames, on average %8lld bytes: %s\n", said[k].type, (long long)kinds[k].count,
+            buf_format(out, korean ? "  %c %6lld개, 평균 %8lld 바이트: %s\n"
+                       : "  %c %6lld frames, on average %8lld bytes: %s\n", said[k].type, (long long)kinds[k].count,
                        (long long)(kinds[k].bytes / kinds[k].count), korean ? said[k].ko : said[k].en);
     buf_put(out, S("\n"));
     strip_draw(out, t, first, count);
     buf_format(out, korean ? "  프레임 %d..%d, 파일의 순서대로; 높이는 바이트 수의 제곱근; 키 프레임 사이 %d\n"
-                           : "  frames %d to %d, in the order of the file; height: square root of bytes; %d from key frame to key frame\n", first, first + count - 1, t->group);
+                           : "  frames %d to %d, in the order of the file; height: square root of bytes; %d from "
+                             "key frame to key frame\n", first, first + count - 1, t->group);
 }
 
 uint64_t inspect_rate_most(const inspect_table *t)
@@ -116,7 +120,7 @@ void inspect_rate_draw(buf *out, const inspect_table *t, uint64_t top_bps, uint6
     buf_format(out, "          └ %d s\n", t->seconds);
 }
 
-// ---- run-length coding ------------------------------------------------------------------------------------------------------------
+// ---- run-length coding ------------------------------------------------------------------------------------------------
 
 static void line_put(buf *out, const unsigned char *level)
 {
@@ -142,14 +146,16 @@ static void runs_put(buf *out, const unsigned char *level)
 static void share_put(buf *out, const char *name, const inspect_gray *g, bool korean)
 {
     int values = INSPECT_GRAY_WIDTH * INSPECT_GRAY_HEIGHT, numbers = 2 * g->runs;
-    buf_format(out, korean ? "  %s: 값 %d개 -> 길이 부호로 %d쌍 = 수 %d개, %d%%\n" : "  %s: %d values -> %d pairs (value x how often) = %d numbers, %d%%\n", name, values, g->runs,
+    buf_format(out, korean ? "  %s: 값 %d개 -> 길이 부호로 %d쌍 = 수 %d개, %d%%\n"
+               : "  %s: %d values -> %d pairs (value x how often) = %d numbers, %d%%\n", name, values, g->runs,
                numbers, numbers * 100 / values);
 }
 
 void inspect_gray_draw(buf *out, const inspect_gray *flat, const inspect_gray *busy, bool korean)
 {
     buf_put(out, korean ? S("\n길이 부호화 (run-length): 같은 값이 이어지면 값과 개수만 보냄. 가장 단조로운 그림과 가장 복잡한 그림:\n\n")
-                        : S("\nRun-length coding: of equal values in a row only the value and how many. The flattest picture and the busiest:\n\n"));
+                        : S("\nRun-length coding: of equal values in a row only the value and how many. The "
+                            "flattest picture and the busiest:\n\n"));
     for (int y = 0; y < INSPECT_GRAY_HEIGHT; y += 3) {
         buf_put(out, S("  "));
         line_put(out, flat->level[y]);

@@ -24,11 +24,13 @@ bool video_encoder_find(video_run *v, const char **program)
         if (program_runs(*program))
             return true;
     }
-    return video_fail(v, COMMAND_FAILED, "naru-encode is not beside naru (" STR_FMT "); it is built where Debian's libavformat-dev, libavcodec-dev, libavfilter-dev, "
+    return video_fail(v, COMMAND_FAILED,
+                      "naru-encode is not beside naru (" STR_FMT "); it is built where Debian's libavformat-dev, "
+                                                                 "libavcodec-dev, libavfilter-dev, "
                       "libswscale-dev and libswresample-dev are installed", STR_ARG(here));
 }
 
-// ---- what it tells --------------------------------------------------------------------------------------------------------------
+// ---- what it tells ----------------------------------------------------------------------------------------------------
 
 // So many numbers behind `word`, each from 0 to max; nothing else.
 static bool numbers_read(str line, const char *word, int64_t *out, int count)
@@ -58,7 +60,8 @@ static bool line_hear(hearing *h, str line)
         if (e->progress)
             e->progress(e->arg, n[0], n[1]);
     } else if (numbers_read(line, "source", n, 6)) {
-        if (!h->source || n[0] > INT32_MAX || n[1] < 1 || n[1] > 65535 || n[2] < 1 || n[2] > 65535 || n[3] < 1 || n[3] > 60000 || n[4] < 1 || n[4] > 1001)
+        if (!h->source || n[0] > INT32_MAX || n[1] < 1 || n[1] > 65535 || n[2] < 1 || n[2] > 65535 || n[3] < 1 ||
+            n[3] > 60000 || n[4] < 1 || n[4] > 1001)
             return false;
         *h->source = (video_source){n[0], (uint32_t)n[1], (uint32_t)n[2], (uint32_t)n[3], (uint32_t)n[4], n[5] == 1};
     } else if (str_eq(line, S("done"))) {
@@ -80,14 +83,22 @@ static bool ended_judge(video_encoder *e, int end)
 {
     const char *of = e->source ? e->source : "the film";
     switch (told_ending_of(end)) {
-    case TOLD_PROCESSOR_TIME: return video_fail(e->run, COMMAND_FAILED, "%s: encoding took more processor time than it may; nothing is kept of this step", of);
-    case TOLD_FILE_SIZE: return video_fail(e->run, COMMAND_FAILED, "%s: what comes out is larger than it may be; nothing is kept of this step", of);
-    case TOLD_FORBIDDEN_CALL: return video_fail(e->run, COMMAND_FAILED, "%s: the encoder did what its guard forbids and was ended; do not trust this file", of);
-    case TOLD_KILLED: return video_fail(e->run, COMMAND_FAILED, "%s: the encoder was killed; the same command goes on where it was", of);
+    case TOLD_PROCESSOR_TIME: return video_fail(e->run, COMMAND_FAILED,
+                                                "%s: encoding took more processor time than it may; nothing is kept "
+                                                "of this step", of);
+    case TOLD_FILE_SIZE: return video_fail(e->run, COMMAND_FAILED,
+                                           "%s: what comes out is larger than it may be; nothing is kept of this "
+                                           "step", of);
+    case TOLD_FORBIDDEN_CALL: return video_fail(e->run, COMMAND_FAILED,
+                                                "%s: the encoder did what its guard forbids and was ended; do not "
+                                                "trust this file", of);
+    case TOLD_KILLED: return video_fail(e->run, COMMAND_FAILED,
+                                        "%s: the encoder was killed; the same command goes on where it was", of);
     case TOLD_ASKED: return video_fail(e->run, COMMAND_FAILED, "interrupted; the same command goes on where it was");
     case TOLD_EXITED: case TOLD_BROKE: break;
     }
-    return video_fail(e->run, COMMAND_FAILED, "%s: the encoder broke down over it (%s %d)", of, end < 0 ? "signal" : "exit code", end < 0 ? -end : end);
+    return video_fail(e->run, COMMAND_FAILED, "%s: the encoder broke down over it (%s %d)", of, end < 0 ? "signal"
+                      : "exit code", end < 0 ? -end : end);
 }
 
 static bool hear(video_encoder *e, told_process *t, hearing *h)
@@ -110,15 +121,17 @@ static bool hear(video_encoder *e, told_process *t, hearing *h)
     return end == 0 && h->done ? true : ended_judge(e, end);
 }
 
-// ---- starting -------------------------------------------------------------------------------------------------------------------
+// ---- starting ---------------------------------------------------------------------------------------------------------
 
-static bool start_and_hear(video_encoder *e, const char *step, char words[][VIDEO_WORD_BYTES_MAX], int count, int64_t file_bytes, hearing *h)
+static bool start_and_hear(video_encoder *e, const char *step, char words[][VIDEO_WORD_BYTES_MAX], int count,
+                           int64_t file_bytes, hearing *h)
 {
     char limits[LIMIT_WORDS][VIDEO_WORD_BYTES_MAX];
     const char *argv[ARGUMENTS_MAX] = {"naru-encode", step};
     int n = 2;
     snprintf(limits[0], sizeof *limits, "--memory=%lld", MEMORY_BYTES);
-    snprintf(limits[1], sizeof *limits, "--processor-s=%lld", (long long)(PROCESSOR_S + e->duration_ms * PROCESSOR_TIMES / 1000));
+    snprintf(limits[1], sizeof *limits, "--processor-s=%lld",
+             (long long)(PROCESSOR_S + e->duration_ms * PROCESSOR_TIMES / 1000));
     snprintf(limits[2], sizeof *limits, "--file-bytes=%lld", (long long)file_bytes);
     snprintf(limits[3], sizeof *limits, "--user=%d", own_user() == 0 ? VIDEO_USER : 0);
     for (int i = 0; i < LIMIT_WORDS; i++)
@@ -128,7 +141,8 @@ static bool start_and_hear(video_encoder *e, const char *step, char words[][VIDE
     told_process *t;
     err x = told_start(e->program, argv, e->source, e->directory, &t);
     if (x)
-        return video_fail(e->run, COMMAND_FAILED, "%s: %s", e->source ? e->source : e->program, x == E_ACCESS ? "cannot be read, or is no regular file" : err_text(x));
+        return video_fail(e->run, COMMAND_FAILED, "%s: %s", e->source ? e->source : e->program, x == E_ACCESS
+                          ? "cannot be read, or is no regular file" : err_text(x));
     return hear(e, t, h);
 }
 
@@ -140,7 +154,8 @@ bool video_encoder_probe(video_encoder *e, video_source *out)
            (out->duration_ms > 0 || video_fail(e->run, COMMAND_FAILED, "%s: it is shorter than a millisecond", e->source));
 }
 
-bool video_encoder_run(video_encoder *e, const char *step, char words[][VIDEO_WORD_BYTES_MAX], int count, int64_t file_bytes_max)
+bool video_encoder_run(video_encoder *e, const char *step, char words[][VIDEO_WORD_BYTES_MAX], int count,
+                       int64_t file_bytes_max)
 {
     hearing h = {.encoder = e};
     return start_and_hear(e, step, words, count, file_bytes_max, &h);

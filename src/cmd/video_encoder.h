@@ -1,4 +1,5 @@
-// The encoder's processes: one for each step, locked, told what to do by words and telling lines (src/encode/task.h). docs/video.md.
+// The encoder's processes: one for each step, locked, told what to do by words and telling lines
+// (src/encode/task.h). docs/video.md.
 #pragma once
 #include "cmd/video.h"
 
@@ -25,4 +26,5 @@ bool video_encoder_find(video_run *v, const char **program);
 bool video_encoder_probe(video_encoder *e, video_source *out);
 // Runs a step: its name and --words (at most VIDEO_WORDS_MAX). False: said, and what the source did, or what was missing.
 enum { VIDEO_WORDS_MAX = 12, VIDEO_WORD_BYTES_MAX = 64 };
-bool video_encoder_run(video_encoder *e, const char *step, char words[][VIDEO_WORD_BYTES_MAX], int count, int64_t file_bytes_max);
+bool video_encoder_run(video_encoder *e, const char *step, char words[][VIDEO_WORD_BYTES_MAX], int count,
+                       int64_t file_bytes_max);

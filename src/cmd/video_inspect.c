@@ -17,7 +17,8 @@ static const media_rendition *best_of(const film *f, int *index)
 static bool frame_read(str line, inspect_frame *out)
 {
     uint64_t bytes;
-    bool good = line.len > 2 && (line.at[0] == 'I' || line.at[0] == 'P' || line.at[0] == 'B') && line.at[1] == ' ' && str_to_u64(str_from(line, 2), &bytes) &&
+    bool good = line.len > 2 && (line.at[0] == 'I' || line.at[0] == 'P' || line.at[0] == 'B') &&
+        line.at[1] == ' ' && str_to_u64(str_from(line, 2), &bytes) &&
                 bytes <= UINT32_MAX;
     *out = good ? (inspect_frame){line.at[0], (uint32_t)bytes} : (inspect_frame){0};
     return good;
@@ -68,7 +69,8 @@ bool inspect_gray_read(world *w, const char *films, const film *f, const char *n
     static const char head[] = "P5\n64 36\n255\n";
     str text;
     arena a = arena_make(2 * GRAY_BYTES_MAX);
-    bool good = file_read_all(w, str_to_z(&a, str_format(&a, "%s/" STR_FMT "/%s", films, STR_ARG(f->id), name)), &a, GRAY_BYTES_MAX, &text) == E_OK &&
+    bool good = file_read_all(w, str_to_z(&a, str_format(&a, "%s/" STR_FMT "/%s", films, STR_ARG(f->id), name)),
+                              &a, GRAY_BYTES_MAX, &text) == E_OK &&
                 str_starts(text, str_z(head)) && text.len == (ptrdiff_t)sizeof head - 1 + GRAY_BYTES;
     *out = (inspect_gray){0};
     for (int i = 0; good && i < GRAY_BYTES; i++) {
@@ -80,17 +82,19 @@ bool inspect_gray_read(world *w, const char *films, const film *f, const char *n
     return good;
 }
 
-// ---- JSON -----------------------------------------------------------------------------------------------------------------------
+// ---- JSON -------------------------------------------------------------------------------------------------------------
 
 static void json_rendition(video_run *v, const film *f, int i)
 {
     static const char *const names[FILM_FRAME_KINDS] = {"I", "P", "B"};
     const media_rendition *r = &f->presentation.renditions[i];
     inspect_table t;
-    buf_format(&v->out, "{\"id\": \"" STR_FMT "\", \"average_bps\": %llu, \"peak_bps\": %llu", STR_ARG(r->id), (unsigned long long)r->average_bps,
+    buf_format(&v->out, "{\"id\": \"" STR_FMT "\", \"average_bps\": %llu, \"peak_bps\": %llu", STR_ARG(r->id),
+               (unsigned long long)r->average_bps,
                (unsigned long long)r->peak_bps);
     for (int k = 0; k < FILM_FRAME_KINDS; k++)
-        buf_format(&v->out, ", \"%s\": {\"count\": %lld, \"bytes\": %lld}", names[k], (long long)f->frames[i][k].count, (long long)f->frames[i][k].bytes);
+        buf_format(&v->out, ", \"%s\": {\"count\": %lld, \"bytes\": %lld}", names[k],
+                   (long long)f->frames[i][k].count, (long long)f->frames[i][k].bytes);
     buf_put(&v->out, S(", \"bits_of_seconds\": ["));
     if (inspect_frames_read(v->world, v->films, f, r, &v->memory, &t))
         for (int s = 0; s < t.seconds; s++)
@@ -101,7 +105,8 @@ static void json_rendition(video_run *v, const film *f, int i)
 static void json_film(video_run *v, const film *f)
 {
     inspect_gray flat, busy;
-    buf_format(&v->out, "{\"id\": \"" STR_FMT "\", \"rate\": \"%s\", \"renditions\": [", STR_ARG(f->id), f->constant ? "cbr" : "vbr");
+    buf_format(&v->out, "{\"id\": \"" STR_FMT "\", \"rate\": \"%s\", \"renditions\": [", STR_ARG(f->id),
+               f->constant ? "cbr" : "vbr");
     const char *comma = "";
     for (int i = 0; i < f->presentation.rendition_count; i++)
         if (f->presentation.renditions[i].kind == MEDIA_VIDEO) {
@@ -110,12 +115,14 @@ static void json_film(video_run *v, const film *f)
             comma = ",\n  ";
         }
     buf_put(&v->out, S("]"));
-    if (inspect_gray_read(v->world, v->films, f, "flat.pgm", &flat) && inspect_gray_read(v->world, v->films, f, "busy.pgm", &busy))
-        buf_format(&v->out, ", \"run_length\": {\"values\": %d, \"flat_runs\": %d, \"busy_runs\": %d}", GRAY_BYTES, flat.runs, busy.runs);
+    if (inspect_gray_read(v->world, v->films, f, "flat.pgm", &flat) && inspect_gray_read(v->world, v->films, f,
+            "busy.pgm", &busy))
+        buf_format(&v->out, ", \"run_length\": {\"values\": %d, \"flat_runs\": %d, \"busy_runs\": %d}", GRAY_BYTES,
+                   flat.runs, busy.runs);
     buf_put(&v->out, S("}"));
 }
 
-// ---- the pictures ---------------------------------------------------------------------------------------------------------------
+// ---- the pictures -----------------------------------------------------------------------------------------------------
 
 static bool ko(const video_run *v) { return str_eq(v->language, S("ko")); }
 
@@ -127,10 +134,12 @@ static void draw_one(video_run *v, const film *f)
     inspect_gray flat, busy;
     buf_format(&v->out, STR_FMT ": " STR_FMT "\n\n", STR_ARG(f->id), STR_ARG(f->presentation.title));
     if (r && inspect_frames_read(v->world, v->films, f, r, &v->memory, &t)) {
-        buf_format(&v->out, ko(v) ? "프레임의 크기, " STR_FMT " (%ux%u):\n" : "Sizes of frames, " STR_FMT " (%ux%u):\n", STR_ARG(r->id), r->width, r->height);
+        buf_format(&v->out, ko(v) ? "프레임의 크기, " STR_FMT " (%ux%u):\n" : "Sizes of frames, " STR_FMT " (%ux%u):\n",
+                   STR_ARG(r->id), r->width, r->height);
         inspect_frames_draw(&v->out, &t, f->frames[i], columns, ko(v));
     }
-    if (inspect_gray_read(v->world, v->films, f, "flat.pgm", &flat) && inspect_gray_read(v->world, v->films, f, "busy.pgm", &busy))
+    if (inspect_gray_read(v->world, v->films, f, "flat.pgm", &flat) && inspect_gray_read(v->world, v->films, f,
+            "busy.pgm", &busy))
         inspect_gray_draw(&v->out, &flat, &busy, ko(v));
 }
 
@@ -150,13 +159,17 @@ static void draw_rates(video_run *v, const film *films, int count)
         if (!t[n].count)
             continue;
         buf_format(&v->out, ko(v) ? "\n" STR_FMT ", " STR_FMT ": %s, 평균 %llu kbit/s, 한 세그먼트의 최대 %llu kbit/s\n"
-                                  : "\n" STR_FMT ", " STR_FMT ": %s bit rate, average %llu kbit/s, at most %llu kbit/s over a segment\n",
-                   STR_ARG(films[n].id), STR_ARG(r[n]->id), ko(v) ? (films[n].constant ? "CBR(고정 비트율)" : "VBR(가변 비트율)") : films[n].constant ? "constant" : "variable",
+                                  : "\n" STR_FMT ", " STR_FMT ": %s bit rate, average %llu kbit/s, at most %llu "
+                                                              "kbit/s over a segment\n",
+                   STR_ARG(films[n].id), STR_ARG(r[n]->id), ko(v) ? (films[n].constant ? "CBR(고정 비트율)"
+                                                                     : "VBR(가변 비트율)") : films[n].constant
+                                                                             ? "constant" : "variable",
                    (unsigned long long)r[n]->average_bps / 1000, (unsigned long long)r[n]->peak_bps / 1000);
         inspect_rate_draw(&v->out, &t[n], top, r[n]->average_bps, terminal_columns());
     }
     if (count == 1 && r[0])
-        buf_put(&v->out, ko(v) ? S("  줄(─)은 같은 평균의 CBR이 언제나 보낼 양\n") : S("  the line (─): what constant bit rate of the same average would always send\n"));
+        buf_put(&v->out, ko(v) ? S("  줄(─)은 같은 평균의 CBR이 언제나 보낼 양\n")
+                : S("  the line (─): what constant bit rate of the same average would always send\n"));
 }
 
 void video_inspect(video_run *v)

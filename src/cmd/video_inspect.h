@@ -21,7 +21,8 @@ bool inspect_frames_read(world *w, const char *films, const film *f, const media
 // "flat.pgm", "busy.pgm".
 bool inspect_gray_read(world *w, const char *films, const film *f, const char *name, inspect_gray *out);
 
-void inspect_frames_draw(buf *out, const inspect_table *t, const film_frames kinds[FILM_FRAME_KINDS], int columns, bool korean);
+void inspect_frames_draw(buf *out, const inspect_table *t, const film_frames kinds[FILM_FRAME_KINDS], int columns,
+                         bool korean);
 // top_bps: what the highest column stands for; line_bps: drawn as a line through it.
 void inspect_rate_draw(buf *out, const inspect_table *t, uint64_t top_bps, uint64_t line_bps, int columns);
 uint64_t inspect_rate_most(const inspect_table *t);

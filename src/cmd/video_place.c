@@ -36,7 +36,9 @@ static bool running_take(video_run *v, str directory_of_node)
     if (good) {
         directory_set(v, str_copy(&v->memory, str_z(directory)));
         v->encoding = (origin_encoding){.segment_ns = json_integer_value(json_object_get(o, "segment_ms")) * NS_PER_MS,
-                                        .constant = strcmp(json_string_value(json_object_get(o, "rate")) ? json_string_value(json_object_get(o, "rate")) : "", "cbr") == 0};
+                                        .constant = strcmp(json_string_value(json_object_get(o, "rate"))
+                                                           ? json_string_value(json_object_get(o, "rate")) : "",
+                                                               "cbr") == 0};
         json_array_foreach(rates, i, one)
             v->encoding.ladder_bps[v->encoding.ladder_count++] = json_integer_value(one);
     }
@@ -72,7 +74,8 @@ static bool stopped_take(video_run *v)
         return false;
     }
     const up_service *s = &plan.services[UP_ORIGIN];
-    bool good = origin_encoding_of(s->wanted ? up_settings(s, &plan.memory) : NULL, &v->encoding, &why) || video_fail(v, COMMAND_USAGE, "origin: %s", why);
+    bool good = origin_encoding_of(s->wanted ? up_settings(s, &plan.memory) : NULL, &v->encoding, &why) ||
+        video_fail(v, COMMAND_USAGE, "origin: %s", why);
     directory_set(v, str_format(&v->memory, STR_FMT "/origin", STR_ARG(plan.directory)));
     up_plan_free(&plan);
     return good;
@@ -87,9 +90,12 @@ static bool ladder_override(video_run *v)
         int64_t bps;
         str one = str_trim(str_cut(&rest, ','));
         int n = v->encoding.ladder_count;
-        if (n == ORIGIN_LADDER_MAX || !rate_parse(one, &bps) || bps < ORIGIN_RATE_BPS_MIN || bps > ORIGIN_RATE_BPS_MAX || bps % 1000 ||
+        if (n == ORIGIN_LADDER_MAX || !rate_parse(one, &bps) || bps < ORIGIN_RATE_BPS_MIN ||
+            bps > ORIGIN_RATE_BPS_MAX || bps % 1000 ||
             (n && bps <= v->encoding.ladder_bps[n - 1]))
-            return video_fail(v, COMMAND_USAGE, "--ladder takes rising rates of 50kbit to 50Mbit, separated by commas: 300kbit,1Mbit,3Mbit");
+            return video_fail(v, COMMAND_USAGE,
+                              "--ladder takes rising rates of 50kbit to 50Mbit, separated by commas: "
+                              "300kbit,1Mbit,3Mbit");
         v->encoding.ladder_bps[v->encoding.ladder_count++] = bps;
     }
     return true;
@@ -97,7 +103,8 @@ static bool ladder_override(video_run *v)
 
 bool video_place(video_run *v)
 {
-    bool good = v->catalogue.len ? encoding_usual(v) && directory_set(v, v->catalogue) : (!v->config.len && running_look(v)) || stopped_take(v);
+    bool good = v->catalogue.len ? encoding_usual(v) && directory_set(v, v->catalogue)
+        : (!v->config.len && running_look(v)) || stopped_take(v);
     if (!good)
         return false;
     if (v->rate.len && !str_eq(v->rate, S("cbr")) && !str_eq(v->rate, S("vbr")))

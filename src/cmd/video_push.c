@@ -1,4 +1,5 @@
-// naru video push: all of a film through edges, so that they have it before anybody asks. Ordinary requests for ordinary URLs: whatever
+// naru video push: all of a film through edges, so that they have it before anybody asks. Ordinary requests for
+// ordinary URLs: whatever
 // caches between here and there keeps what it would keep for a player.
 #include <stdio.h>
 
@@ -80,11 +81,14 @@ static bool push_to(video_run *v, const film *f, str url)
     if (e)
         return video_fail(v, COMMAND_FAILED, "no guarded stack can be had");
     if (v->json)
-        buf_format(&v->out, "{\"edge\": \"" STR_FMT "\", \"requests\": %lld, \"bytes\": %lld, \"failed\": %lld}\n", STR_ARG(url), (long long)p.requests, (long long)p.bytes,
+        buf_format(&v->out, "{\"edge\": \"" STR_FMT "\", \"requests\": %lld, \"bytes\": %lld, \"failed\": %lld}\n",
+                   STR_ARG(url), (long long)p.requests, (long long)p.bytes,
                    (long long)p.failed);
     else
-        buf_format(&v->out, STR_FMT ": %lld requests, %lld bytes%s\n", STR_ARG(url), (long long)p.requests, (long long)p.bytes, p.failed ? ", then it failed" : "");
-    return p.failed == 0 || video_fail(v, p.status ? COMMAND_FAILED : COMMAND_UNREACHABLE, STR_FMT " answered %d (0: not at all)", STR_ARG(url), p.status);
+        buf_format(&v->out, STR_FMT ": %lld requests, %lld bytes%s\n", STR_ARG(url), (long long)p.requests,
+                   (long long)p.bytes, p.failed ? ", then it failed" : "");
+    return p.failed == 0 || video_fail(v, p.status ? COMMAND_FAILED : COMMAND_UNREACHABLE,
+                                       STR_FMT " answered %d (0: not at all)", STR_ARG(url), p.status);
 }
 
 void video_push(video_run *v)

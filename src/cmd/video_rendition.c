@@ -43,7 +43,8 @@ static bool head_judge(judging *j)
     size_t size = j->size_bytes < HEAD_BYTES_MAX ? (size_t)j->size_bytes : HEAD_BYTES_MAX;
     if (!piece_read(j, 0, size, j->memory, &text))
         return false;
-    if (!movie_read(text, &movie, j->memory) || movie.track_count != 1 || !movie.fragmented || movie.bytes >= (uint64_t)text.len)
+    if (!movie_read(text, &movie, j->memory) || movie.track_count != 1 || !movie.fragmented ||
+        movie.bytes >= (uint64_t)text.len)
         return wrong(j, "it does not begin with a fragmented movie of one track");
     j->track = movie.tracks[0];
     reader rest = rd_of(str_from(text, (ptrdiff_t)movie.bytes));
@@ -99,7 +100,8 @@ static bool segments_judge(judging *j)
     uint64_t at = r->initialization_bytes + r->index_bytes;
     for (int i = 0; i < r->segment_count; i++) {
         arena a = arena_make(SEGMENT_MEMORY_BYTES_MAX);
-        bool good = (r->segments[i].offset == at || wrong(j, "there is a gap between segments")) && segment_judge(j, &r->segments[i], &a);
+        bool good = (r->segments[i].offset == at || wrong(j, "there is a gap between segments")) &&
+            segment_judge(j, &r->segments[i], &a);
         arena_free(&a);
         if (!good)
             return false;
@@ -108,7 +110,8 @@ static bool segments_judge(judging *j)
     return at == (uint64_t)j->size_bytes || wrong(j, "something follows the last segment");
 }
 
-bool video_rendition_read(world *w, const char *path, str id, arena *a, media_rendition *r, film_frames frames[FILM_FRAME_KINDS], buf *table,
+bool video_rendition_read(world *w, const char *path, str id, arena *a, media_rendition *r,
+                          film_frames frames[FILM_FRAME_KINDS], buf *table,
                           const char **why)
 {
     film_frames counted[FILM_FRAME_KINDS] = {{0}};

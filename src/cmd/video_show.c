@@ -25,8 +25,10 @@ static void list_one(void *arg, const film *f)
     for (int i = 0; i < f->presentation.rendition_count; i++)
         if (f->presentation.renditions[i].kind != MEDIA_IMAGES)
             buf_format(&names, "%s" STR_FMT, i ? " " : "", STR_ARG(f->presentation.renditions[i].id));
-    buf_format(&v->out, "%-24.*s %7llus %9.*s  %-4s %-22.*s " STR_FMT "\n", STR_ARG(f->id), (unsigned long long)f->presentation.duration_ms / 1000,
-               STR_ARG(size_text(&a, film_bytes(f))), f->constant ? "cbr" : "vbr", STR_ARG(buf_str(&names)), STR_ARG(f->presentation.title));
+    buf_format(&v->out, "%-24.*s %7llus %9.*s  %-4s %-22.*s " STR_FMT "\n", STR_ARG(f->id),
+               (unsigned long long)f->presentation.duration_ms / 1000,
+               STR_ARG(size_text(&a, film_bytes(f))), f->constant ? "cbr" : "vbr", STR_ARG(buf_str(&names)),
+                   STR_ARG(f->presentation.title));
     buf_free(&names);
     arena_free(&a);
 }
@@ -55,7 +57,8 @@ static void show_rendition(video_run *v, const media_rendition *r)
     str size = r->kind == MEDIA_AUDIO ? str_format(a, "%u Hz", r->sampling_hz) : str_format(a, "%ux%u", r->width, r->height);
     str fps = r->kind == MEDIA_VIDEO && r->frames_in ? str_format(a, " %u.%02u/s", r->frames_number / r->frames_in,
                                                                   r->frames_number % r->frames_in * 100 / r->frames_in) : S("");
-    buf_format(&v->out, "  %-7.*s %-6s %-11.*s %-9.*s %-14.*s %5d segments   average %6llu kbit/s   peak %6llu kbit/s\n", STR_ARG(r->id), kinds[r->kind],
+    buf_format(&v->out, "  %-7.*s %-6s %-11.*s %-9.*s %-14.*s %5d segments   average %6llu kbit/s   peak %6llu "
+                        "kbit/s\n", STR_ARG(r->id), kinds[r->kind],
                STR_ARG(size), STR_ARG(fps), STR_ARG(r->codecs), r->segment_count, (unsigned long long)r->average_bps / 1000,
                (unsigned long long)r->peak_bps / 1000);
 }
@@ -72,12 +75,16 @@ void video_show(video_run *v)
     }
     date_print_rfc3339(added, f.added_s);
     buf_format(&v->out, STR_FMT ": " STR_FMT "\n", STR_ARG(f.id), STR_ARG(f.presentation.title));
-    buf_format(&v->out, "  %llu.%03llu s, %s, segments of %u.%03u s, " STR_FMT ", added %s from " STR_FMT "\n", (unsigned long long)f.presentation.duration_ms / 1000,
-               (unsigned long long)f.presentation.duration_ms % 1000, f.constant ? "constant bit rate" : "variable bit rate", f.presentation.segment_ms_max / 1000,
-               f.presentation.segment_ms_max % 1000, STR_ARG(size_text(&v->memory, film_bytes(&f))), added, STR_ARG(f.source));
+    buf_format(&v->out, "  %llu.%03llu s, %s, segments of %u.%03u s, " STR_FMT ", added %s from " STR_FMT "\n",
+               (unsigned long long)f.presentation.duration_ms / 1000,
+               (unsigned long long)f.presentation.duration_ms % 1000, f.constant ? "constant bit rate"
+                   : "variable bit rate", f.presentation.segment_ms_max / 1000,
+               f.presentation.segment_ms_max % 1000, STR_ARG(size_text(&v->memory, film_bytes(&f))), added,
+                   STR_ARG(f.source));
     for (int i = 0; i < f.presentation.rendition_count; i++)
         show_rendition(v, &f.presentation.renditions[i]);
-    buf_format(&v->out, "  /" STR_FMT "/manifest.mpd   /" STR_FMT "/ondemand.mpd   /" STR_FMT "/master.m3u8   (on the origin, port %d)\n", STR_ARG(f.id), STR_ARG(f.id),
+    buf_format(&v->out, "  /" STR_FMT "/manifest.mpd   /" STR_FMT "/ondemand.mpd   /" STR_FMT "/master.m3u8   (on "
+               "the origin, port %d)\n", STR_ARG(f.id), STR_ARG(f.id),
                STR_ARG(f.id), ORIGIN_PORT);
 }
 
@@ -103,6 +110,7 @@ void video_remove(video_run *v)
         if (v->json)
             buf_format(&v->out, "{\"removed\": \"" STR_FMT "\"}\n", STR_ARG(id));
         else
-            buf_format(&v->out, STR_FMT ": removed; edges may have parts of it: naru edge purge --tag " STR_FMT "\n", STR_ARG(id), STR_ARG(id));
+            buf_format(&v->out, STR_FMT ": removed; edges may have parts of it: naru edge purge --tag "
+                                        "" STR_FMT "\n", STR_ARG(id), STR_ARG(id));
     }
 }

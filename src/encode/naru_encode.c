@@ -1,5 +1,7 @@
-// naru-encode: one step of encoding a film, in a process that has given up everything else before it reads the first byte of it:
-// no network, no file but its work directory, no program, bounded memory, time and files. naru starts it (docs/video.md); libav* is linked
+// naru-encode: one step of encoding a film, in a process that has given up everything else before it reads the
+// first byte of it:
+// no network, no file but its work directory, no program, bounded memory, time and files. naru starts it
+// (docs/video.md); libav* is linked
 // here and nowhere else.
 #include <libavutil/log.h>
 #include <stdio.h>
@@ -33,8 +35,10 @@ bool step_probe(const task *t, world *w)
 static bool lock_up(const task *t)
 {
     guard_policy p = {
-        .calls = GUARD_CALLS_FILES_CHANGE, .user = (unsigned)t->user, .group = (unsigned)t->user, .descriptors_max = DESCRIPTORS_MAX,
-        .memory_bytes_max = (uint64_t)t->memory_bytes, .processor_s_max = (uint64_t)t->processor_s, .file_bytes_max = (uint64_t)t->file_bytes,
+        .calls = GUARD_CALLS_FILES_CHANGE, .user = (unsigned)t->user, .group = (unsigned)t->user,
+            .descriptors_max = DESCRIPTORS_MAX,
+        .memory_bytes_max = (uint64_t)t->memory_bytes, .processor_s_max = (uint64_t)t->processor_s,
+            .file_bytes_max = (uint64_t)t->file_bytes,
         .nice = NICE,
     };
     guard_report report;

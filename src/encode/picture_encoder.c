@@ -7,11 +7,13 @@
 
 enum { WORDS_BYTES_MAX = 256, HZ = 48000, CRF = 21 };
 
-// Variable: as good as CRF says, capped so that no two seconds take more than they may. Constant: filled up to the rate, always.
+// Variable: as good as CRF says, capped so that no two seconds take more than they may. Constant: filled up to the
+// rate, always.
 static void rate_set(AVCodecContext *c, const task *t, AVDictionary **options)
 {
     char words[WORDS_BYTES_MAX];
-    snprintf(words, sizeof words, "scenecut=0:open-gop=0:force-cfr=1:keyint=%d:min-keyint=%d%s", (int)t->group_frames, (int)t->group_frames,
+    snprintf(words, sizeof words, "scenecut=0:open-gop=0:force-cfr=1:keyint=%d:min-keyint=%d%s",
+             (int)t->group_frames, (int)t->group_frames,
              t->constant ? ":nal-hrd=cbr" : "");
     c->rc_max_rate = t->rate_bps;
     c->rc_buffer_size = (int)(t->constant ? t->rate_bps : t->rate_bps * 2);

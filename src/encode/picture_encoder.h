@@ -1,4 +1,5 @@
-// H.264 by libx264: closed groups of the same length whatever the pictures show, so that renditions change at the same places.
+// H.264 by libx264: closed groups of the same length whatever the pictures show, so that renditions change at the
+// same places.
 #pragma once
 #include <libavcodec/avcodec.h>
 

@@ -1,4 +1,5 @@
-// A film that nobody shot: a flat part, one with moving patterns, and a busy one that no encoder finds easy, with a tone. Made by
+// A film that nobody shot: a flat part, one with moving patterns, and a busy one that no encoder finds easy, with
+// a tone. Made by
 // libavfilter's sources, so that nothing has to be fetched.
 #include <stdio.h>
 
@@ -56,7 +57,8 @@ static bool strips_open(making *m, const task *t)
              "testsrc2=s=%lldx%lld:r=%lld:d=%lldms,format=yuv420p[b];"
              "mandelbrot=s=%lldx%lld:r=%lld,trim=duration=%lldms,scale=%lld:%lld:flags=neighbor,setsar=1,format=yuv420p[c];"
              "[a][b][c]concat=n=3[out]",
-             w, h, (long long)rate, (long long)part, w, h, (long long)rate, (long long)part, w / 4 * 2, h / 4 * 2, (long long)rate, last, w, h);
+             w, h, (long long)rate, (long long)part, w, h, (long long)rate, (long long)part, w / 4 * 2, h / 4 * 2,
+                 (long long)rate, last, w, h);
     if (!strip_open_made(&m->pictures.strip, words, false, 0))
         return false;
     snprintf(words, sizeof words, "sine=frequency=330:beep_factor=4:sample_rate=48000:duration=%lldms,"

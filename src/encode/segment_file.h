@@ -1,4 +1,5 @@
-// A rendition's file as CMAF wants it: ftyp moov, sidx over the whole, then one moof mdat a segment (libavformat's MP4 muxer).
+// A rendition's file as CMAF wants it: ftyp moov, sidx over the whole, then one moof mdat a segment (libavformat's
+// MP4 muxer).
 #pragma once
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -15,7 +16,8 @@ typedef struct {
     int64_t          packets;
 } segment_file;
 
-// container "mp4" makes segments, "matroska" an ordinary file. False: said already. The encoder is open and stays the caller's.
+// container "mp4" makes segments, "matroska" an ordinary file. False: said already. The encoder is open and stays
+// the caller's.
 bool segment_file_open(segment_file *f, const char *path, const char *container, bool by_key_frames);
 // `stream` of an ordinary file that holds several: added before segment_file_begin.
 AVStream *segment_file_stream(segment_file *f, AVCodecContext *encoder);

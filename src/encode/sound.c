@@ -63,7 +63,8 @@ static bool source_frame_take(void *arg, AVFrame *f)
     if (f && !a->strip_open) {
         a->strip_open = true;
         char words[WORDS_BYTES_MAX];
-        snprintf(words, sizeof words, "aresample=48000:async=1:first_pts=0,aformat=sample_fmts=fltp:channel_layouts=stereo,apad,atrim=end_sample=%lld",
+        snprintf(words, sizeof words,
+                 "aresample=48000:async=1:first_pts=0,aformat=sample_fmts=fltp:channel_layouts=stereo,apad,atrim=end_sample=%lld",
                  (long long)(a->task->duration_ms * 48));
         if (!strip_open_sound(&a->strip, f, words, a->encoder->frame_size))
             return false;
@@ -83,7 +84,8 @@ bool step_sound(const task *t, world *w)
     bool good = source_open(&a.source, w) && (a.source.sound >= 0 || say_failed("it has no sound")) &&
                 (a.encoder = sound_encoder_open(t->rate_bps)) != NULL &&
                 segment_file_open(&a.file, task_path(t->name, ".part"), "mp4", false) &&
-                ((a.file.stream = segment_file_stream(&a.file, a.encoder)) || say_failed("no memory")) && segment_file_begin(&a.file) &&
+                ((a.file.stream = segment_file_stream(&a.file, a.encoder)) || say_failed("no memory")) &&
+                    segment_file_begin(&a.file) &&
                 source_frames(&a.source, a.source.sound, false, source_frame_take, &a) && encoder_finish(&a);
     segment_file_close(&a.file);
     strip_close(&a.strip);

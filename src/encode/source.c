@@ -15,7 +15,7 @@ static const char decoders[] =
     "aac,aac_latm,mp3,mp3float,mp2,mp2float,ac3,eac3,opus,libopus,vorbis,libvorbis,flac,alac,wmav1,wmav2,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,"
     "pcm_s32le,pcm_f32le,pcm_u8,pcm_alaw,pcm_mulaw,adpcm_ms,adpcm_ima_wav,amrnb,amrwb";
 
-// ---- reading ------------------------------------------------------------------------------------------------------------------
+// ---- reading ----------------------------------------------------------------------------------------------------------
 
 static int read_some(void *arg, uint8_t *into, int size)
 {
@@ -88,12 +88,13 @@ static bool streams_find(source *s)
     return e >= 0 || say_failed("its streams cannot be understood: %s", say_libav(e));
 }
 
-// ---- what it is ---------------------------------------------------------------------------------------------------------------
+// ---- what it is -------------------------------------------------------------------------------------------------------
 
 // The nearest usual rate; screens that are recorded at uneven rates get the next one above. Never more than 60.
 static AVRational usual_rate(AVRational told)
 {
-    static const AVRational usual[] = {{10, 1}, {12, 1}, {15, 1}, {20, 1}, {24000, 1001}, {24, 1}, {25, 1}, {30000, 1001}, {30, 1},
+    static const AVRational usual[] = {{10, 1}, {12, 1}, {15, 1}, {20, 1}, {24000, 1001}, {24, 1}, {25, 1},
+                                       {30000, 1001}, {30, 1},
                                        {48, 1}, {50, 1}, {60000, 1001}, {60, 1}};
     double rate = told.num > 0 && told.den > 0 ? av_q2d(told) : 25;
     while (rate > 60.5)
@@ -138,10 +139,12 @@ static bool duration_judge(source *s)
 {
     int64_t us = s->format->duration;
     if (us <= 0 || us == AV_NOPTS_VALUE)
-        return say_failed("it does not say how long it is; put it into another container first (ffmpeg -i FILE -c copy film.mkv)");
+        return say_failed("it does not say how long it is; put it into another container first (ffmpeg -i FILE -c "
+                          "copy film.mkv)");
     s->duration_ms = us / 1000;
     if (us > TASK_DURATION_S_MAX * (int64_t)AV_TIME_BASE)
-        return say_failed("it is %lld minutes long; more than %d are refused", (long long)(us / 60000000), TASK_DURATION_S_MAX / 60);
+        return say_failed("it is %lld minutes long; more than %d are refused", (long long)(us / 60000000),
+                          TASK_DURATION_S_MAX / 60);
     s->start_us = s->format->start_time == AV_NOPTS_VALUE ? 0 : s->format->start_time;
     return true;
 }
@@ -172,7 +175,7 @@ void source_close(source *s)
     s->file = NULL;
 }
 
-// ---- frames -------------------------------------------------------------------------------------------------------------------
+// ---- frames -----------------------------------------------------------------------------------------------------------
 
 typedef struct {
     source         *source;
@@ -211,7 +214,8 @@ static bool frames_give(decoding *d)
         int64_t at = d->frame->best_effort_timestamp;
         d->frame->pts = at == AV_NOPTS_VALUE ? AV_NOPTS_VALUE
                                              : av_rescale_q(at, d->stream->time_base, AV_TIME_BASE_Q) - d->source->start_us;
-        d->frame->pkt_duration = av_rescale_q(d->frame->pkt_duration, d->stream->time_base, AV_TIME_BASE_Q);      // of the last: when it ends
+        // of the last: when it ends
+        d->frame->pkt_duration = av_rescale_q(d->frame->pkt_duration, d->stream->time_base, AV_TIME_BASE_Q);
         d->frame->pict_type = AV_PICTURE_TYPE_NONE;
         d->frames++;
         if (d->frame->pts != AV_NOPTS_VALUE && d->frame->pts > TASK_DURATION_S_MAX * (int64_t)AV_TIME_BASE)
@@ -221,7 +225,8 @@ static bool frames_give(decoding *d)
         if (!good)
             return false;
     }
-    return e == AVERROR(EAGAIN) || e == AVERROR_EOF || ++d->broken < BROKEN_FRAMES_MAX || say_failed("it is damaged: %s", say_libav(e));
+    return e == AVERROR(EAGAIN) || e == AVERROR_EOF || ++d->broken < BROKEN_FRAMES_MAX ||
+        say_failed("it is damaged: %s", say_libav(e));
 }
 
 static bool packets_decode(decoding *d)

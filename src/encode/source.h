@@ -1,4 +1,5 @@
-// A stranger's film: opened from a descriptor, with demuxers and decoders that are named here and no others, and nothing that a file
+// A stranger's film: opened from a descriptor, with demuxers and decoders that are named here and no others, and
+// nothing that a file
 // points at is followed. Frames come with time stamps from 0.
 #pragma once
 #include <libavcodec/avcodec.h>
@@ -24,5 +25,6 @@ bool source_open(source *s, world *w);
 void source_close(source *s);
 
 typedef bool source_frame(void *arg, AVFrame *frame);        // NULL: that was the last; false: stop (said already)
-// Decodes one stream from its beginning; times in AV_TIME_BASE units from the film's start stand in frame->pts. key_frames: only those.
+// Decodes one stream from its beginning; times in AV_TIME_BASE units from the film's start stand in frame->pts.
+// key_frames: only those.
 bool source_frames(source *s, int stream, bool key_frames, source_frame *each, void *arg);

@@ -1,4 +1,5 @@
-// Pictures that stand still: the poster, sheets of small ones for the time line, and the flattest and the busiest in gray, to show
+// Pictures that stand still: the poster, sheets of small ones for the time line, and the flattest and the busiest
+// in gray, to show
 // what run-length coding can and cannot do. Made from a finished rendition, whose segments begin with a key frame each.
 #include <libavutil/imgutils.h>
 #include <stdio.h>
@@ -98,7 +99,8 @@ static bool strips_open(making *m, const AVFrame *first)
     char tiles[WORDS_BYTES_MAX], gray[WORDS_BYTES_MAX];
     int height = TASK_TILE_WIDTH * m->source.height / m->source.width / 2 * 2;
     height = height < 16 ? 16 : height > 4 * TASK_TILE_WIDTH ? 4 * TASK_TILE_WIDTH : height;
-    snprintf(tiles, sizeof tiles, "scale=%d:%d,format=yuvj420p,tile=%dx%d", TASK_TILE_WIDTH, height, TASK_TILES_ACROSS, TASK_TILES_DOWN);
+    snprintf(tiles, sizeof tiles, "scale=%d:%d,format=yuvj420p,tile=%dx%d", TASK_TILE_WIDTH, height,
+             TASK_TILES_ACROSS, TASK_TILES_DOWN);
     snprintf(gray, sizeof gray, "scale=%d:%d:flags=area,format=gray", TASK_GRAY_WIDTH, TASK_GRAY_HEIGHT);
     m->open = true;
     return strip_open_pictures(&m->tiles, first, tiles) && strip_open_pictures(&m->gray, first, gray) &&

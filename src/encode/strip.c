@@ -14,7 +14,8 @@ static bool graph_parse(strip *s, const char *filters, const char *sink)
 {
     AVFilterInOut *outputs = s->in ? avfilter_inout_alloc() : NULL, *inputs = avfilter_inout_alloc();
     s->frame = av_frame_alloc();
-    int e = inputs && s->frame ? avfilter_graph_create_filter(&s->out, avfilter_get_by_name(sink), "out", NULL, NULL, s->graph) : AVERROR(ENOMEM);
+    int e = inputs && s->frame ? avfilter_graph_create_filter(&s->out, avfilter_get_by_name(sink), "out", NULL,
+                                                              NULL, s->graph) : AVERROR(ENOMEM);
     if (e >= 0 && s->in && outputs)
         *outputs = (AVFilterInOut){.name = av_strdup("in"), .filter_ctx = s->in};
     if (e >= 0)
@@ -45,7 +46,8 @@ bool strip_open_pictures(strip *s, const AVFrame *first, const char *filters)
     AVRational pixel = first->sample_aspect_ratio;
     if (pixel.num <= 0 || pixel.den <= 0)
         pixel = (AVRational){1, 1};
-    snprintf(words, sizeof words, "video_size=%dx%d:pix_fmt=%d:time_base=1/%d:pixel_aspect=%d/%d", first->width, first->height, first->format,
+    snprintf(words, sizeof words, "video_size=%dx%d:pix_fmt=%d:time_base=1/%d:pixel_aspect=%d/%d", first->width,
+             first->height, first->format,
              AV_TIME_BASE, pixel.num, pixel.den);
     return open_with_input(s, "buffer", words, filters, "buffersink");
 }
@@ -60,7 +62,8 @@ bool strip_open_sound(strip *s, const AVFrame *first, const char *filters, int s
     if (first->sample_rate < 1000 || first->sample_rate > 768000 || channels.nb_channels < 1 || channels.nb_channels > 64)
         return say_failed("its sound has %d channels at %d Hz", channels.nb_channels, first->sample_rate);
     av_channel_layout_describe(&channels, layout, sizeof layout);
-    snprintf(words, sizeof words, "time_base=1/%d:sample_rate=%d:sample_fmt=%s:channel_layout=%s", AV_TIME_BASE, first->sample_rate,
+    snprintf(words, sizeof words, "time_base=1/%d:sample_rate=%d:sample_fmt=%s:channel_layout=%s", AV_TIME_BASE,
+             first->sample_rate,
              av_get_sample_fmt_name(first->format), layout);
     if (!open_with_input(s, "abuffer", words, filters, "abuffersink"))
         return false;
@@ -115,7 +118,8 @@ bool strip_put(strip *s, AVFrame *frame, source_frame *each, void *arg)
         if (!good)
             return false;
     }
-    return e == AVERROR(EAGAIN) || e == AVERROR_EOF || say_failed("its frames cannot be brought into shape: %s", say_libav(e));
+    return e == AVERROR(EAGAIN) || e == AVERROR_EOF || say_failed("its frames cannot be brought into shape: %s",
+                                                                  say_libav(e));
 }
 
 int strip_next(strip *s)

@@ -1,5 +1,7 @@
-// What `naru-encode` is asked to do. One step a process, so that a crash, a limit or a kill costs one step: naru starts it again.
-// The source is standard input (a file, opened by naru); it writes into the directory that it begins in and tells naru lines on standard output:
+// What `naru-encode` is asked to do. One step a process, so that a crash, a limit or a kill costs one step: naru
+// starts it again.
+// The source is standard input (a file, opened by naru); it writes into the directory that it begins in and tells
+// naru lines on standard output:
 //
 //     source DURATION_MS WIDTH HEIGHT FRAMES_NUMBER FRAMES_IN SOUND    probe: what it is; SOUND 0 or 1
 //     progress DONE TOTAL                                              in thousandths or frames; TOTAL > 0

@@ -51,8 +51,10 @@ static const char *turned(int degrees)
 static bool strip_begin(encoding *v, const AVFrame *first)
 {
     char words[WORDS_BYTES_MAX];
-    snprintf(words, sizeof words, "yadif=deint=interlaced,%sfps=%lld/%lld:start_time=0,scale=%lld:%lld:flags=bicubic,setsar=1,format=yuv420p",
-             turned(v->source.turn), (long long)v->task->frames_number, (long long)v->task->frames_in, (long long)v->task->width,
+    snprintf(words, sizeof words,
+             "yadif=deint=interlaced,%sfps=%lld/%lld:start_time=0,scale=%lld:%lld:flags=bicubic,setsar=1,format=yuv420p",
+             turned(v->source.turn), (long long)v->task->frames_number, (long long)v->task->frames_in,
+                 (long long)v->task->width,
              (long long)v->task->height);
     v->strip_open = true;
     return strip_open_pictures(&v->strip, first, words);
@@ -73,7 +75,8 @@ static bool is_whole(const encoding *v)
 {
     int64_t told_us = v->source.duration_ms * 1000;
     return v->last_us + SHORT_US >= told_us - told_us / SHORT_PART_MAX ||
-           say_failed("it is cut short: it says that it is %lld s long, and ends after %lld s", (long long)(told_us / 1000000),
+           say_failed("it is cut short: it says that it is %lld s long, and ends after %lld s",
+                      (long long)(told_us / 1000000),
                       (long long)(v->last_us / 1000000));
 }
 
@@ -88,9 +91,11 @@ bool step_video(const task *t, world *w)
     encoding v = {.task = t};
     bool good = source_open(&v.source, w) && (v.encoder = picture_encoder_open(t, false)) != NULL &&
                 segment_file_open(&v.file, task_path(t->name, ".part"), "mp4", true) &&
-                ((v.file.stream = segment_file_stream(&v.file, v.encoder)) || say_failed("no memory")) && segment_file_begin(&v.file);
+                ((v.file.stream = segment_file_stream(&v.file, v.encoder)) || say_failed("no memory")) &&
+                    segment_file_begin(&v.file);
     v.frames_expected = av_rescale(v.source.duration_ms, t->frames_number, t->frames_in * 1000);
-    good = good && source_frames(&v.source, v.source.video, false, source_frame_take, &v) && is_whole(&v) && encoder_finish(&v);
+    good = good && source_frames(&v.source, v.source.video, false, source_frame_take, &v) && is_whole(&v) &&
+        encoder_finish(&v);
     segment_file_close(&v.file);
     strip_close(&v.strip);
     avcodec_free_context(&v.encoder);

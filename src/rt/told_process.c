@@ -59,7 +59,8 @@ static err source_open(const char *path, int *fd)
 }
 
 // Between fork and exec: system calls alone. A pipe that execve closes tells the parent that it worked.
-static _Noreturn void become(const char *program, const char *const *argv, const char *directory, const int *ends, int source, int trouble, int parent)
+static _Noreturn void become(const char *program, const char *const *argv, const char *directory, const int *ends,
+                             int source, int trouble, int parent)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -67,7 +68,8 @@ static _Noreturn void become(const char *program, const char *const *argv, const
     signal(SIGPIPE, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int nothing = open("/dev/null", O_WRONLY);
-    if (getppid() == parent && (!directory || chdir(directory) == 0) && dup2(source, 0) == 0 && dup2(ends[1], 1) == 1 && dup2(nothing, 2) == 2 &&
+    if (getppid() == parent && (!directory || chdir(directory) == 0) && dup2(source, 0) == 0 &&
+        dup2(ends[1], 1) == 1 && dup2(nothing, 2) == 2 &&
         close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
         execve(program, (char *const *)(uintptr_t)argv, environ);
     int number = errno;

@@ -1,4 +1,5 @@
-// What the origin lends to `naru backup`: one film at a time. Its files never change, so nothing has to stand still; a film that is
+// What the origin lends to `naru backup`: one film at a time. Its files never change, so nothing has to stand
+// still; a film that is
 // removed meanwhile makes its loan unsound, and is then no film any more. docs/backup.md.
 #include "base/must.h"
 #include "rooms/origin/room_inside.h"

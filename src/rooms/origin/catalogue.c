@@ -34,7 +34,7 @@ void catalogue_close(catalogue *c)
     c->folder = NULL;
 }
 
-// ---- records ------------------------------------------------------------------------------------------------------------------
+// ---- records ----------------------------------------------------------------------------------------------------------
 
 static err record_parse(str text, str id, arena *a, film *out)
 {
@@ -48,7 +48,8 @@ err catalogue_look(world *w, const char *path, str id, arena *a, film *out)
     arena raw = arena_make(FILM_RECORD_BYTES_MAX + PATH_BYTES_MAX);
     if (!film_id_valid(id))
         return E_NO_ENTRY;
-    err e = file_read_all(w, str_to_z(a, str_format(a, "%s/" STR_FMT "/" FILM_RECORD, path, STR_ARG(id))), &raw, FILM_RECORD_BYTES_MAX, &text);
+    err e = file_read_all(w, str_to_z(a, str_format(a, "%s/" STR_FMT "/" FILM_RECORD, path, STR_ARG(id))), &raw,
+                          FILM_RECORD_BYTES_MAX, &text);
     if (!e)
         e = record_parse(text, id, a, out);
     arena_free(&raw);
@@ -77,7 +78,7 @@ err catalogue_walk(world *w, const char *path, catalogue_each *each, void *arg, 
     return e;
 }
 
-// ---- held by the service --------------------------------------------------------------------------------------------------------
+// ---- held by the service ----------------------------------------------------------------------------------------------
 
 typedef struct {
     catalogue   *c;
@@ -217,14 +218,15 @@ void catalogue_give(catalogue *c, loaded_film *f)
         loaded_free(c, f);
 }
 
-// ---- the list -----------------------------------------------------------------------------------------------------------------
+// ---- the list ---------------------------------------------------------------------------------------------------------
 
 static void put_rendition(buf *out, const media_rendition *r)
 {
     static const char *const kinds[] = {"video", "audio", "images"};
     buf_put(out, S("{\"id\": "));
     json_put(out, r->id);
-    buf_format(out, ", \"kind\": \"%s\", \"width\": %u, \"height\": %u, \"peak_bps\": %llu, \"average_bps\": %llu, \"segments\": %d}", kinds[r->kind], r->width,
+    buf_format(out, ", \"kind\": \"%s\", \"width\": %u, \"height\": %u, \"peak_bps\": %llu, \"average_bps\": %llu, "
+                    "\"segments\": %d}", kinds[r->kind], r->width,
                r->height, (unsigned long long)r->peak_bps, (unsigned long long)r->average_bps, r->segment_count);
 }
 
@@ -235,7 +237,8 @@ void catalogue_put(buf *out, const film *f)
     json_put(out, f->id);
     buf_put(out, S(", \"title\": "));
     json_put(out, p->title);
-    buf_format(out, ", \"duration_ms\": %llu, \"rate\": \"%s\", \"bytes\": %lld, \"added\": %lld", (unsigned long long)p->duration_ms,
+    buf_format(out, ", \"duration_ms\": %llu, \"rate\": \"%s\", \"bytes\": %lld, \"added\": %lld",
+               (unsigned long long)p->duration_ms,
                f->constant ? "cbr" : "vbr", (long long)film_bytes(f), (long long)f->added_s);
     static const struct { const char *key, *file; } links[] = {
         {"manifest", "manifest.mpd"}, {"ondemand", "ondemand.mpd"}, {"hls", "master.m3u8"}, {"poster", "poster.jpg"}};

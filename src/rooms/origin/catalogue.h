@@ -1,4 +1,5 @@
-// The films that are there: a directory of directories, FILMS/ID/. A film appears and goes whole, by a rename, so looking is enough:
+// The films that are there: a directory of directories, FILMS/ID/. A film appears and goes whole, by a rename, so
+// looking is enough:
 // nobody has to be told. What was looked at is believed for CATALOGUE_BELIEVED_MS. Everything here parks (work()).
 #pragma once
 #include "base/list.h"
@@ -38,11 +39,13 @@ typedef struct {
 err  catalogue_open(catalogue *c, world *w, char *path);
 void catalogue_close(catalogue *c);
 
-// The film, held until catalogue_give. E_NO_ENTRY: none of that name; E_CORRUPT: its record is broken; E_LIMIT: too many are held.
+// The film, held until catalogue_give. E_NO_ENTRY: none of that name; E_CORRUPT: its record is broken; E_LIMIT:
+// too many are held.
 err  catalogue_take(catalogue *c, str id, loaded_film **out);
 void catalogue_give(catalogue *c, loaded_film *f);
 
-// catalogue.json, in `a`: {"presentations": [{"id", "title", "duration_ms", "rate", "bytes", "added", "manifest", ...}]}, by id.
+// catalogue.json, in `a`: {"presentations": [{"id", "title", "duration_ms", "rate", "bytes", "added", "manifest",
+// ...}]}, by id.
 err  catalogue_list(catalogue *c, arena *a, str *json);
 
 // For commands, before any loop runs: every record below `path`, in order; broken ones are left out and counted.

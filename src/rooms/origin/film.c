@@ -50,7 +50,7 @@ int64_t film_bytes(const film *f)
     return (int64_t)bytes;
 }
 
-// ---- writing ------------------------------------------------------------------------------------------------------------------
+// ---- writing ----------------------------------------------------------------------------------------------------------
 
 static void put_text(buf *out, const char *before, str text)
 {
@@ -62,7 +62,8 @@ static void put_frames(buf *out, const film_frames kinds[FILM_FRAME_KINDS])
 {
     static const char *const names[FILM_FRAME_KINDS] = {"I", "P", "B"};
     for (int k = 0; k < FILM_FRAME_KINDS; k++)
-        buf_format(out, "%s\"%s\": {\"count\": %lld, \"bytes\": %lld}", k ? ", " : ", \"frames\": {", names[k], (long long)kinds[k].count,
+        buf_format(out, "%s\"%s\": {\"count\": %lld, \"bytes\": %lld}", k ? ", " : ", \"frames\": {", names[k],
+                   (long long)kinds[k].count,
                    (long long)kinds[k].bytes);
     buf_put_byte(out, '}');
 }
@@ -81,14 +82,17 @@ static void put_rendition(buf *out, const media_rendition *r, const film_frames 
         buf_format(out, ", \"frame_rate\": [%u, %u]", r->frames_number, r->frames_in);
     if (r->kind == MEDIA_IMAGES)
         buf_format(out, ", \"across\": %u, \"down\": %u", r->tiles_across, r->tiles_down);
-    buf_format(out, ", \"timescale\": %u, \"initialization_bytes\": %llu, \"index_bytes\": %llu, \"peak_bps\": %llu, \"average_bps\": %llu", r->timescale,
-               (unsigned long long)r->initialization_bytes, (unsigned long long)r->index_bytes, (unsigned long long)r->peak_bps,
+    buf_format(out, ", \"timescale\": %u, \"initialization_bytes\": %llu, \"index_bytes\": %llu, \"peak_bps\": "
+                    "%llu, \"average_bps\": %llu", r->timescale,
+               (unsigned long long)r->initialization_bytes, (unsigned long long)r->index_bytes,
+                   (unsigned long long)r->peak_bps,
                (unsigned long long)r->average_bps);
     if (r->kind == MEDIA_VIDEO)
         put_frames(out, kinds);
     buf_put(out, S(",\n   \"segments\": ["));
     for (int i = 0; i < r->segment_count; i++)
-        buf_format(out, "%s[%llu, %llu]", i ? ", " : "", (unsigned long long)r->segments[i].duration, (unsigned long long)r->segments[i].bytes);
+        buf_format(out, "%s[%llu, %llu]", i ? ", " : "", (unsigned long long)r->segments[i].duration,
+                   (unsigned long long)r->segments[i].bytes);
     buf_put(out, S("]}"));
 }
 

@@ -1,4 +1,5 @@
-// A film of the catalogue: what its presentation.json says, and where its files are. The record is written once, by `naru video add`,
+// A film of the catalogue: what its presentation.json says, and where its files are. The record is written once,
+// by `naru video add`,
 // after every file that it speaks of; it never changes. Bytes of segments stand once, in the rendition's whole.mp4:
 //
 //     films/ID/presentation.json       this record

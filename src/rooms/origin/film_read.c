@@ -34,7 +34,8 @@ static str text(reading *r, const json_t *o, const char *key, size_t bytes_max)
 
 static int kind_of(str name)
 {
-    return str_eq(name, S("video")) ? MEDIA_VIDEO : str_eq(name, S("audio")) ? MEDIA_AUDIO : str_eq(name, S("images")) ? MEDIA_IMAGES : -1;
+    return str_eq(name, S("video")) ? MEDIA_VIDEO : str_eq(name, S("audio")) ? MEDIA_AUDIO
+        : str_eq(name, S("images")) ? MEDIA_IMAGES : -1;
 }
 
 static bool segments_read(reading *r, const json_t *list, media_rendition *out)
@@ -48,10 +49,12 @@ static bool segments_read(reading *r, const json_t *list, media_rendition *out)
     uint64_t start = 0, offset = out->initialization_bytes + out->index_bytes;
     for (size_t i = 0; i < count; i++) {
         const json_t *pair = json_array_get(list, i), *duration = json_array_get(pair, 0), *bytes = json_array_get(pair, 1);
-        int64_t lasts = json_is_integer(duration) ? json_integer_value(duration) : 0, size = json_is_integer(bytes) ? json_integer_value(bytes) : 0;
+        int64_t lasts = json_is_integer(duration) ? json_integer_value(duration) : 0, size = json_is_integer(bytes)
+            ? json_integer_value(bytes) : 0;
         if (lasts <= 0 || lasts > UINT32_MAX || size <= 0 || size > UINT32_MAX)
             return bad(r, "segments");
-        out->segments[out->segment_count++] = (media_segment){.start = start, .duration = (uint64_t)lasts, .bytes = (uint64_t)size,
+        out->segments[out->segment_count++] = (media_segment){.start = start, .duration = (uint64_t)lasts,
+                                                              .bytes = (uint64_t)size,
                                                               .offset = out->kind == MEDIA_IMAGES ? 0 : offset};
         start += (uint64_t)lasts;
         offset += (uint64_t)size;
@@ -90,7 +93,8 @@ static bool rendition_read(reading *r, const json_t *o, media_rendition *out, fi
     int kind = kind_of(text(r, o, "kind", 16));
     if (kind < 0)
         return bad(r, "kind");
-    *out = (media_rendition){.kind = (media_kind)kind, .id = text(r, o, "id", FILM_ID_BYTES_MAX), .codecs = text(r, o, "codecs", 64)};
+    *out = (media_rendition){.kind = (media_kind)kind, .id = text(r, o, "id", FILM_ID_BYTES_MAX),
+                             .codecs = text(r, o, "codecs", 64)};
     if (!film_id_valid(out->id))
         return bad(r, "id");
     out->timescale = (uint32_t)number(r, o, "timescale", 1, UINT32_MAX);
@@ -138,7 +142,8 @@ static bool renditions_read(reading *r, const json_t *list, film *out)
 bool film_read(str json, arena *a, film *out, const char **why)
 {
     reading r = {a, NULL};
-    json_t *o = json.len <= FILM_RECORD_BYTES_MAX ? json_loadb((const char *)json.at, (size_t)json.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *o = json.len <= FILM_RECORD_BYTES_MAX ? json_loadb((const char *)json.at, (size_t)json.len,
+                                                               JSON_REJECT_DUPLICATES, NULL) : NULL;
     *out = (film){0};
     if (!json_is_object(o) || json_integer_value(json_object_get(o, "format")) != 1) {
         *why = "it is no record of a film in format 1";

@@ -8,8 +8,10 @@ enum { RECORD_BYTES = 64 * 1024 };
 TEST(film_ids_are_what_urls_can_carry)
 {
     static const struct { str id; bool good; } rows[] = {
-        {S("film"), true},  {S("film-2"), true},   {S("7"), true},          {S(""), false},      {S("-film"), false}, {S("film-"), false},
-        {S("a--b"), false}, {S("Film"), false},    {S("a/b"), false},       {S(".."), false},    {S("a.b"), false},   {S("caf\xc3\xa9"), false},
+        {S("film"), true},  {S("film-2"), true},   {S("7"), true},          {S(""), false},
+            {S("-film"), false}, {S("film-"), false},
+        {S("a--b"), false}, {S("Film"), false},    {S("a/b"), false},       {S(".."), false},    {S("a.b"), false},
+              {S("caf\xc3\xa9"), false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         CHECK_ROW(i, film_id_valid(rows[i].id) == rows[i].good);
@@ -18,8 +20,10 @@ TEST(film_ids_are_what_urls_can_carry)
 TEST(film_ids_are_made_of_titles)
 {
     static const struct { str from, id; } rows[] = {
-        {S("My Film (2024).mkv"), S("my-film-2024")}, {S("lecture.mp4"), S("lecture")},   {S("..x.."), S("x")},      {S("   "), S("")},
-        {S("\xea\xb0\x95\xec\x9d\x98 7.mov"), S("7")}, {S("Ends with -.webm"), S("ends-with")}, {S("v1.0 final"), S("v1-0-final")},
+        {S("My Film (2024).mkv"), S("my-film-2024")}, {S("lecture.mp4"), S("lecture")},   {S("..x.."), S("x")},
+             {S("   "), S("")},
+        {S("\xea\xb0\x95\xec\x9d\x98 7.mov"), S("7")}, {S("Ends with -.webm"), S("ends-with")},
+            {S("v1.0 final"), S("v1-0-final")},
     };
     arena a = arena_make(64 * 1024);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -65,12 +69,18 @@ TEST(film_record_comes_back_as_it_was_written)
 TEST(film_record_is_held_to_its_bounds)
 {
     static const struct { const char *from, *to; } rows[] = {
-        {"\"format\": 1", "\"format\": 2"},        {"\"id\": \"lecture-7\"", "\"id\": \"../etc\""}, {"\"id\": \"v300\"", "\"id\": \"v/300\""},
-        {"0123456789abcdef", "0123"},              {"\"kind\": \"video\"", "\"kind\": \"smell\""},  {"[4000, 100]", "[0, 100]"},
-        {"[4000, 100]", "[4000, -1]"},             {"[4000, 100]", "[4000]"},                       {"[4000, 100]", "[4000, 1e3]"},
-        {"\"timescale\": 1000", "\"timescale\": 0"}, {"\"width\": 426", "\"width\": 1000000"},      {"\"duration_ms\": 10000", "\"duration_ms\": \"x\""},
-        {"\"initialization_bytes\": 40", "\"initialization_bytes\": 99999999"},                     {"\"renditions\": [", "\"renditions\": [[],"},
-        {"\"title\"", "\"tidle\""},                {"{\"format\"", "{\"format\": 1, \"format\""},   {"{\"format\"", "[\"format\""},
+        {"\"format\": 1", "\"format\": 2"},        {"\"id\": \"lecture-7\"", "\"id\": \"../etc\""},
+            {"\"id\": \"v300\"", "\"id\": \"v/300\""},
+        {"0123456789abcdef", "0123"},              {"\"kind\": \"video\"", "\"kind\": \"smell\""},
+            {"[4000, 100]", "[0, 100]"},
+        {"[4000, 100]", "[4000, -1]"},             {"[4000, 100]", "[4000]"},
+            {"[4000, 100]", "[4000, 1e3]"},
+        {"\"timescale\": 1000", "\"timescale\": 0"}, {"\"width\": 426", "\"width\": 1000000"},
+            {"\"duration_ms\": 10000", "\"duration_ms\": \"x\""},
+        {"\"initialization_bytes\": 40", "\"initialization_bytes\": 99999999"},
+            {"\"renditions\": [", "\"renditions\": [[],"},
+        {"\"title\"", "\"tidle\""},                {"{\"format\"", "{\"format\": 1, \"format\""},
+            {"{\"format\"", "[\"format\""},
     };
     arena a = arena_make(4 << 20);
     film f;
@@ -132,7 +142,8 @@ TEST(film_paths_mean_these_and_nothing_else)
     CHECK(film_write(&f, &out) && film_read(buf_str(&out), &a, &g, &why));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         resource r = resource_find(&g, rows[i].rest, &a);
-        CHECK_ROW(i, r.kind == rows[i].kind && str_eq(r.path, rows[i].path) && r.offset == rows[i].offset && r.bytes == rows[i].bytes);
+        CHECK_ROW(i, r.kind == rows[i].kind && str_eq(r.path, rows[i].path) && r.offset == rows[i].offset &&
+                  r.bytes == rows[i].bytes);
         CHECK_ROW(i, r.kind == RESOURCE_NONE || r.type.len > 0);
     }
     buf_free(&out);

@@ -27,7 +27,7 @@ static const statement *settings_of(arena *a, const char *text)
     return s;
 }
 
-// ---- a film on the disk -----------------------------------------------------------------------------------------------------------
+// ---- a film on the disk -----------------------------------------------------------------------------------------------
 
 typedef struct { world *w; const char *directory; } placing;
 
@@ -63,7 +63,7 @@ static void remove_blocking(void *arg)
     arena_free(&a);
 }
 
-// ---- asking -----------------------------------------------------------------------------------------------------------------------
+// ---- asking -----------------------------------------------------------------------------------------------------------
 
 typedef struct { const char *method, *target, *name, *value; int status; str body; } asking;
 
@@ -72,7 +72,8 @@ static http_result ask(world *w, arena *msg, const char *method, const char *tar
     http_header header = {str_z(name), str_z(value)};
     conn *c = conn_open(w, origin_at(w), seconds(5));
     conn_deadline(c, seconds(5));
-    http_result r = http_fetch(c, str_z(method), S("origin.test"), str_z(target), &header, name ? 1 : 0, (str){0}, 1 << 20, msg);
+    http_result r = http_fetch(c, str_z(method), S("origin.test"), str_z(target), &header, name ? 1 : 0, (str){0},
+                               1 << 20, msg);
     conn_close(c);
     return r;
 }
@@ -116,7 +117,8 @@ static void manifest_is_told(world *w)
     arena msg = arena_make(4 << 20);
     http_result r = ask(w, &msg, "GET", "/lecture-7/manifest.mpd", NULL, NULL);
     CHECK_INT(r.status, 200);
-    CHECK(str_find_str(r.body, S("serviceLocation=\"east\"")) > 0 && str_find_str(r.body, S("http://east.test/lecture-7/")) > 0);
+    CHECK(str_find_str(r.body, S("serviceLocation=\"east\"")) > 0 &&
+          str_find_str(r.body, S("http://east.test/lecture-7/")) > 0);
     CHECK(str_find_str(r.body, S("http://steer.test/")) > 0);
     char *etag = str_to_z(&msg, http_result_header(&r, S("ETag")));
     CHECK_STR(http_result_header(&r, S("Cache-Tag")), S("lecture-7"));
@@ -163,7 +165,8 @@ TEST(origin_serves_films_that_come_and_go) { play_both(origin_serves); }
 TEST(origin_settings_are_judged)
 {
     static const struct { const char *text; bool good; } rows_of[] = {
-        {"", true}, {"ladder 300kbit 1Mbit", true}, {"ladder 1Mbit 300kbit", false}, {"ladder 1Mbit 1Mbit", false}, {"ladder fast", false},
+        {"", true}, {"ladder 300kbit 1Mbit", true}, {"ladder 1Mbit 300kbit", false}, {"ladder 1Mbit 1Mbit", false},
+            {"ladder fast", false},
         {"ladder 10kbit", false}, {"rate cbr", true}, {"rate best", false}, {"segment 2s", true},
     };
     arena a = arena_make(1 << 20);

@@ -13,7 +13,8 @@ static int segment_number(const media_rendition *r, str name)
 {
     uint64_t n;
     str digits = str_first(name, name.len - 4);
-    bool good = str_ends(name, S(".m4s")) && digits.len && digits.at[0] != '0' && str_to_u64(digits, &n) && n <= (uint64_t)r->segment_count;
+    bool good = str_ends(name, S(".m4s")) && digits.len && digits.at[0] != '0' && str_to_u64(digits, &n) &&
+        n <= (uint64_t)r->segment_count;
     return good ? (int)n : 0;
 }
 
@@ -23,7 +24,8 @@ static resource of_rendition(const media_rendition *r, str name, arena *a)
     int n = segment_number(r, name);
     if (n) {
         const media_segment *s = &r->segments[n - 1];
-        return (resource){RESOURCE_FILE, r, whole, s->offset, s->bytes, r->kind == MEDIA_AUDIO ? S("audio/iso.segment") : S("video/iso.segment")};
+        return (resource){RESOURCE_FILE, r, whole, s->offset, s->bytes, r->kind == MEDIA_AUDIO
+                          ? S("audio/iso.segment") : S("video/iso.segment")};
     }
     if (str_eq(name, S("init.mp4")))
         return (resource){RESOURCE_FILE, r, whole, 0, r->initialization_bytes, r->mime_type};
@@ -32,7 +34,8 @@ static resource of_rendition(const media_rendition *r, str name, arena *a)
     if (str_eq(name, S("playlist.m3u8")))
         return (resource){.kind = RESOURCE_PLAYLIST, .rendition = r, .type = S("application/vnd.apple.mpegurl")};
     if (r->kind == MEDIA_VIDEO && str_eq(name, S("frames.txt")))
-        return (resource){RESOURCE_FILE, r, str_format(a, STR_FMT "/frames.txt", STR_ARG(r->id)), 0, 0, S("text/plain; charset=utf-8")};
+        return (resource){RESOURCE_FILE, r, str_format(a, STR_FMT "/frames.txt", STR_ARG(r->id)), 0, 0,
+                          S("text/plain; charset=utf-8")};
     return (resource){0};
 }
 
@@ -45,7 +48,8 @@ static bool is_sheet(const film *f, str name)
         if (r->kind != MEDIA_IMAGES || !str_starts(name, r->id) || !str_ends(name, S(".jpg")))
             continue;
         str digits = str_sub(name, r->id.len + 1, name.len - r->id.len - 5);
-        if (name.at[r->id.len] == '-' && digits.len && digits.at[0] != '0' && str_to_u64(digits, &n) && n <= (uint64_t)r->segment_count)
+        if (name.at[r->id.len] == '-' && digits.len && digits.at[0] != '0' && str_to_u64(digits, &n) &&
+            n <= (uint64_t)r->segment_count)
             return true;
     }
     return false;

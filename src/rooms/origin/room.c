@@ -7,7 +7,7 @@
 
 enum { MANIFEST_MEMORY_BYTES_MAX = 256 * 1024, SETTINGS_BYTES_MAX = 16 * 1024 };
 
-// ---- what `naru video` asks ---------------------------------------------------------------------------------------------------------
+// ---- what `naru video` asks -------------------------------------------------------------------------------------------
 
 static void on_settings(void *arg, const http_request *q, http_reply *reply, arena *msg)
 {
@@ -19,12 +19,13 @@ static void on_settings(void *arg, const http_request *q, http_reply *reply, are
     buf_put(&out, S(", \"ladder_bps\": ["));
     for (int i = 0; i < o->encoding.ladder_count; i++)
         buf_format(&out, "%s%lld", i ? ", " : "", (long long)o->encoding.ladder_bps[i]);
-    buf_format(&out, "], \"segment_ms\": %lld, \"rate\": \"%s\"}\n", (long long)(o->encoding.segment_ns / NS_PER_MS), o->encoding.constant ? "cbr" : "vbr");
+    buf_format(&out, "], \"segment_ms\": %lld, \"rate\": \"%s\"}\n",
+               (long long)(o->encoding.segment_ns / NS_PER_MS), o->encoding.constant ? "cbr" : "vbr");
     http_answer(reply, 200, S("application/json"), buf_str(&out));
     buf_free(&out);
 }
 
-// ---- the room -------------------------------------------------------------------------------------------------------------------
+// ---- the room ---------------------------------------------------------------------------------------------------------
 
 static err doors_open(origin_room *o, str *why)
 {
@@ -32,11 +33,14 @@ static err doors_open(origin_room *o, str *why)
     addr at[ORIGIN_DOORS_MAX];
     int count = room_addresses(r, false, (uint16_t)config_int(r->settings, origin_settings, "port"), at, ORIGIN_DOORS_MAX);
     for (int i = 0; i < count; i++) {
-        door_options options = {.service = "origin", .at = at[i], .conns_max = (int)config_int(r->settings, origin_settings, "connections"), .drain = true};
+        door_options options = {.service = "origin", .at = at[i], .conns_max = (int)config_int(r->settings,
+                origin_settings, "connections"), .drain = true};
         err e = door_open(r->scope, r->world, options, origin_converse, o, &o->doors[o->door_count]);
         o->door_count += e == E_OK;
         if (e && !room_has_no_ipv6(at[i], e)) {
-            *why = str_format(r->memory, "origin cannot listen on " STR_FMT ": %s. Set another port (origin { port N }), or end the program that has it: "
+            *why = str_format(r->memory,
+                              "origin cannot listen on " STR_FMT ": %s. Set another port (origin { port N }), or "
+                                                                 "end the program that has it: "
                               "ss -lntp shows which.", STR_ARG(addr_text(r->memory, at[i])), err_text(e));
             return e;
         }
@@ -105,14 +109,18 @@ static err check(room *r, const statement *settings, str *why)
     origin_encoding encoding;
     origin_manifest manifest;
     arena memory = arena_make(MANIFEST_MEMORY_BYTES_MAX);
-    bool good = origin_encoding_of(settings, &encoding, &trouble) && origin_manifest_of(settings, &manifest, &memory, &trouble);
+    bool good = origin_encoding_of(settings, &encoding, &trouble) && origin_manifest_of(settings, &manifest,
+            &memory, &trouble);
     arena_free(&memory);
     if (!good)
         *why = str_copy(r->memory, str_z(trouble));
     return good ? E_OK : E_PROTOCOL;
 }
 
-static err reload(room *r, const statement *settings, str *why) { return settings_take(r->state, settings, why) ? E_OK : E_PROTOCOL; }
+static err reload(room *r, const statement *settings, str *why)
+{
+    return settings_take(r->state, settings, why) ? E_OK : E_PROTOCOL;
+}
 
 static void stop(room *r)
 {
@@ -133,4 +141,5 @@ static void gone(room *r)
     arena_free(&o->manifest_memory);
 }
 
-const room_kind origin_kind = {.name = "origin", .settings = origin_settings, .start = start, .check = check, .reload = reload, .stop = stop, .gone = gone};
+const room_kind origin_kind = {.name = "origin", .settings = origin_settings, .start = start, .check = check,
+                               .reload = reload, .stop = stop, .gone = gone};

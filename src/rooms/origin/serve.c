@@ -1,4 +1,5 @@
-// The answers. Films never change, so their bytes may be kept for ever and their ETag says which making of the film they are of;
+// The answers. Films never change, so their bytes may be kept for ever and their ETag says which making of the
+// film they are of;
 // manifests depend on the settings too, live for seconds, and may be given stale while the origin is away.
 #include <inttypes.h>
 
@@ -20,9 +21,11 @@ enum { PIECE_BYTES = 256 * 1024, HEADER_BYTES_MAX = 128 };
 #define HARDLY S("public, max-age=1")
 
 typedef enum { SERVED_MANIFEST, SERVED_SEGMENT, SERVED_FILE, SERVED_LIST, SERVED_MISSING, SERVED_REFUSED } served;
-static meter requests = {.name = "naru_origin_requests_total", .help = "Requests to the origin by what was asked for", .type = METER_COUNTER,
+static meter requests = {.name = "naru_origin_requests_total",
+                         .help = "Requests to the origin by what was asked for", .type = METER_COUNTER,
                          .label = "what", .values = {"manifest", "segment", "file", "list", "missing", "refused"}};
-static meter bytes_sent = {.name = "naru_origin_bytes_total", .help = "Bytes of answers that the origin has given", .type = METER_COUNTER};
+static meter bytes_sent = {.name = "naru_origin_bytes_total", .help = "Bytes of answers that the origin has given",
+                           .type = METER_COUNTER};
 
 void origin_meters_show(void)
 {
@@ -43,7 +46,7 @@ typedef struct {
     const film         *film;                // NULL: of no film
 } answering;
 
-// ---- heads --------------------------------------------------------------------------------------------------------------------
+// ---- heads ------------------------------------------------------------------------------------------------------------
 
 static void header(answering *a, str name, str value) { http_answer_header(a->reply, name, value); }
 
@@ -77,7 +80,8 @@ static bool is_head(const answering *a) { return str_eq(a->q->method, S("HEAD"))
 static bool settled(answering *a, str etag, str cache, validators *now)
 {
     char when[DATE_TEXT_MAX];
-    *now = (validators){.etag = etag, .modified_s = a->film ? a->film->added_s : CONDITION_NO_DATE, .date_s = world_wall_s(world_here())};
+    *now = (validators){.etag = etag, .modified_s = a->film ? a->film->added_s : CONDITION_NO_DATE,
+                        .date_s = world_wall_s(world_here())};
     headers_open(a, cache);
     header(a, S("ETag"), etag);
     if (a->film) {
@@ -90,7 +94,7 @@ static bool settled(answering *a, str etag, str cache, validators *now)
     return status != 0;
 }
 
-// ---- what is made on request ----------------------------------------------------------------------------------------------------
+// ---- what is made on request ------------------------------------------------------------------------------------------
 
 static void made_answer(answering *a, str type, str body, served what)
 {
@@ -110,7 +114,8 @@ static media_presentation presentation_of(answering *a)
     p.bases = arena_array(a->msg, media_base, m->base_count + 1);
     for (int i = 0; i < m->base_count && p.bases; i++)
         p.bases[p.base_count++] = (media_base){str_copy(a->msg, m->bases[i].location),
-                                               str_format(a->msg, STR_FMT STR_FMT "/", STR_ARG(m->bases[i].url), STR_ARG(a->film->id))};
+                                               str_format(a->msg, STR_FMT STR_FMT "/", STR_ARG(m->bases[i].url),
+                                                          STR_ARG(a->film->id))};
     p.steering_url = str_copy(a->msg, m->steering_url);
     p.steering_default = p.base_count ? p.bases[0].location : (str){0};
     p.steering_before_start = m->steering_first;
@@ -132,7 +137,7 @@ static void manifest_answer(answering *a, const resource *r)
     buf_free(&out);
 }
 
-// ---- what lies on the disk --------------------------------------------------------------------------------------------------------
+// ---- what lies on the disk --------------------------------------------------------------------------------------------
 
 typedef struct {
     folder *folder;
@@ -184,7 +189,8 @@ static void part_answer(answering *a, const resource *r, reading *from, const va
     byte_range parts[RANGE_PARTS_MAX] = {{0, length - 1}};
     int count_parts = 0;
     str field = http_header_get(a->q, S("Range"));
-    range_verdict v = field.len && condition_if_range(a->q->headers, a->q->header_count, now) ? range_read(field, length, parts, &count_parts) : RANGE_NONE;
+    range_verdict v = field.len && condition_if_range(a->q->headers, a->q->header_count, now)
+        ? range_read(field, length, parts, &count_parts) : RANGE_NONE;
     bool part = v == RANGE_PARTS && count_parts == 1;
     buf value = buf_make(HEADER_BYTES_MAX);
     byte_range all = {0, length - 1}, chosen = part ? parts[0] : all;
@@ -206,13 +212,15 @@ static void part_answer(answering *a, const resource *r, reading *from, const va
 static void file_answer(answering *a, const resource *r)
 {
     reading from = {.folder = a->with->origin->films.folder,
-                    .path = str_to_z(a->msg, str_format(a->msg, STR_FMT "/" STR_FMT, STR_ARG(a->film->id), STR_ARG(r->path)))};
+                    .path = str_to_z(a->msg, str_format(a->msg, STR_FMT "/" STR_FMT, STR_ARG(a->film->id),
+                                                        STR_ARG(r->path)))};
     validators now;
     work(open_blocking, &from);
     if (!from.error && r->bytes && (int64_t)(r->offset + r->bytes) > from.size_bytes)
         from.error = E_CORRUPT;
     if (from.error) {
-        say(a, from.error == E_NO_ENTRY ? 404 : 500, HARDLY, from.error == E_NO_ENTRY ? "it has just gone\n" : "its file cannot be read\n");
+        say(a, from.error == E_NO_ENTRY ? 404 : 500, HARDLY, from.error == E_NO_ENTRY ? "it has just gone\n"
+            : "its file cannot be read\n");
     } else {
         // The same name means the same bytes as long as it is the same making of the film.
         str etag = str_format(a->msg, "\"" STR_FMT "-%" PRIx64 "\"", STR_ARG(a->film->version), str_hash(a->q->path, 0));
@@ -224,7 +232,7 @@ static void file_answer(answering *a, const resource *r)
         work(close_blocking, &from);
 }
 
-// ---- requests -----------------------------------------------------------------------------------------------------------------
+// ---- requests ---------------------------------------------------------------------------------------------------------
 
 static void film_answer(answering *a, str rest)
 {
@@ -269,7 +277,8 @@ static void path_answer(answering *a)
     if (e == E_NO_ENTRY && rest.len == 0 && alias_answer(a, id))
         return;
     if (e) {
-        say(a, e == E_NO_ENTRY ? 404 : e == E_LIMIT ? 503 : 500, HARDLY, e == E_NO_ENTRY ? "there is no such film; /catalogue.json lists them\n"
+        say(a, e == E_NO_ENTRY ? 404 : e == E_LIMIT ? 503 : 500, HARDLY, e == E_NO_ENTRY
+            ? "there is no such film; /catalogue.json lists them\n"
                                                                         : "the film's record cannot be read\n");
         return;
     }
@@ -303,6 +312,7 @@ void origin_converse(conn *c, void *arg)
     origin_room *o = arg;
     conversation with = {.origin = o};
     http_serve(c, (http_limits){.body_bytes_max = 1, .idle_ns = o->idle_ns, .told = true}, on_request, &with);
-    log_line("origin", LOG_INFO, "conversation", F_ADDR("peer", &c->peer), F_INT("requests", with.requests), F_INT("bytes", with.bytes),
+    log_line("origin", LOG_INFO, "conversation", F_ADDR("peer", &c->peer), F_INT("requests", with.requests),
+             F_INT("bytes", with.bytes),
              F_STR("end", str_z(err_name(c->error))));
 }

@@ -4,10 +4,13 @@
 #define LADDER "300kbit", "1Mbit", "3Mbit"
 
 const setting origin_settings[] = {
-    {.key = "port", .type = SETTING_INT, .fallback = "8080", .min = 1, .max = 65535, .help_en = "TCP port (HTTP)", .help_ko = "TCP 포트 (HTTP)"},
-    {.key = "listen", .type = SETTING_ADDRESS, .repeated = true, .help_en = "address to listen on (default: all of the host's)",
+    {.key = "port", .type = SETTING_INT, .fallback = "8080", .min = 1, .max = 65535, .help_en = "TCP port (HTTP)",
+     .help_ko = "TCP 포트 (HTTP)"},
+    {.key = "listen", .type = SETTING_ADDRESS, .repeated = true,
+     .help_en = "address to listen on (default: all of the host's)",
      .help_ko = "들을 주소 (기본: 호스트의 모든 주소)"},
-    {.key = "connections", .type = SETTING_INT, .fallback = "2000", .min = 1, .max = DOOR_CONNS_MAX, .help_en = "connections at once",
+    {.key = "connections", .type = SETTING_INT, .fallback = "2000", .min = 1, .max = DOOR_CONNS_MAX,
+     .help_en = "connections at once",
      .help_ko = "동시에 받는 연결 수"},
     {.key = "idle", .type = SETTING_DURATION, .fallback = "1m", .min = NS_PER_S, .max = 3600 * NS_PER_S, .reloadable = true,
      .help_en = "a connection without a request for so long is closed", .help_ko = "이 시간 동안 요청이 없는 연결은 닫음"},
@@ -20,13 +23,16 @@ const setting origin_settings[] = {
      .help_en = "vbr: as much as the pictures need, up to the rate; cbr: the same rate always",
      .help_ko = "vbr: 필요한 만큼, 전송률까지; cbr: 항상 같은 전송률"},
     {.key = "base", .type = SETTING_LIST, .min = 2, .max = 2, .repeated = true, .reloadable = true,
-     .help_en = "base NAME URL: a place that manifests send players to, the best first (default: where the manifest came from)",
+     .help_en = "base NAME URL: a place that manifests send players to, the best first (default: where the manifest "
+                "came from)",
      .help_ko = "base 이름 URL: 매니페스트가 알려 줄 곳, 좋은 순서로 (기본: 매니페스트가 온 곳)"},
     {.key = "alias", .type = SETTING_LIST, .min = 2, .max = 2, .repeated = true, .reloadable = true,
      .help_en = "alias NAME ID: /NAME leads to that film's manifest", .help_ko = "alias 이름 ID: /이름을 그 영화의 매니페스트로 보냄"},
-    {.key = "steering", .type = SETTING_TEXT, .reloadable = true, .help_en = "URL that players ask which of the bases to use (DASH and HLS Content Steering)",
+    {.key = "steering", .type = SETTING_TEXT, .reloadable = true,
+     .help_en = "URL that players ask which of the bases to use (DASH and HLS Content Steering)",
      .help_ko = "어느 base를 쓸지 플레이어가 물을 URL (Content Steering)"},
-    {.key = "steering-first", .type = SETTING_BOOL, .fallback = "no", .reloadable = true, .help_en = "they ask before the first segment",
+    {.key = "steering-first", .type = SETTING_BOOL, .fallback = "no", .reloadable = true,
+     .help_en = "they ask before the first segment",
      .help_ko = "첫 세그먼트 전에 묻게 함"},
     {0},
 };
@@ -39,7 +45,8 @@ static const char *ladder_take(const statement *s, origin_encoding *out)
         return "ladder: at most 8 rates";
     for (int i = 0; i < count; i++) {
         int64_t bps;
-        if (!rate_parse(s ? s->words[i + 1] : str_z(usual[i]), &bps) || bps < ORIGIN_RATE_BPS_MIN || bps > ORIGIN_RATE_BPS_MAX || bps % 1000)
+        if (!rate_parse(s ? s->words[i + 1] : str_z(usual[i]), &bps) || bps < ORIGIN_RATE_BPS_MIN ||
+            bps > ORIGIN_RATE_BPS_MAX || bps % 1000)
             return "ladder: rates from 50kbit to 50Mbit in whole kbit, for example: ladder 300kbit 1Mbit 3Mbit";
         if (i && bps <= out->ladder_bps[i - 1])
             return "ladder: rates rise from one to the next";
