@@ -5,6 +5,7 @@
 #include "base/heap_memory.h"
 #include "base/must.h"
 #include "rooms/edge/edge_inside.h"
+#include "rooms/edge/meters.h"
 #include "rt/loop.h"
 #include "talk/dns_ask.h"
 
@@ -201,6 +202,7 @@ bool origin_ask(edge *e, site *s, const question *q, arena *msg, origin_answer *
                 continue;
             tried |= 1u << i;
             bool answered = origin_try(e, s, o, q, msg, out), trouble = !answered || is_gateway_trouble(out->in.head.status);
+            meter_add_at(&edge_origin_asked, answered ? 0 : 1, 1);
             if (trouble)
                 origin_failed(o);
             else
@@ -260,6 +262,7 @@ str body_next(origin_answer *a)
     }
     a->taken = (size_t)part.len;
     a->link->of->bytes += a->taken;
+    meter_add(&edge_origin_bytes, (int64_t)a->taken);
     return part;
 }
 
