@@ -13,7 +13,7 @@ import time
 
 NARU = os.path.abspath(sys.argv[1])
 WHO, PASSWORD = "kim@club.test", "ketchup-pickle-7"
-NAMES = ["dns", "resolver", "smtp", "submission", "submissions", "pop3", "pop3s", "upper", "tracker", "peers", "rpc"]
+NAMES = ["dns", "resolver", "smtp", "submission", "submissions", "pop3", "pop3s", "upper", "tracker", "peers", "rpc", "http", "origin", "steering", "console"]
 PATIENCE_S = 30                 # a loaded machine is slow; what has a promise of its own says so below
 counts = {"ok": 0, "not ok": 0, "skipped": 0}
 

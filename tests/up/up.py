@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 import commands
 import loops
@@ -233,7 +234,9 @@ def every_service_runs():
         zone = os.path.join(up.dir, "club.zone")
         with open(zone, "w") as f:
             f.write(loops.ZONE)
-        up.write("tracker { open }\nswarm { dht off }\n", zone=zone)
+        up.write("tracker { open }\nswarm { dht off }\norigin { }\nedge { site video.test { origin 127.0.0.1:8080 } }\n"
+                 "steering { place here { region earth } cdn king { node king-1 { address 127.0.0.1; place here } } }\n"
+                 "console { plaintext loopback; registration yes }\n", zone=zone)
         up.start()
         if not check("all services run", up.said("READY=1"), up.log_text()[-1500:]):
             return
@@ -241,7 +244,8 @@ def every_service_runs():
         check("... every one of the table", names == set(table_of_services()), str(names))
         is_locked(up)
         memory_when_idle(up)
-        doors = {"tracker": "tracker", "swarm": "rpc", "authoritative": "dns"}
+        the_console_serves(up)
+        doors = {"tracker": "tracker", "swarm": "rpc", "authoritative": "dns", "origin": "origin", "edge": "http", "console": "console"}
         for name, port in doors.items():
             pid = up.processes()[name]["pid"]
             os.kill(pid, signal.SIGKILL)
@@ -255,6 +259,18 @@ def every_service_runs():
         check("all services together are upgraded", done.returncode == 0, done.stderr)
     finally:
         up.end()
+
+
+def the_console_serves(up):
+    """A stranger registers (the accounts service is another process), and sees what the supervisor says of all."""
+    base = f"http://127.0.0.1:{up.port['console']}"
+    joined = urllib.request.urlopen(urllib.request.Request(base + "/api/register", json.dumps({"user": "eve@gmail.com", "password": PASSWORD}).encode(),
+                                                           {"Content-Type": "application/json"}), timeout=PATIENCE_S)
+    cookie = joined.headers["Set-Cookie"].split(";")[0]
+    status = json.load(urllib.request.urlopen(urllib.request.Request(base + "/api/status", headers={"Cookie": cookie}), timeout=PATIENCE_S))
+    check("console: who registered sees every service", status["source"] == "supervisor" and {s["service"] for s in status["services"]} == set(up.processes()), str(status))
+    told = up.command("console", "--json")
+    check("naru console says how it is", told.returncode == 0 and json.loads(told.stdout)["sessions"] == 1, told.stderr + told.stdout)
 
 
 def table_of_services():
