@@ -1,4 +1,5 @@
 #include "wire/media/rate_decision.h"
+#include <string.h>
 #include "base/must.h"
 #include "wire/media/rate_inside.h"
 
@@ -15,7 +16,9 @@ uint64_t rate_segment_bytes(const rate_situation *s, int row, int rung)
 
 void rate_memory_start(rate_memory *m, rate_rule rule)
 {
-    *m = (rate_memory){.rule = rule, .last_rung = -1};
+    memset(m, 0, sizeof *m);
+    m->rule = rule;
+    m->last_rung = -1;
     rate_compare_start(m);
 }
 
@@ -43,6 +46,7 @@ void rate_learn(rate_memory *m, const rate_download *d)
     m->history[m->downloads++ % RATE_HISTORY_MAX] = *d;
     rate_server_learn(m, d);
     rate_compare_learn(m, d);
+    rate_model_watch(&m->model, d->bytes, d->elapsed_us > d->first_byte_us ? d->elapsed_us - d->first_byte_us : 0, true);
     if (d->end == RATE_ENDED_WHOLE) {
         m->whole++;
         m->abandoned = 0;
@@ -60,11 +64,11 @@ static void situation_check(const rate_situation *s)
         must(s->bps[i] >= s->bps[i - 1]);
 }
 
-// What a view prints beside the choice.
+// What a view prints beside the choice. The low throughput: the level that the model expects at least, nine times of ten.
 static void numbers_add(rate_decision *d, const rate_situation *s, const rate_memory *m, uint64_t bytes)
 {
     d->throughput_bps = rate_average_bps(m);
-    d->throughput_low_bps = d->throughput_bps / 2;
+    d->throughput_low_bps = m->model.known ? rate_model_low(&m->model) : 0;
     uint64_t ms = d->throughput_bps ? bytes * 8000 / d->throughput_bps : 0;
     d->download_ms = ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
     d->buffer_after_ms = (s->buffer_ms > d->download_ms ? s->buffer_ms - d->download_ms : 0) + s->segment_ms;
@@ -75,8 +79,10 @@ static rate_decision decide_running(const rate_situation *s, rate_memory *m)
     const rate_running *r = &s->running;
     rate_decision d = {.act = RATE_GO_ON, .rung = r->rung, .server = r->server, .wait_ms = RATE_TICK_MS, .when = RATE_WHEN_RUNNING,
                        .where = RATE_WHERE_SAME};
-    numbers_add(&d, s, m, r->bytes - r->bytes_got);
-    int to = m->abandoned < RATE_ABANDONS_MAX ? rate_compare_abandon(s, m) : -1;
+    numbers_add(&d, s, m, r->bytes > r->bytes_got ? r->bytes - r->bytes_got : 0);
+    if (r->bytes_got > 0 && r->elapsed_us > r->first_byte_us)
+        rate_model_watch(&m->model, r->bytes_got, r->elapsed_us - r->first_byte_us, false);
+    int to = m->rule != RATE_NARU ? rate_compare_abandon(s, m) : m->abandoned < RATE_ABANDONS_MAX ? rate_plan_abandon(s, m) : -1;
     if (rate_server_silent(s, m)) {
         d.when = RATE_WHEN_SILENT;
     } else if (to >= 0) {
@@ -111,11 +117,13 @@ rate_decision rate_decide(const rate_situation *s, rate_memory *m)
     rate_place place = rate_server_choose(s, m);
     if (place.wait_ms > 0)
         return decide_wait(place.wait_ms, RATE_WHEN_NO_SERVER);
-    rate_pick pick = rate_compare_pick(s, m);
+    rate_pick pick = m->rule == RATE_NARU ? rate_plan_pick(s, m) : rate_compare_pick(s, m);
     if (pick.wait_ms > 0)
         return decide_wait(pick.wait_ms, RATE_WHEN_PLENTY);
     rate_decision d = {.act = RATE_FETCH, .rung = pick.rung, .server = place.server, .wait_ms = RATE_TICK_MS, .when = RATE_WHEN_ROOM,
                        .what = pick.what, .where = place.where};
+    d.worth_milli = (int64_t)pick.worth * 1000 / RATE_WORTH_ONE;
+    d.next_worth_milli = (int64_t)pick.next_worth * 1000 / RATE_WORTH_ONE;
     numbers_add(&d, s, m, rate_segment_bytes(s, 0, pick.rung));
     return d;
 }

@@ -1,10 +1,10 @@
 // The rate decision of the player: when to fetch the next segment, which rendition of it (what) and from which server (where). One pure
 // function of a situation and a memory: no clock, no chance, no floats; the same arguments give the same answer on every machine.
 //
-//     rate_memory memory;                                   the player's, one for each session
-//     rate_memory_start(&memory, RATE_NARU);
+//     rate_memory *memory = ...;                            the player's, one for each session; about 110 KiB: not for a fiber's stack
+//     rate_memory_start(memory, RATE_NARU);
 //     for (;;) {
-//         rate_decision d = rate_decide(&situation, &memory);
+//         rate_decision d = rate_decide(&situation, memory);
 //         switch (d.act) {
 //         case RATE_WAIT:    sleep d.wait_ms, ask again;
 //         case RATE_FETCH:   ask d.server for the segment at d.rung; ask again while it runs, every d.wait_ms, with `running` filled in;
@@ -12,12 +12,12 @@
 //         case RATE_ABANDON: end the running download, tell rate_learn() of it (failed when d.when is RATE_WHEN_SILENT), ask again;
 //         case RATE_DONE:    nothing is left to fetch;
 //         }
-//         when a download ends, however it ends: rate_learn(&memory, &download);
+//         when a download ends, however it ends: rate_learn(memory, &download);
 //     }
 //
 // docs/rate.md explains the rules and what was measured.
 #pragma once
-#include "base/text.h"
+#include "wire/media/rate_model.h"
 
 enum {
     RATE_RUNGS_MAX = 16,
@@ -151,6 +151,17 @@ typedef struct {
     int64_t waiting_since_ms;                // the buffer was full then; -1: it was not
 } rate_buffer;
 
+// What naru's rule worked out: the worth of a state in RATE_WORTH_ONE, by the level of the last step and by what the
+// buffer holds (in steps of RATE_STEP_US).
+enum { RATE_BUFFERS_MAX = 48, RATE_SIZES = 20 };
+typedef int32_t rate_worth_table[RATE_BUFFERS_MAX][RATE_LEVELS];
+typedef struct {
+    bool    ready;
+    rate_worth_table steady;                             // between downloads, in the long run
+    rate_worth_table after;                              // behind the next (or the running) segment
+    rate_worth_table rest[RATE_SIZES];                   // room to reckon in: with so many bits still to fetch
+} rate_plan;
+
 // What a session has learned: a plain value (copy it, compare it, keep it). Views may read it; only the functions below write it.
 typedef struct {
     rate_rule     rule;
@@ -163,6 +174,8 @@ typedef struct {
     int           last_rung;                 // of the last whole one; -1: none
     rate_average  average;                   // what the comparison rules know of the throughput
     rate_buffer   buffer;                    // what BOLA and its kin remember
+    rate_model    model;                     // what naru's rule knows of the throughput
+    rate_plan     plan;
 } rate_memory;
 
 // An empty memory for a session that decides by `rule`.

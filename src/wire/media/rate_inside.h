@@ -6,6 +6,7 @@ typedef struct {
     int       rung;
     uint32_t  wait_ms;                       // before it is fetched (BOLA: there is plenty)
     rate_what what;
+    int32_t   worth, next_worth;             // naru's rule: of the rung, of the best other one, in RATE_WORTH_ONE
 } rate_pick;
 
 uint32_t rate_capacity_ms(const rate_situation *s);
@@ -18,6 +19,10 @@ void rate_compare_learn(rate_memory *m, const rate_download *d);
 void rate_compare_catch_up(const rate_situation *s, rate_memory *m);      // first, at every decision while nothing runs
 rate_pick rate_compare_pick(const rate_situation *s, rate_memory *m);
 int rate_compare_abandon(const rate_situation *s, rate_memory *m);       // the rung to fetch instead; -1: let it run
+
+// rate_plan.c: naru's own rule.
+rate_pick rate_plan_pick(const rate_situation *s, rate_memory *m);
+int rate_plan_abandon(const rate_situation *s, rate_memory *m);    // a rung worth more than the rest of the running one; -1: none
 
 uint64_t rate_average_bps(const rate_memory *m);                         // 0: nothing is known
 int64_t rate_average_first_byte_us(const rate_memory *m);
