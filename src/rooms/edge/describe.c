@@ -58,7 +58,8 @@ static description *block_make(edge *e, int status, str head, int fields, const 
     d->fields = (http_header *)(void *)(d + 1);
     d->tags = (uint64_t *)(void *)(d->fields + fields);
     unsigned char *text = (unsigned char *)(d->tags + tag_count);
-    memcpy(d->tags, tags, (size_t)tag_count * sizeof *tags);
+    if (tag_count)
+        memcpy(d->tags, tags, (size_t)tag_count * sizeof *tags);
     str *parts[] = {&d->head, &d->vary, &d->vary_key};
     const str from[] = {head, vary, vary_key};
     for (int i = 0; i < 3; i++) {
