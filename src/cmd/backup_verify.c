@@ -10,6 +10,7 @@
 #include "cmd/directory_remove.h"
 #include "cmd/options.h"
 #include "rooms/accounts/read_back.h"
+#include "rooms/console/read_back.h"
 #include "rooms/mailstore/read_back.h"
 #include "rooms/mta/read_back.h"
 #include "rooms/swarm/read_back.h"
@@ -33,6 +34,7 @@ typedef struct {
     accounts_read people;
     queue_read queue;
     tracker_read tracker;
+    console_read console;
     swarm_read torrents;
     int64_t  accounts, letters, bytes;
     inbox_expected *inboxes;
@@ -78,6 +80,8 @@ static void read_all(void *arg)
         e = mailstore_read_back(v->world, str_join(a, v->scratch, S("/data/mailstore")), account_seen, v, a, &v->why);
     if (!e)
         e = tracker_read_back(v->world, str_join(a, v->scratch, S("/data/tracker")), &v->tracker, a, &v->why);
+    if (!e)
+        e = console_read_back(v->world, str_join(a, v->scratch, S("/data/console")), &v->console, a, &v->why);
     if (!e)
         e = swarm_read_back(v->world, str_join(a, v->scratch, S("/data/swarm")), &v->torrents, a, &v->why);
     if (e && !v->why.len)
@@ -126,10 +130,10 @@ static void print_json(verifying *v)
         json_put(&out, str_cut(&damaged, '\n'));
     }
     buf_format(&out, "], \"guarded\": %s, \"people\": %lld, \"queue\": {\"letters\": %lld, \"recipients\": %lld, \"bytes\": %lld}, "
-               "\"tracker\": {\"records\": %lld, \"changes\": %lld}, \"swarm\": {\"torrents\": %lld, \"magnets\": %lld, \"pieces\": %lld}, "
+               "\"console\": {\"viewings\": %lld}, \"tracker\": {\"records\": %lld, \"changes\": %lld}, \"swarm\": {\"torrents\": %lld, \"magnets\": %lld, \"pieces\": %lld}, "
                "\"started\": {\"inboxes\": %lld, \"letters\": %lld, \"bytes\": %lld}, \"letters\": %lld, \"accounts\": [", v->guarded ? "true" : "false", (long long)v->people.people, (long long)v->queue.letters,
                (long long)v->queue.recipients, (long long)v->queue.bytes,
-               (long long)v->tracker.records, (long long)v->tracker.changes, (long long)v->torrents.torrents, (long long)v->torrents.magnets,
+               (long long)v->console.viewings, (long long)v->tracker.records, (long long)v->tracker.changes, (long long)v->torrents.torrents, (long long)v->torrents.magnets,
                (long long)v->torrents.pieces, (long long)v->started.inboxes, (long long)v->started.letters, (long long)v->started.bytes,
                (long long)v->letters);
     buf_put(&out, buf_str(&v->list));
@@ -148,6 +152,8 @@ static void print_text(verifying *v)
            STR_ARG(size_text(a, v->queue.bytes)));
     if (v->tracker.changes)
         printf("  the tracker: %lld announces\n", (long long)v->tracker.changes);
+    if (v->console.viewings)
+        printf("  the console: %lld viewings\n", (long long)v->console.viewings);
     if (v->torrents.torrents + v->torrents.magnets)
         printf("  the swarm: %lld torrents, %lld magnet links\n", (long long)v->torrents.torrents, (long long)v->torrents.magnets);
     fwrite(v->list.at, 1, v->list.len, stdout);

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/utf8.h"
 #include "rooms/console/json.h"
+#include "rooms/console/read_back.h"
 
 enum { RECORD_BYTES_MAX = 4096, SUMS_MAX = 64 };
 #define NUMBER_MAX INT64_C(4000000000000000)         // what JSON's readers in browsers still tell apart
@@ -18,6 +19,7 @@ struct viewings {
     map      by_id;
     viewing *ring[VIEWINGS_MAX];                     // in the order of their beginning
     int      first, count;
+    int64_t  unread;                                 // records that hold something else
 };
 
 journal *viewings_journal(viewings *v) { return v->j; }
@@ -156,8 +158,10 @@ static void replay(void *arg, journal_place place, str bytes)
     viewing one;
     if (v->j)
         journal_hold(v->j, place.segment);
-    if (!record_read(bytes, &one))
+    if (!record_read(bytes, &one)) {
+        v->unread++;
         return;
+    }
     viewing *known = map_get(&v->by_id, str_z(one.id));
     if (known)
         *known = one;
@@ -191,6 +195,22 @@ void viewings_close(viewings *v)
         memory_free(at_index(v, i));
     map_free(&v->by_id);
     memory_free(v);
+}
+
+err console_read_back(world *w, str directory, console_read *out, arena *a, str *why)
+{
+    viewings *v;
+    *out = (console_read){0};
+    err e = viewings_open(w, directory, a, &v, why);
+    if (e)
+        return e;
+    out->viewings = v->count;
+    if (v->unread) {
+        *why = str_format(a, "%lld records of " STR_FMT "/viewings are no viewings", (long long)v->unread, STR_ARG(directory));
+        e = E_CORRUPT;
+    }
+    viewings_close(v);
+    return e;
 }
 
 // ---- telling ------------------------------------------------------------------------------------------------------------------------

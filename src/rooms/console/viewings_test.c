@@ -1,6 +1,8 @@
 // The account of viewings on a simulated disk: what was answered is there after a restart, and after a crash.
 #include "rooms/console/viewings.h"
 
+#include "rooms/console/read_back.h"
+
 #include "rt/sim.h"
 #include "test.h"
 
@@ -52,6 +54,8 @@ static long long field(viewings *v, int i, const char *name)
     return n;
 }
 
+static void nothing(void *arg, journal_place place, str bytes) { (void)arg, (void)place, (void)bytes; }
+
 static void kept_play(world *w, arena *a)
 {
     char id[VIEWING_ID_DIGITS + 1], other[VIEWING_ID_DIGITS + 1];
@@ -77,6 +81,15 @@ static void kept_play(world *w, arena *a)
     json_decref(bobs);
     json_decref(sums);
     viewings_close(v);
+    console_read back;
+    str why = {0};
+    CHECK(console_read_back(w, S("/data/console"), &back, a, &why) == E_OK && back.viewings == 2);
+    journal *j;
+    str rubbish = S("{\"viewing\": 7}");
+    CHECK_INT(journal_open(w, S("/data/console/viewings"), (journal_options){0}, nothing, NULL, a, &j, &why), E_OK);
+    CHECK_INT(journal_append(j, &rubbish, 1, &(journal_place){0}), E_OK);
+    journal_close(j);
+    CHECK(console_read_back(w, S("/data/console"), &back, a, &why) == E_CORRUPT && why.len);
 }
 
 TEST(viewings_are_there_after_a_restart) { on_stage(kept_play); }
