@@ -187,6 +187,9 @@ void told_end(told_process *t, int *end)
         while (gone == 0 && waitpid(t->pid, &status, 0) < 0 && errno == EINTR)
             ;
     }
+    struct signalfd_siginfo asked;               // heard already: it must not end us when it is let through again
+    while (read(t->signals, &asked, sizeof asked) == sizeof asked)
+        ;
     *end = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     close(t->lines);
     close(t->signals);

@@ -1,5 +1,6 @@
 #include "rt/told_process.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -56,6 +57,21 @@ TEST(told_process_reads_its_source_and_nothing_else)
     unlink(path);
     CHECK_INT(run("cat", path, &last, &lines, &end), E_NO_ENTRY);
     CHECK_INT(run("cat", "/tmp", &last, &lines, &end), E_ACCESS);
+}
+
+TEST(told_process_ends_in_order_when_a_signal_asks)
+{
+    const char *argv[] = {"sh", "-c", "echo; sleep 100", NULL};
+    told_process *t;
+    str line;
+    int end;
+    signal(SIGTERM, SIG_DFL);
+    CHECK_INT(told_start("/bin/sh", argv, NULL, NULL, &t), E_OK);
+    CHECK_INT(told_line(t, seconds(10), &line), E_OK);
+    kill(getpid(), SIGTERM);
+    CHECK_INT(told_line(t, seconds(10), &line), E_CANCELED);
+    told_end(t, &end);                                                   // and we are still here
+    CHECK_INT(end, -9);
 }
 
 TEST(told_process_that_is_silent_or_not_there)

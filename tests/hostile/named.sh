@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 all=$(mktemp) && trap 'rm -f "$all"' EXIT
 {
     grep -rhoE '^(FIBER_)?TEST\([a-z0-9_]+\)' src tests --include='*.c' | sed 's/.*(//; s/)//'
-    grep -hoE '^def case_[a-z0-9_]+' tests/interop/*.py tests/edge/*.py | sed 's/def //'
+    grep -hoE '^def case_[a-z0-9_]+' tests/interop/*.py tests/edge/*.py tests/video/*.py | sed 's/def //'
     grep -hoE '^case [a-z0-9_]+' tests/edge/cases/*.cases | sed 's/case //'
     grep -rhoE '\b[A-Z][A-Z0-9_]+ *=|#define [A-Z][A-Z0-9_]+' src --include='*.[ch]' | sed 's/ *=//; s/#define //'
     grep -rhoE '\.key = "[a-z-]+"' src --include='*.c' | sed 's/.*"\(.*\)"/\1/'

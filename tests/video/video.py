@@ -161,7 +161,7 @@ def film_whole(origin, directory):
     check(sorted(f[0] for f in frames) == sorted(t["pict_type"] for t in types), "and its type, as a decoder sees it")
 
 
-def http_rules(origin):
+def case_origin_paths_and_ranges(origin):
     path = "/test-film/v300/1.m4s"
     _, headers, body = origin.get(path)
     rows = [
@@ -201,19 +201,20 @@ def children_of(pid):
         return [int(c) for c in f.read().split()]
 
 
-def killed_and_resumed(directory, whom):
-    """kill -9 while the second rendition is encoded; the same command goes on behind the first."""
+def case_killed_encoding_goes_on(directory, whom):
+    """kill -9 (or SIGTERM: asked) while the second rendition is encoded; the same command goes on behind the first."""
     catalogue = f"{directory}/killed-{whom}"
-    command = ["video", "sample", "--seconds", "20", "--size", "320x180", "--ladder", "300kbit,1Mbit", "--catalogue", catalogue, "--id", "film"]
+    command = ["video", "sample", "--seconds", "12", "--size", "320x180", "--ladder", "300kbit,1Mbit", "--catalogue", catalogue, "--id", "film"]
     work = catalogue + "/work/film"
     process = subprocess.Popen([NARU, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     if not wait_for("the first rendition", lambda: os.path.exists(work + "/v300.done") and glob.glob(work + "/part/v1000.part")):
         return
     worker = children_of(process.pid)
     before = os.stat(work + "/film/v300/whole.mp4")
-    os.kill(process.pid if whom == "naru" else worker[0], signal.SIGKILL)
+    os.kill(worker[0] if whom == "encoder" else process.pid, signal.SIGTERM if whom == "asked" else signal.SIGKILL)
     said = process.communicate(timeout=PATIENCE_S)[1].decode()
-    check(whom == "naru" or ("killed" in said and "goes on" in said), f"what is said when the encoder is killed: {said}")
+    wanted = {"naru": "", "encoder": "killed", "asked": "interrupted"}[whom]
+    check(wanted in said and (whom == "naru" or (process.returncode == 1 and "goes on" in said)), f"what is said when {whom} is killed: {said}")
     wait_for("the encoder's end", lambda: not any(os.path.exists(f"/proc/{w}") for w in worker))
     check(not os.path.exists(catalogue + "/films/film"), "half a film is no film")
     done = naru(*command)
@@ -227,7 +228,7 @@ def box(kind, body):
     return (len(body) + 8).to_bytes(4, "big") + kind + body
 
 
-def hostile(directory, film):
+def case_hostile_films_end_in_one_sentence(directory, film):
     """Each ends with one sentence, within its limits, and leaves no film."""
     os.mkfifo(directory + "/fifo")
     with open(film, "rb") as f:
@@ -301,7 +302,7 @@ def loads_no_libav():
 def main():
     directory = tempfile.mkdtemp(prefix="naru-video-")
     os.chmod(directory, 0o755)
-    side = [threading.Thread(target=killed_and_resumed, args=(directory, whom)) for whom in ("naru", "encoder")]
+    side = [threading.Thread(target=case_killed_encoding_goes_on, args=(directory, whom)) for whom in ("naru", "encoder", "asked")]
     origin = Origin(directory)
     try:
         check(json.loads(origin.get("/catalogue.json")[2]) == {"presentations": []}, "an empty catalogue")
@@ -310,8 +311,8 @@ def main():
         for t in side:
             t.start()
         film_whole(origin, directory)
-        http_rules(origin)
-        hostile(directory, f"{origin.data}/origin/films/test-film/v3000/whole.mp4")
+        case_origin_paths_and_ranges(origin)
+        case_hostile_films_end_in_one_sentence(directory, f"{origin.data}/origin/films/test-film/v3000/whole.mp4")
         verbs(origin, directory)
         loads_no_libav()
         for t in side:
