@@ -19,7 +19,7 @@ typedef struct {
     race_plan plan;
     race_rig  rig;
     int64_t  peers, runs, seed, selfish, churn;
-    str      file, piece, server, peer, down, sizes, svg, mode, clients, lang;
+    str      file, piece, server, peer, down, sizes, svg, mode, clients, lang, serve;
     bool     json, sim, real, leave, no_server, quiet;
     race_measured measured[RACE_MEASURED_MAX];
     int      measured_count;
@@ -338,6 +338,7 @@ int cmd_race(int argc, char **argv)
         {"churn", OPTION_NUMBER, &c->churn, "PERCENT", "--sim: so many peers crash on the way and come back"},
         {"seed", OPTION_NUMBER, &c->seed, "N", "--sim: another run"},
         {"no-server", OPTION_FLAG, &c->no_server, NULL, "run only peer to peer"},
+        {"serve", OPTION_TEXT, &c->serve, "FILE", "be the server of --real: give FILE to whoever asks on port 80, until stopped"},
         {"quiet", OPTION_FLAG, &c->quiet, NULL, "do not tell each run on standard error"},
         {"lang", OPTION_TEXT, &c->lang, "ko|en", "the picture's language"},
         {0},
@@ -355,6 +356,11 @@ int cmd_race(int argc, char **argv)
     }
     log_setup(LOG_LOGFMT, LOG_ERROR, c->sim ? no_log : NULL, NULL);
     c->world = world_linux_new(S("race"), NULL, 0);
+    if (c->serve.len) {
+        code = race_serve(c->world, c->serve);
+        world_linux_free(c->world);
+        return arena_free(&c->memory), code;
+    }
     if ((!c->sim || simulate_all(c)) && (!c->real || real_all(c)))
         tell(c, str_eq(lang, S("ko")));
     code = c->code ? command_error("race", c->code, STR_FMT, STR_ARG(c->trouble)) : COMMAND_OK;

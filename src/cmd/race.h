@@ -39,6 +39,9 @@ bool race_simulate(const race_plan *p, int peers, race_kind kind, race_outcome *
 // One HTTP server that gives everybody the same bytes, and what fetches them: true when `length` bytes came.
 void race_http_serve(conn *c, str body);
 bool race_http_fetch(conn *c, int64_t length);
+// Gives the file to whoever asks on port 80 of all addresses, over and over; "complete" on standard output when it is there to be
+// asked for. Comes back with an exit code when that cannot be.
+int  race_serve(world *w, str path);
 
 // The run in network namespaces (race_real.c): peers and server as processes behind capped lines.
 typedef struct {

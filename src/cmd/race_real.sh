@@ -2,10 +2,10 @@
 # namespace behind a veth whose sending side is capped by tbf, and one router stands between them: on a bridge, everybody would
 # know everybody's hardware address, and the kernel's table of those (1,024 for all namespaces together) is full from N = 32 on:
 # connections fail without a word. Prints "outcome LAST_MS FIRST_MS CPU_PERCENT"
-# or "trouble WHAT". Needs ip, tc, unshare, mount; python3 for the tracker.
+# or "trouble WHAT". Needs ip, tc, unshare, mount; curl for the clients of the server, python3 for libtorrent.
 set -u
 trouble() { echo "trouble $*"; exit 1; }
-for tool in ip tc unshare mount python3 date; do command -v $tool >/dev/null || trouble "$tool is not installed"; done
+for tool in ip tc unshare mount date; do command -v $tool >/dev/null || trouble "$tool is not installed"; done
 pids=
 trap 'kill $pids 2>/dev/null; wait 2>/dev/null' EXIT
 mount -t tmpfs -o size=90% race "$DIR" || trouble "no memory disk can be mounted"
@@ -20,24 +20,17 @@ head -c "$FILE_BYTES" /dev/urandom >0/file
 "$NARU" torrent create 0/file --piece "$PIECE" --tracker http://10.77.0.1:6969/announce --private --no-date --output file.torrent \
     >create.log 2>&1 || trouble "the torrent was not made: $(tail -1 create.log)"
 
-cat >tracker.py <<'END'
-import http.server, random, socket
-peers = set()
-class Tracker(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        query = dict(x.split("=", 1) for x in self.path.split("?", 1)[-1].split("&") if "=" in x)
-        me = (self.client_address[0], int(query.get("port", 0)))
-        (peers.discard if query.get("event") == "stopped" else peers.add)(me)
-        others = [p for p in peers if p != me]
-        random.shuffle(others)
-        packed = b"".join(socket.inet_aton(a) + p.to_bytes(2, "big") for a, p in others[:50])
-        body = b"d8:intervali5e12:min intervali2e5:peers%d:%se" % (len(packed), packed)
-        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
-    def log_message(self, *_): pass
-class Server(http.server.ThreadingHTTPServer): request_queue_size = 200
-Server(("10.77.0.1", 6969), Tracker).serve_forever()
+# naru's own tracker. As root naru gives each service a user of its own; here there is one user, and it is not root.
+cat >race.conf <<END
+host race
+tracker { listen 10.77.0.1; open yes; interval 30s; interval-min 2s; new-peers 60000 }
 END
-python3 tracker.py 2>tracker.log & pids="$pids $!"
+unshare -U --map-user=1000 --map-group=1000 "$NARU" up race.conf --dir tracker >tracker.log 2>&1 & pids="$pids $!"
+tries=0
+until grep -q "event=ready host_name" tracker.log 2>/dev/null; do
+    tries=$((tries + 1)); [ $tries -lt 100 ] || trouble "the tracker did not come up: $(tail -1 tracker.log)"
+    sleep 0.1
+done
 
 cat >libtorrent_peer.py <<'END'
 import libtorrent as lt, sys, time
@@ -65,12 +58,7 @@ date +%s%3N >started.$i
 case $CLIENT in
 naru)
     stay=--seed; [ -z "$LEAVE" ] || [ $i = 0 ] || stay=
-    peers=10.77.1.0:6881 k=1                             # the seed, and some before it round the circle; the tracker tells of others
-    while [ $k -le 25 ] && [ $k -lt $N ] && [ $i != 0 ]; do
-        peers=$peers,10.77.1.$(((i - 1 + k) % N + 1)):6881 k=$((k + 1))
-    done
-    [ $i != 0 ] || peers=10.77.1.1:6881
-    exec "$NARU" torrent get file.torrent --dir $i --bind $address --no-dht --mode $MODE $stay --peer $peers --verbose ;;
+    exec "$NARU" torrent get file.torrent --dir $i --bind $address --local --no-dht --mode $MODE $stay --verbose ;;
 libtorrent) exec ${PYTHON:-python3} libtorrent_peer.py $i $address ;;
 aria2)
     printf '#!/bin/sh\necho complete >>"$OUT"\n' >$i/done; chmod +x $i/done
@@ -82,7 +70,7 @@ transmission)
     [ $i = 0 ] && (sleep 3; echo complete) &
     exec transmission-cli -w $i -p 6881 -g $i/config -f $PWD/$i/done -m file.torrent >$i/log 2>&1 ;;
 http)
-    if [ $i = 0 ]; then (sleep 2; echo complete) & exec python3 -m http.server --directory 0 --bind $address 80 2>/dev/null; fi
+    [ $i = 0 ] && exec "$NARU" race --serve 0/file
     curl -s -o $i/file http://10.77.1.0/file && [ $(stat -c %s $i/file) = $FILE_BYTES ] && echo complete ;;
 esac
 END
