@@ -29,7 +29,7 @@ notices() {     # DEFECT SCENARIO: prints the first failure; fails when a hundre
     return 1
 }
 for pair in no-sync:disk skip-torn-tail:letter early-250:letter no-dedupe:letter no-ban:swarm early-complete:swarm \
-            edge-no-vary:edge edge-stale:edge edge-join:edge edge-lose-purge:edge; do
+            edge-no-vary:edge edge-stale:edge edge-join:edge edge-no-invalidate:edge edge-lose-purge:edge; do
     defect=${pair%:*} scenario=${pair#*:}
     case " $(echo $scenarios) " in *" $scenario "*) ;; *) continue ;; esac
     if said=$(notices "$defect" "$scenario"); then

@@ -29,6 +29,8 @@ typedef struct {
     bool    up, forgets;                 // forgets: its next life has an empty directory
     int     floor[DAY_OBJECTS];          // the oldest version that a purge which it acknowledged leaves
     int64_t floor_ns[DAY_OBJECTS];       // when that purge was acknowledged
+    int     put[DAY_OBJECTS], put_life[DAY_OBJECTS];     // the version that a viewer's PUT through it made, and in which life
+    int64_t put_ns[DAY_OBJECTS];         // when it was answered; 0: never
 } day_edge;
 
 typedef struct day {
@@ -39,7 +41,7 @@ typedef struct day {
     day_edge   edges[DAY_EDGES];
     world     *viewers[DAY_VIEWERS];
     bool       origin_broken, origin_slow, calm, over;
-    int64_t    asked, hits, stale, parts, broken, refused, good;     // of viewers: what they met
+    int64_t    asked, hits, stale, parts, broken, refused, good, puts;       // of viewers: what they met
 } day;
 
 typedef struct { day *d; int number; } day_viewer;

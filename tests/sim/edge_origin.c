@@ -141,6 +141,12 @@ static void origin_answer(void *arg, const http_request *q, http_reply *reply, a
         http_answer(reply, 404, S(""), S("no such film"));
         return;
     }
+    if (str_eq(q->method, S("PUT"))) {
+        day_object_change(&d->objects[n], sim_now_ns(d->t->sim));
+        http_answer_header(reply, S("X-Version"), str_format(msg, "%d", d->objects[n].version));
+        http_answer(reply, 204, S(""), S(""));
+        return;
+    }
     answer a = {.d = d, .o = &d->objects[n], .version = d->objects[n].version};
     a.language = a.o->by_language ? language_of(q) : 0;
     fields_make(&a, msg);

@@ -9,10 +9,10 @@
 enum {
     PATIENCE_S = 60, VIEW_MEMORY_BYTES = 4 << 20, BODY_BYTES_MAX = 1 << 20, ETAG_BYTES_MAX = 40,
     HONEST_S = 2,                        // ages are whole seconds at the origin, at the edge and on the way
-    BETWEEN_S_MAX = 1500,
+    BETWEEN_S_MAX = 1500, PUT_EVERY = 40,
 };
 
-typedef enum { ASK_WHOLE, ASK_PART, ASK_SUFFIX, ASK_IF_CHANGED, ASK_KINDS } ask_kind;
+typedef enum { ASK_WHOLE, ASK_PART, ASK_SUFFIX, ASK_IF_CHANGED, ASK_KINDS, PUT_NEW } ask_kind;
 
 typedef struct {
     day        *d;
@@ -34,13 +34,16 @@ typedef struct {
 
 static void request_put(conn *c, const view *v)
 {
-    conn_format(c, "GET /f/%d HTTP/1.1\r\nHost: films.example\r\nAccept-Language: %c\r\n", v->o->number, 'a' + v->language);
+    conn_format(c, "%s /f/%d HTTP/1.1\r\nHost: films.example\r\nAccept-Language: %c\r\n", v->kind == PUT_NEW ? "PUT" : "GET", v->o->number,
+                'a' + v->language);
     if (v->kind == ASK_PART)
         conn_format(c, "Range: bytes=%" PRId64 "-%" PRId64 "\r\n", v->part.first, v->part.last);
     else if (v->kind == ASK_SUFFIX)
         conn_format(c, "Range: bytes=-%" PRId64 "\r\n", v->part.last);
     else if (v->kind == ASK_IF_CHANGED && v->had[0])
         conn_format(c, "If-None-Match: %s\r\n", v->had);
+    else if (v->kind == PUT_NEW)
+        conn_put(c, S("Content-Length: 0\r\n"));
     conn_put(c, S("Connection: close\r\n\r\n"));
 }
 
@@ -170,6 +173,22 @@ static void purge_judge(const view *v, int version)
     int n = v->o->number;
     if (v->asked_ns > v->e->floor_ns[n] && version < v->e->floor[n])
         trial_failed(v->d->t, "edge %d gives version %d of object %d, it said that all before %d was purged", v->e->number, version, n, v->e->floor[n]);
+    if (v->e->put_ns[n] && v->asked_ns > v->e->put_ns[n] && v->lives == v->e->put_life[n] && version < v->e->put[n])
+        trial_failed(v->d->t, "edge %d gives version %d of object %d, a PUT through it has made %d", v->e->number, version, n, v->e->put[n]);
+}
+
+// What an unsafe method has changed is not given from the cache again (RFC 9111 section 4.4), by this edge in this life.
+static bool put_judge(view *v)
+{
+    uint64_t version;
+    int n = v->o->number;
+    if (v->in.head.status != 204 || v->e->lives != v->lives || !str_to_u64(field(v, S("X-Version")), &version))
+        return false;
+    v->e->put[n] = (int)version;
+    v->e->put_life[n] = v->lives;
+    v->e->put_ns[n] = sim_now_ns(v->d->t->sim);
+    v->d->puts++;
+    return true;
 }
 
 // True: a whole answer.
@@ -220,7 +239,7 @@ static void view_choose(view *v)
 static bool look(view *v)
 {
     v->memory = arena_make(VIEW_MEMORY_BYTES);
-    bool good = exchange(v) && judge(v);
+    bool good = exchange(v) && (v->kind == PUT_NEW ? put_judge(v) : judge(v));
     arena_free(&v->memory);
     return good;
 }
@@ -243,6 +262,8 @@ static void sit(day *d, world *w, char had[DAY_OBJECTS][DAY_LANGUAGES][ETAG_BYTE
         char *mine = had[v.o->number][language];
         snprintf(v.had, sizeof v.had, "%s", mine);
         view_choose(&v);
+        if (!world_random_below(w, PUT_EVERY))
+            v.kind = PUT_NEW;
         if (!look(&v))
             at = (at + 1) % DAY_EDGES;
         snprintf(mine, ETAG_BYTES_MAX, "%s", v.had);

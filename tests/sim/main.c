@@ -193,7 +193,7 @@ static int usage(FILE *out)
 {
     fprintf(out, "naru-sim [--seeds N] [--first-seed S] [--scenario NAME] [--break NAME] [--story] [--list]\n"
                  "plays scenarios in the simulated world; --break early-250, no-dedupe, skip-torn-tail, no-sync, no-ban, early-complete,\n"
-                 "edge-no-vary, edge-stale, edge-lose-purge or edge-join\n"
+                 "edge-no-vary, edge-stale, edge-lose-purge, edge-join or edge-no-invalidate\n"
                  "builds in a defect: then it must fail\n");
     return out == stdout ? 0 : 2;
 }
@@ -210,7 +210,7 @@ static bool scenario_known(const char *name)
 static bool break_known(const char *name)
 {
     static const char *const defects[] = {"early-250", "no-dedupe", "skip-torn-tail", "no-sync", "no-ban", "early-complete",
-                                          "edge-no-vary", "edge-stale", "edge-lose-purge", "edge-join"};
+                                          "edge-no-vary", "edge-stale", "edge-lose-purge", "edge-join", "edge-no-invalidate"};
     for (size_t i = 0; i < sizeof defects / sizeof *defects; i++)
         if (!strcmp(defects[i], name))
             return true;

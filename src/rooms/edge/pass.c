@@ -24,6 +24,13 @@ void cache_status_put(const edge *e, const request *q, buf *out)
     buf_put(out, S("\r\n"));
 }
 
+// ORCA (Open Request Cost Aggregation): who checks our health learns how busy we are.
+void load_put(const edge *e, const request *q, buf *out)
+{
+    if (q->is_head && e->capacity_bps)
+        buf_format(out, "Endpoint-Load-Metrics: TEXT application_utilization=%d.%03d\r\n", e->load_per_mille / 1000, e->load_per_mille % 1000);
+}
+
 // ---- the request's body ---------------------------------------------------------------------------------------------------------
 
 typedef struct { edge *e; request *q; bool too_large, broken; } upload;
@@ -114,6 +121,7 @@ static void head_compose(edge *e, request *q, const http_head *h, int status, bo
     else if (status != 204 && status != 304 && !q->is_head)
         buf_put(out, S("Content-Length: 0\r\n"));
     cache_status_put(e, q, out);
+    load_put(e, q, out);
     if (q->close)
         buf_put(out, S("Connection: close\r\n"));
     else if (q->h->http_1_0)
@@ -209,7 +217,7 @@ static str reference(const request *q, str url)
 
 static void invalidate(edge *e, request *q, const http_head *h)
 {
-    if (!cache_invalidates(q->h->method, h->status))
+    if (!cache_invalidates(q->h->method, h->status) || world_broken(e->w, "edge-no-invalidate"))
         return;
     invalidate_named(e, q, q->target);
     invalidate_named(e, q, reference(q, http_header_find(h->headers, h->header_count, S("Location"))));
