@@ -7,7 +7,7 @@
 #include "base/utf8.h"
 #include "rt/json_text.h"
 
-enum { BAR_MIN = 20, BAR_MAX = 60, LABEL_COLUMNS = 16, EIGHTHS = 8, TEXT_MEMORY = 64 * 1024 };
+enum { BAR_MIN = 20, BAR_MAX = 60, LABEL_COLUMNS = 16, EIGHTHS = 8, TEXT_MEMORY = 64 * 1024, NAME_BYTES_MAX = 240 };
 
 static const char *const blocks[EIGHTHS + 1] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
 
@@ -75,7 +75,7 @@ static void label_put(buf *out, const char *text)
 // What strangers named, made safe for a terminal.
 static void name_put(buf *out, str name)
 {
-    for (str rest = utf8_first(name, 80); rest.len > 0;) {
+    for (str rest = utf8_first(name, NAME_BYTES_MAX); rest.len > 0;) {
         uint32_t code;
         int n = utf8_decode(rest, &code);
         buf_put(out, n == 0 || utf8_is_control(code) ? S("?") : str_first(rest, n));

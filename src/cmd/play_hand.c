@@ -30,7 +30,13 @@ play_hand *play_hand_new(str command, arena *a, str *why)
     for (str rest = command, word; (word = str_word(&rest)).len > 0 && count < WORDS_MAX;)
         words[count++] = str_to_z(a, word);
     play_hand *h = arena_new(a, play_hand);
-    *h = (play_hand){.a = a, .queue = buf_make(QUEUE_BYTES_MAX), .early = buf_make(QUEUE_BYTES_MAX)};
+    if (!h) {
+        *why = S("no memory is left");
+        return NULL;
+    }
+    h->a = a;
+    h->queue = buf_make(QUEUE_BYTES_MAX);
+    h->early = buf_make(QUEUE_BYTES_MAX);
     err e = count ? feed_start(words, true, &h->feed) : E_NO_ENTRY;
     if (e) {
         *why = e == E_NO_ENTRY ? str_format(a, "there is no program \"%s\" here (Debian: apt install mpv ffmpeg)", count ? words[0] : "")

@@ -2,7 +2,7 @@
 #include "base/hex.h"
 #include "rooms/player/player_inside.h"
 
-enum { STEER_AGAIN_S = 30, REPORT_BYTES_MAX = 4096 };
+enum { STEER_AGAIN_S = 30, REPORT_BYTES_MAX = 4096, RANKING_BYTES_MAX = 1024 };
 
 // The steering URL with what it is to know: our session, where the film comes from and how fast (DASH-IF CTS 001 section 6.2).
 static str steering_query(player *p, arena *a)
@@ -37,7 +37,7 @@ static void order_set(player *p, const int *order)
     if (same)
         return;
     rate_memory_reorder(&p->rate, from, p->server_count);
-    buf text = buf_make(PLAYER_REASON_BYTES);
+    buf text = buf_make(RANKING_BYTES_MAX);
     for (int i = 0; i < p->server_count; i++) {
         p->order[i] = order[i];
         buf_put(&text, i ? S(" ") : S(""));
