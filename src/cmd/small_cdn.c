@@ -125,7 +125,7 @@ static void steering_settings(small_internet *n, const lab_host *s, buf *out)
 static void edge_settings(small_internet *n, const lab_host *h, buf *out)
 {
     const lab_host *s = the(n, is_steering), *o = the(n, is_origin);
-    buf_format(out, "name " STR_FMT "\nmemory 48MB\nslice 1MiB\nsite " STR_FMT " " STR_FMT " video.netcinema.com {\n origin " STR_FMT ":%d\n}\n", STR_ARG(h->name), STR_ARG(h->name),
+    buf_format(out, "name " STR_FMT "\nmemory 48MB\nslice 1MiB\ncapacity " STR_FMT "\nsite " STR_FMT " " STR_FMT " video.netcinema.com {\n origin " STR_FMT ":%d\n}\n", STR_ARG(h->name), STR_ARG(h->line), STR_ARG(h->name),
                STR_ARG(s->steered), STR_ARG(addr_ip_text(&n->memory, o->here[0])), ORIGIN_PORT);
 }
 

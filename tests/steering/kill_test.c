@@ -3,6 +3,7 @@
 #include "test.h"
 #include "cmd/cdn_stage.h"
 #include "cmd/small_film.h"
+#include "rooms/steering/steering.h"
 #include "rt/log.h"
 
 enum { SEEDS = 6, BUFFER_MS_MIN = 10000, KILL_FROM_S = 14, KILL_WITHIN_S = 26 };
@@ -32,6 +33,16 @@ static void take_away(cdn_stage *s, trial *t)
     arena_free(&a);
 }
 
+// Every node that is asked for its health says how loaded it is.
+static void loads_are_known(cdn_stage *s)
+{
+    arena a = arena_make(1 << 20);
+    addr at = addr_with_port(lab_find(&s->net.map, S("kingcdn.com"))->here[0], STEERING_PORT);
+    http_result r = cdn_request(s, "bob.poly.edu", at, "GET", S("steer.kingcdn.com"), S("/ranking"), NULL, 0, (str){0}, &a);
+    CHECK(str_find_str(r.body, S("\"node\":\"n1.kingcdn.com\"")) >= 0 && str_find_str(r.body, S("\"load_per_mille\":-1")) < 0);
+    arena_free(&a);
+}
+
 static void watch(cdn_stage *s, void *arg)
 {
     trial *t = arg;
@@ -40,6 +51,7 @@ static void watch(cdn_stage *s, void *arg)
     t->viewer.options = (player_options){.url = S("http://video.netcinema.com/" SMALL_FILM_ID "/manifest.mpd"), .report = true};
     cdn_view(s, &t->viewer);
     (void)fiber_sleep(seconds(KILL_FROM_S) + millis((int64_t)sim_random_below(s->sim, KILL_WITHIN_S * 1000)));
+    loads_are_known(s);
     for (;;) {                                             // the promise is for who has ten seconds
         player_look(t->viewer.player, &v);
         if (v.buffer_ms >= BUFFER_MS_MIN || v.ended || fiber_sleep(millis(100)))

@@ -15,6 +15,16 @@ static int compare(const void *x, const void *y)
     return c ? c : memcmp(a->prefix.ip, b->prefix.ip, sizeof a->prefix.ip);
 }
 
+static addr masked(addr x, int bits)
+{
+    for (int i = 0; i < (int)sizeof x.ip; i++) {
+        int keep = bits - i * 8;
+        x.ip[i] &= (uint8_t)(keep >= 8 ? 0xff : keep <= 0 ? 0 : 0xff << (8 - keep));
+    }
+    x.port = 0;
+    return x;
+}
+
 static bool prefix_read(str text, steered_network *n)
 {
     str ip = str_cut(&text, '/');
@@ -22,6 +32,7 @@ static bool prefix_read(str text, steered_network *n)
     if (!addr_parse_ip(ip, 0, &n->prefix) || !str_to_u64(text, &bits) || bits > (n->prefix.family == 4 ? 32 : 128))
         return false;
     n->bits = (uint8_t)bits;
+    n->prefix = masked(n->prefix, n->bits);
     return true;
 }
 
@@ -71,16 +82,6 @@ bool steered_read(str text, arena *a, steered_ranking *out)
     qsort(out->networks, (size_t)out->network_count, sizeof *out->networks, compare);
     groups_make(out);
     return true;
-}
-
-static addr masked(addr x, int bits)
-{
-    for (int i = 0; i < (int)sizeof x.ip; i++) {
-        int keep = bits - i * 8;
-        x.ip[i] &= (uint8_t)(keep >= 8 ? 0xff : keep <= 0 ? 0 : 0xff << (8 - keep));
-    }
-    x.port = 0;
-    return x;
 }
 
 const steered_network *steered_find(const steered_ranking *r, addr client)

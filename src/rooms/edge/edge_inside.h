@@ -30,6 +30,7 @@ enum {
     FILL_AHEAD_SLICES = 4,               // a fill runs so far ahead of its fastest reader
     SLICE_FAILURES_MAX = 3,              // of an object's slices, one after the other; then nothing of it is asked for
     SLICE_PAUSE_S = 5,                   // for so long
+    WINDOW_BYTES = 64 * 1024,            // of a slice on the disk, read for one client
     FILL_FIRST_BYTES = 16 * 1024,        // of a slice whose length is not known yet
     ORIGIN_IDLE_MAX = 64,                // connections that are kept for each origin
     ORIGIN_IDLE_S = 20,
@@ -97,7 +98,7 @@ typedef struct {
     slice_state state;
     uint8_t     asked;                   // how often since it came, at most 3 (S3-FIFO)
     bool        in_main;
-    bool        checked;                 // its bytes on disk were compared with their checksum since the start
+    uint32_t   *block_crcs;              // of its blocks on the disk, once they were compared with the whole's; NULL: not since the start
     bool        writing;                 // on its way to the disk
     bool        loading;
     piece      *bytes;                   // NULL: not in memory
@@ -188,6 +189,9 @@ struct edge {
     room        *room;
     world       *w;
     str          name, status_name;      // status_name: as an item of Cache-Status
+    int64_t      capacity_bps;           // 0: not said
+    int64_t      given, given_before;    // bytes of bodies, now and when the hand last passed
+    int          load_per_mille;         // of the capacity, of late
     site        *sites;
     int          site_count;
     addr         resolvers[EDGE_RESOLVERS_MAX];
@@ -302,6 +306,9 @@ void disk_release_slice(edge *e, slice *s);              // its place is not nee
 void disk_release_object(edge *e, object *o);
 // Parks. E_OK: it is in memory, or was being loaded; E_LIMIT: no memory now; E_AGAIN: it is not there any more (damaged, or forgotten).
 err  disk_load(edge *e, object *o, uint32_t number);
+// The block (WINDOW_BYTES) of a slice in which `off` lies, from the disk, without a place in memory: for who reads while memory is short. Parks.
+// NULL: not possible now; load the slice.
+piece *disk_window(edge *e, object *o, uint32_t number, uint32_t off);
 typedef struct { int64_t bytes, bytes_max, segments, writes, dropped, damaged, found; } disk_figures;
 disk_figures disk_figures_now(const edge *e);
 
@@ -393,6 +400,7 @@ void give_answer(edge *e, request *q, origin_answer *a);         // relays
 void pass(edge *e, request *q);                                  // asks and relays
 void edge_serve(conn *c, void *arg);                             // a door's conversations
 void cache_status_put(const edge *e, const request *q, buf *out);
+void load_put(const edge *e, const request *q, buf *out);     // to HEAD alone, where a capacity is set
 
 // ---- the rest -------------------------------------------------------------------------------------------------------------------
 

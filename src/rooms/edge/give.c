@@ -57,6 +57,12 @@ static void tail_end(edge *e, request *q, const description *d, int64_t now_s, b
         tail_put(t, buf_str(&out));
         buf_free(&out);
     }
+    if (q->is_head) {
+        buf out = buf_make(TAIL_BYTES_MAX / 2);
+        load_put(e, q, &out);
+        tail_put(t, buf_str(&out));
+        buf_free(&out);
+    }
     if (q->close)
         tail_put(t, S("Connection: close\r\n"));
     else if (q->h->http_1_0)
@@ -75,12 +81,12 @@ typedef struct {
     bool     hit;
 } delivery;
 
-// Sends some of `bytes`, which `from` holds; returns how many.
-static int64_t deliver(delivery *d, piece *from, str bytes)
+// Sends some of `bytes`, which `from` holds; returns how many. shared: the cache may want `from` back.
+static int64_t deliver(delivery *d, piece *from, str bytes, bool shared)
 {
     conn *c = d->q->c;
     char size[24];
-    bool copied = bytes.len > COPY_BYTES && memory_is_short(d->e);
+    bool copied = bytes.len > COPY_BYTES && shared && memory_is_short(d->e);
     if (copied) {                                        // who is slow holds nothing that the cache wants back
         bytes = str_first(bytes, COPY_BYTES);
         conn_put(c, d->lead[0]);
@@ -108,6 +114,19 @@ static int64_t deliver(delivery *d, piece *from, str bytes)
     d->q->given += bytes.len;
     d->o->bytes_given += (uint64_t)bytes.len;
     return bytes.len;
+}
+
+// While memory is short, what lies on the disk is not brought into it, but read a block at a time for this client alone.
+static int64_t window_deliver(delivery *d, uint32_t number, uint32_t off, int64_t most)
+{
+    piece *p = disk_window(d->e, d->o, number, off);
+    if (!p)
+        return 0;
+    uint32_t skip = off % WINDOW_BYTES;
+    int64_t n = p->room - skip < most ? p->room - skip : most;
+    n = deliver(d, p, str_of(p->at + skip, (size_t)n), false);
+    piece_drop(p);
+    return n;
 }
 
 static void lead_send(delivery *d)
@@ -155,7 +174,7 @@ static bool bytes_give(delivery *d, int64_t first, int64_t end)
 {
     object *o = d->o;
     conn *c = d->q->c;
-    int64_t at = first;
+    int64_t at = first, windowed = 0;
     uint32_t touched = UINT32_MAX;
     while (!c->error) {
         if (o->length >= 0 && end > o->length)
@@ -170,7 +189,9 @@ static bool bytes_give(delivery *d, int64_t first, int64_t end)
                 slice_touch(s);
             touched = number;
             int64_t n = s->len - off < end - at ? s->len - off : end - at;
-            at += deliver(d, s->bytes, str_of(s->bytes->at + off, (size_t)n));
+            at += deliver(d, s->bytes, str_of(s->bytes->at + off, (size_t)n), true);
+        } else if (s && s->block_crcs && s->len > off && memory_is_short(d->e) && (windowed = window_deliver(d, number, off, end - at)) > 0) {
+            at += windowed;
         } else if (!await(d, number, end)) {
             return false;
         }

@@ -25,7 +25,7 @@ void edge_meters_show(void)
 void edge_count(edge *e, const request *q)
 {
     int verdict = 0;
-    (void)e;
+    e->given += q->given;
     while (verdict < 5 && !str_eq(str_z(q->verdict), str_z(requests.values[verdict])))
         verdict++;
     meter_add_at(&requests, verdict, 1);

@@ -7,7 +7,7 @@
 #include "rt/room_doors.h"
 #include "rt/worker.h"
 
-enum { HAND_S = 1 };
+enum { HAND_S = 1, LOAD_PER_MILLE_MAX = 10000 };
 
 // ---- TLS ------------------------------------------------------------------------------------------------------------------------
 
@@ -61,12 +61,21 @@ static void meters_update(edge *e)
     e->counted_objects = e->object_count;
 }
 
+// Half of what it was, half of what was given since: one large answer is no load, many are.
+static void load_update(edge *e)
+{
+    int64_t bps = (e->given - e->given_before) * 8 / HAND_S, share = e->capacity_bps ? bps / (e->capacity_bps / 1000 + 1) : 0;
+    e->given_before = e->given;
+    e->load_per_mille = (e->load_per_mille + (int)(share < LOAD_PER_MILLE_MAX ? share : LOAD_PER_MILLE_MAX)) / 2;
+}
+
 static void every_second(void *arg)
 {
     edge *e = arg;
     fiber_world(e->w);
     while (fiber_sleep(seconds(HAND_S)) == E_OK) {
         meters_update(e);
+        load_update(e);
         memory_evict(e);
     }
 }

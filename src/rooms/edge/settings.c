@@ -24,6 +24,8 @@ const setting edge_settings[] = {
      .help_en = "of a large object; rounded up to a power of two", .help_ko = "큰 객체의 조각 크기; 2의 거듭제곱으로 올림"},
     {.key = "object-max", .type = SETTING_SIZE, .fallback = "16GB", .min = 1, .max = 1ll << 42, .help_en = "larger answers are not kept",
      .help_ko = "이보다 큰 응답은 보관하지 않음"},
+    {.key = "capacity", .type = SETTING_RATE, .help_en = "what this host can send: answers to HEAD say how much of it is used (Endpoint-Load-Metrics)",
+     .help_ko = "이 호스트가 보낼 수 있는 속도: HEAD의 답이 그중 얼마를 쓰는지 말함 (Endpoint-Load-Metrics)"},
     {.key = "body-max", .type = SETTING_SIZE, .fallback = "16MB", .max = 1ll << 40, .help_en = "of a request", .help_ko = "요청 본문의 최대 크기"},
     {.key = "port", .type = SETTING_INT, .fallback = "80", .max = 65535, .help_en = "HTTP; 0: none", .help_ko = "HTTP 포트; 0: 없음"},
     {.key = "tls-port", .type = SETTING_INT, .fallback = "443", .max = 65535, .help_en = "HTTP under TLS, with a certificate; 0: none",
@@ -151,6 +153,7 @@ bool edge_settings_take(edge *e, str *why)
         e->slice_bytes *= 2;
     e->memory_max = config_int(block, edge_settings, "memory");
     e->object_bytes_max = config_int(block, edge_settings, "object-max");
+    e->capacity_bps = config_find(block, "capacity") ? config_int(block, edge_settings, "capacity") : 0;
     e->body_bytes_max = config_int(block, edge_settings, "body-max");
     e->access_wanted = config_bool(block, edge_settings, "access-log");
     e->sites = arena_array(e->room->memory, site, sites + 1);
