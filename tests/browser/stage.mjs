@@ -66,7 +66,23 @@ export class Stage {
     ]);
   }
 
-  // The process and the services below it end at once.
+  // The small Internet with three CDNs and the film: where its company's page is.
+  async tryStart() {
+    const child = spawn(this.naru, ['try', '--map', 'three-cdns', '--films', this.film, '--json', '--dir', path.join(this.directory, 'try')], { stdio: ['ignore', 'pipe', 'ignore'] });
+    this.processes.try = child;
+    let said = '';
+    const hosts = await new Promise((yes, no) => {
+      setTimeout(() => no(new Error(`naru try is not ready: ${said}`)), START_MS).unref();
+      child.stdout.on('data', chunk => {
+        said += chunk;
+        try { yes(JSON.parse(said).hosts); } catch { /* more comes */ }
+      });
+      child.on('exit', () => no(new Error(`naru try ended: ${said}`)));
+    });
+    return `http://${hosts['netcinema.com'].console}`;
+  }
+
+  // The process and the services below it end in order.
   async kill(name) {
     const child = this.processes[name];
     if (!child || child.exitCode !== null) return;
