@@ -100,8 +100,8 @@ static void set_count(const reporter *set, const report_rules *rules, int networ
             good |= same ? set[k].good : 0;
         }
         for (int n = 0; n < NODES && first && (bad | good); n++) {
-            v->against[n] += bad >> n & 1 && !(good >> n & 1);
-            v->all[n] += (bad | good) >> n & 1;
+            v->against[n] += (bad & ~good) >> n & 1 ? 1 : 0;
+            v->all[n] += (int)((bad | good) >> n & 1);
         }
     }
 }
