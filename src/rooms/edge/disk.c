@@ -158,6 +158,17 @@ void disk_release_object(edge *e, object *o)
         wish_put(e->disk, (disk_record){DISK_FORGET, o->number, 0, 0, 0}, NULL, NULL, (str){0}, true);
 }
 
+// ---- checksums --------------------------------------------------------------------------------------------------------------------
+
+// Of each block of WINDOW_BYTES, so that one can be read alone.
+static uint32_t *block_crcs_new(str bytes)
+{
+    uint32_t *crcs = memory_new((size_t)(bytes.len / WINDOW_BYTES + 1) * sizeof *crcs);
+    for (ptrdiff_t i = 0; i * WINDOW_BYTES < bytes.len; i++)
+        crcs[i] = crc32c(0, str_sub(bytes, i * WINDOW_BYTES, WINDOW_BYTES));
+    return crcs;
+}
+
 // ---- writing ----------------------------------------------------------------------------------------------------------------------
 
 typedef struct {
@@ -185,6 +196,7 @@ static void batch_blocking(void *arg)
         wish *w = &b->wishes[i];
         str payload = w->bytes ? str_of(w->bytes->at, w->record.bytes) : str_of(w->text, w->text_bytes);
         w->record.crc = crc32c(0, payload);
+        w->block_crcs = w->bytes ? block_crcs_new(payload) : NULL;
         disk_header_write(&w->record, heads[i]);
         parts[n++] = (struct iovec){heads[i], DISK_HEADER_BYTES};
         if (payload.len)
@@ -264,10 +276,12 @@ static void wish_done(segment *s, wish *w, uint32_t offset, bool good)
     disk_place place = {s ? s->number : 0, offset};
     if (x && x->writing) {
         x->writing = false;
-        x->checked = good;
         x->crc = w->record.crc;
         if (good && o->of && x->state == SLICE_WHOLE && x->len == w->record.bytes) {
             x->place = place;
+            memory_free(x->block_crcs);
+            x->block_crcs = w->block_crcs;
+            w->block_crcs = NULL;
             list_append(&s->slices, &x->in_segment);
         } else if (!x->bytes) {
             slice_forget(x);
@@ -281,6 +295,7 @@ static void wish_done(segment *s, wish *w, uint32_t offset, bool good)
     if (o)
         object_leave(o);
     piece_drop(w->bytes);
+    memory_free(w->block_crcs);
     memory_free(w->text);
 }
 
@@ -366,7 +381,7 @@ err disk_put_purge(edge *e, str key, str tag, bool all, bool soft)
 
 // ---- reading ----------------------------------------------------------------------------------------------------------------------
 
-typedef struct { file *f; int64_t at; unsigned char *into; uint32_t bytes, crc; err error; } reading;
+typedef struct { file *f; int64_t at; unsigned char *into; uint32_t bytes, crc, *block_crcs; bool whole; err error; } reading;
 
 static void read_blocking(void *arg)
 {
@@ -375,6 +390,18 @@ static void read_blocking(void *arg)
     r->error = file_read(r->f, r->at, r->into, r->bytes, &got);
     if (!r->error && (got != r->bytes || crc32c(0, str_of(r->into, r->bytes)) != r->crc))
         r->error = E_CORRUPT;
+    if (!r->error && r->whole)
+        r->block_crcs = block_crcs_new(str_of(r->into, r->bytes));
+}
+
+// A segment stays while it is read, also when it is dropped meanwhile.
+static void segment_read(segment *from, reading *r)
+{
+    from->users++;
+    work(read_blocking, r);
+    from->users--;
+    if (from->doomed && !from->users)
+        segment_free(from);
 }
 
 err disk_load(edge *e, object *o, uint32_t number)
@@ -394,15 +421,12 @@ err disk_load(edge *e, object *o, uint32_t number)
     piece *p = piece_new(e, s->len ? s->len : 1);
     if (!p)
         return E_LIMIT;
-    reading r = {.f = from->f, .at = (int64_t)s->place.offset + DISK_HEADER_BYTES, .into = p->at, .bytes = s->len, .crc = s->crc};
+    reading r = {.f = from->f, .at = (int64_t)s->place.offset + DISK_HEADER_BYTES, .into = p->at, .bytes = s->len, .crc = s->crc, .whole = true};
     s->loading = true;
-    from->users++;
-    work(read_blocking, &r);
-    from->users--;
-    if (from->doomed && !from->users)
-        segment_free(from);
+    segment_read(from, &r);
     s = object_slice(o, number);                         // the one we hold o for; it may have been forgotten meanwhile
     if (!s || !s->loading) {
+        memory_free(r.block_crcs);
         piece_drop(p);
         return E_AGAIN;
     }
@@ -416,9 +440,34 @@ err disk_load(edge *e, object *o, uint32_t number)
             slice_forget(s);
         return E_AGAIN;
     }
+    memory_free(s->block_crcs);
+    s->block_crcs = r.block_crcs;
     slice_to_memory(s, p);
     gate_wake_all(&o->progress);
     return E_OK;
+}
+
+piece *disk_window(edge *e, object *o, uint32_t number, uint32_t off)
+{
+    slice *s = object_slice(o, number);
+    segment *from = e->disk && s && s->place.segment && s->block_crcs ? disk_segment(e->disk, s->place.segment) : NULL;
+    uint32_t block = off / WINDOW_BYTES, first = block * WINDOW_BYTES, bytes = s ? s->len - first : 0;
+    if (bytes > WINDOW_BYTES)
+        bytes = WINDOW_BYTES;
+    piece *p = from ? piece_new(e, bytes) : NULL;
+    if (!p)
+        return NULL;
+    reading r = {.f = from->f, .at = (int64_t)s->place.offset + DISK_HEADER_BYTES + first, .into = p->at, .bytes = bytes, .crc = s->block_crcs[block]};
+    segment_read(from, &r);
+    if (!r.error)
+        return p;
+    s = object_slice(o, number);
+    if (s) {                                             // loading it will find the damage
+        memory_free(s->block_crcs);
+        s->block_crcs = NULL;
+    }
+    piece_drop(p);
+    return NULL;
 }
 
 disk_figures disk_figures_now(const edge *e)

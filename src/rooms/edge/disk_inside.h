@@ -31,6 +31,7 @@ typedef struct {
     piece      *bytes;                   // held; NULL: text
     unsigned char *text;
     size_t      text_bytes;
+    uint32_t   *block_crcs;              // of a slice: made with its checksum
 } wish;
 
 struct disk {

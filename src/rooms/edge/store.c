@@ -196,6 +196,7 @@ static void slice_free(slice *s)
         list_remove(&s->queued);
     }
     disk_release_slice(o->e, s);
+    memory_free(s->block_crcs);
     piece_drop(s->bytes);
     o->slices[s->number] = NULL;
     o->slice_count--;
