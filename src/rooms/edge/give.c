@@ -22,7 +22,8 @@ typedef struct { unsigned char at[TAIL_BYTES_MAX]; size_t len; } tail;
 static inline void tail_put(tail *t, str s)
 {
     must(t->len + (size_t)s.len <= sizeof t->at);
-    memcpy(t->at + t->len, s.at, (size_t)s.len);
+    if (s.len)
+        memcpy(t->at + t->len, s.at, (size_t)s.len);
     t->len += (size_t)s.len;
 }
 
