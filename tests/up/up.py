@@ -17,6 +17,7 @@ import urllib.request
 import commands
 import loops
 import reload
+import steered
 import swarm
 import upgrade
 from machine import (ANSWERS, NARU, PASSWORD, PATIENCE_S, WHO, Up, check, counts, letter_count, letter_send, skipped, smtp_answers, upper)
@@ -338,6 +339,7 @@ def main():
     loops.cases()
     commands.cases()
     swarm.cases()
+    steered.cases()
     upgrade.cases()
     supervisor_is_killed()
     if os.geteuid() == 0:
