@@ -291,7 +291,9 @@ static bool small_get(player *p, media_request q, int server, bool initializatio
     d->url = media_url_resolve(p->servers[server].url, q.url, &d->memory);
     d->offset = q.offset;
     d->bytes = q.bytes;
+    d->timeout_ns = seconds(PLAYER_SOUND_S);
     player_get(p, d);
+    p->byte_ns = d->got ? d->last_ns : p->byte_ns;
     if (!d->error && !(initialization ? is_initialization(buf_str(&d->body)) : is_segment(buf_str(&d->body))))
         d->error = E_CORRUPT;
     p->servers[server].bytes += d->got;
@@ -435,6 +437,7 @@ static rate_act attempt(player *p, int segment, rate_decision *d, uint64_t *rows
     rate_act act = scope_go(&one, "player download", fetch, &f) == E_OK ? watch(p, &f, segment, d, rung, server, rows) : RATE_WAIT;
     scope_close(&one);
     p->running = NULL;
+    p->byte_ns = down.got ? down.last_ns : p->byte_ns;
     p->servers[server].bytes += down.got;
     if (f.ended && act == RATE_DONE && !down.error && !is_segment(buf_str(&down.body)))
         down.error = E_CORRUPT;

@@ -71,15 +71,21 @@ static err connect_new(player *p, player_place *place, conn **out)
     if (!e && place->tls && !p->options.tls)
         e = E_TLS;
     for (int i = 0; !e && i < place->address_count && !*out; i++) {
+        bool last = i + 1 == place->address_count;
+        if (p->from_outside && addr_is_private(place->addresses[i])) {               // a stranger's manifest, and our own network
+            e = last ? E_ACCESS : E_OK;
+            continue;
+        }
         conn *c = conn_open(p->world, addr_with_port(place->addresses[i], place->port), seconds(PLAYER_CONNECT_S));
         conn_deadline(c, seconds(PLAYER_CONNECT_S));
         if (!c->error && place->tls)
             conn_tls_connect(c, p->options.tls, place->host);
         if (!c->error) {
             *out = c;
+            p->from_outside = p->from_outside || (!p->film && !addr_is_private(place->addresses[i]));
             break;
         }
-        e = i + 1 < place->address_count && c->error != E_CANCELED ? E_OK : c->error;
+        e = last || c->error == E_CANCELED ? c->error : E_OK;
         conn_abort(c);
     }
     if (e)
@@ -138,7 +144,7 @@ static bool body_take(void *arg, str piece)
     taking *t = arg;
     player_download *d = t->d;
     bool good = d->status == 200 || d->status == 206;
-    d->last_ns = t->p->byte_ns = world_now_ns(t->p->world);
+    d->last_ns = world_now_ns(t->p->world);
     if (d->got == 0)
         d->first_ns = d->last_ns;
     d->got += (uint64_t)piece.len;
@@ -154,7 +160,7 @@ static http_result ask(player *p, player_download *d, conn *c, const media_url *
     if (d->bytes > 0)
         headers[n++] = (http_header){S("Range"), str_format(&d->memory, "bytes=%llu-%llu", (unsigned long long)d->offset,
                                                             (unsigned long long)(d->offset + d->bytes - 1))};
-    conn_deadline(c, 0);
+    conn_deadline(c, d->timeout_ns);
     conn_rate_min(c, 1, seconds(PLAYER_SILENT_S));
     return http_fetch_pieces(c, S("GET"), u->authority, u->target, headers, n, (str){0}, (http_taker){head_take, body_take, &t},
                              d->bytes_max, &d->memory);

@@ -14,7 +14,8 @@ enum {
     PLAYER_ADDRESSES_MAX = 8,
     PLAYER_CONNECT_S = 4,
     PLAYER_SILENT_S = 8,                                 // without a byte: the download has failed (the rule may give up sooner)
-    PLAYER_LOAD_S = 10,                                  // for a manifest or an index
+    PLAYER_LOAD_S = 10,                                  // for a manifest, an index, a ranking
+    PLAYER_SOUND_S = 20,                                 // for a segment of sound, or what stands before a rendition
     PLAYER_RESOLVE_S = 5,
     PLAYER_REDIRECTS_MAX = 4,
     PLAYER_NAME_TTL_S_MIN = 5,                           // names are not asked again sooner, whatever their TTL
@@ -40,6 +41,7 @@ typedef struct {
     str      url;                                        // absolute
     uint64_t offset, bytes;                              // a range when bytes > 0
     uint64_t bytes_max;
+    int64_t  timeout_ns;                                 // for all of it; 0: as long as bytes come
     buf      body;                                       // by download_free
     int64_t  asked_ns, first_ns, last_ns, ended_ns;
     uint64_t got, told;                                  // told: how long the body is said to be, 0: not said
@@ -68,6 +70,7 @@ struct player {
     bool           taken_sound;
     gate           changed;                              // wakes the fetching fiber: a command, a new ranking
     bool           stop, jumped;
+    bool           from_outside;                         // the manifest came from a public address: it leads to no private one
     const player_download *running; int running_segment;
     int            rung, server;                         // last used
     int64_t        begun_ns, byte_ns;                    // the last byte that came

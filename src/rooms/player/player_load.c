@@ -18,6 +18,7 @@ static err document_get(player *p, str url, uint64_t offset, uint64_t bytes, str
     d.url = url;
     d.offset = offset;
     d.bytes = bytes;
+    d.timeout_ns = seconds(PLAYER_LOAD_S);
     player_get(p, &d);
     *text = str_copy(&p->memory, buf_str(&d.body));
     if (from)

@@ -58,6 +58,7 @@ err player_steer_once(player *p, uint32_t *ttl_s)
     int order[MEDIA_BASES_MAX];
     d.url = steering_query(p, &a);
     d.error = E_PROTOCOL;
+    d.timeout_ns = seconds(PLAYER_LOAD_S);
     if (d.url.len > 0)
         player_get(p, &d);
     err e = d.error;

@@ -120,6 +120,33 @@ TEST(without_any_server_the_player_says_so)
     rehearsal_end(&r);
 }
 
+TEST(a_stranger_s_manifest_does_not_lead_into_our_own_network)
+{
+    for (int outside = 0; outside < 2; outside++) {
+        rehearsal r;
+        rehearsal_plan plan = plan_of(2);
+        plan.outside = outside;
+        plan.script = kill_first;
+        rehearsal_play(&plan, &r);
+        CHECK_ROW(outside, (r.outcome == E_OK) == !outside);
+        CHECK_ROW(outside, (r.films[1].requests == 0) == outside);
+        rehearsal_end(&r);
+    }
+}
+
+static void stall_at_once(rehearsal *r) { r->films[0].stalls = true; }
+
+TEST(a_manifest_that_never_comes_is_not_waited_for)
+{
+    rehearsal r;
+    rehearsal_plan plan = plan_of(1);
+    plan.script = stall_at_once;
+    rehearsal_play(&plan, &r);
+    CHECK(r.outcome != E_OK && r.view.trouble.len > 0 && !r.view.loaded);
+    CHECK(r.took_ms <= 12000);
+    rehearsal_end(&r);
+}
+
 static void steer_away(rehearsal *r)
 {
     if (fiber_sleep(seconds(50)) == E_OK)

@@ -6,7 +6,10 @@
 
 enum { FIBERS_MAX = 8, CONNS_MAX = 64, MEMORY_BYTES_MAX = 64 << 20 };
 
-static addr address_of(int host) { return addr_v4(0x0a000001u + (uint32_t)host * 256, 0); }
+static addr address_of(const rehearsal *r, int host)
+{
+    return r->plan->outside && host == 1 ? addr_v4(0xc6336401u, 0) : addr_v4(0x0a000001u + (uint32_t)host * 256, 0);     // 198.51.100.1, 10.0.N.1
+}
 
 typedef struct { rehearsal *r; int number; } serving;
 
@@ -69,7 +72,7 @@ static void films_make(rehearsal *r)
 {
     media_base bases[REHEARSAL_SERVERS_MAX];
     for (int i = 0; i < r->plan->servers; i++) {
-        str ip = addr_ip_text(&r->memory, address_of(i + 1));
+        str ip = addr_ip_text(&r->memory, address_of(r, i + 1));
         bases[i] = (media_base){str_format(&r->memory, "edge%d", i + 1), str_format(&r->memory, "http://" STR_FMT "/film/", STR_ARG(ip))};
     }
     for (int i = 0; i < r->plan->servers; i++)
@@ -79,7 +82,8 @@ static void films_make(rehearsal *r)
 static void play(rehearsal *r)
 {
     player_options options = r->plan->options;
-    options.url = S("http://10.0.1.1/film/manifest.mpd");
+    str first = addr_ip_text(&r->memory, address_of(r, 1));
+    options.url = str_format(&r->memory, "http://" STR_FMT "/film/manifest.mpd", STR_ARG(first));
     options.take = take;
     options.heard = heard;
     options.arg = r;
@@ -103,11 +107,11 @@ static void direct(void *arg)
     rehearsal *r = arg;
     serving servers[REHEARSAL_SERVERS_MAX];
     SCOPE(all, 0, FIBERS_MAX);
-    addr at = address_of(0);
+    addr at = address_of(r, 0);
     r->viewer = sim_host(r->sim, S("viewer"), &at, 1, (sim_disk){0});
     films_make(r);
     for (int i = 0; i < r->plan->servers; i++) {
-        at = address_of(i + 1);
+        at = address_of(r, i + 1);
         servers[i] = (serving){r, i};
         r->servers[i] = sim_host(r->sim, str_format(&r->memory, "edge%d", i + 1), &at, 1, (sim_disk){0});
         must(sim_boot(r->servers[i], &all, server_live, &servers[i]) == E_OK);

@@ -15,6 +15,7 @@ typedef struct {
     int            servers;
     sim_link       link;                     // at first, between the viewer and each server
     player_options options;                  // url, take, heard and arg are the rehearsal's own
+    bool           outside;                  // the first server, which has the manifest, has a public address; the others private ones
     const char    *steering;                 // what the first server answers at /steer; NULL: no steering
     void         (*script)(rehearsal *r);    // on a fiber of the director's, canceled when the player has ended; NULL: none
     void         (*heard)(rehearsal *r, const player_event *e);
