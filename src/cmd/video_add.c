@@ -113,8 +113,9 @@ static void rung_plan(const video_source *s, int64_t rate_bps, rung *out)
 {
     uint64_t pixels = (uint64_t)pixels_for(rate_bps), own = (uint64_t)s->width * s->height;
     uint32_t height = own <= pixels ? s->height : root_of(pixels * s->height / s->width);
-    uint64_t width = ((uint64_t)height * s->width + s->height / 2) / s->height;
-    *out = (rung){.rate_bps = rate_bps, .width = (uint32_t)(width / 2 * 2), .height = height / 2 * 2};
+    uint64_t half = ((uint64_t)height * s->width + s->height) / (2ull * s->height);
+    uint32_t width = half * 2 <= s->width ? (uint32_t)half * 2 : s->width / 2 * 2;
+    *out = (rung){.rate_bps = rate_bps, .width = width, .height = height / 2 * 2};
     out->width = out->width < 16 ? 16 : out->width;
     out->height = out->height < 16 ? 16 : out->height;
     snprintf(out->name, sizeof out->name, "v%d", (int)(rate_bps / 1000));

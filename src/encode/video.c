@@ -73,7 +73,10 @@ static bool source_frame_take(void *arg, AVFrame *f)
 // A file that was cut off says how long it was.
 static bool is_whole(const encoding *v)
 {
-    int64_t told_us = v->source.duration_ms * 1000;
+    const AVStream *stream = v->source.format->streams[v->source.video];
+    int64_t told_us = v->source.duration_ms * 1000;      // of all; sound may go on behind the last picture
+    if (stream->duration > 0)
+        told_us = FFMIN(told_us, av_rescale_q(stream->duration, stream->time_base, AV_TIME_BASE_Q));
     return v->last_us + SHORT_US >= told_us - told_us / SHORT_PART_MAX ||
            say_failed("it is cut short: it says that it is %lld s long, and ends after %lld s",
                       (long long)(told_us / 1000000),
