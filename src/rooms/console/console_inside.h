@@ -2,6 +2,7 @@
 #pragma once
 #include "rooms/console/console.h"
 #include "rooms/console/json.h"
+#include "rooms/console/names.h"
 #include "rooms/console/newcomers.h"
 #include "rooms/console/sessions.h"
 #include "rooms/console/viewings.h"
@@ -21,7 +22,6 @@ enum {
     CONSOLE_CATALOGUE_S = 2,                 // is asked for again after
     CONSOLE_FILMS_MAX = 1000,                // shown
     CONSOLE_BEGINS_A_MINUTE_MAX = 30,        // viewings, of one session
-    CONSOLE_ID_BYTES_MAX = 64, CONSOLE_FILE_BYTES_MAX = 96,
     CONSOLE_ACCOUNTING_MAX = 1000,           // viewings in one answer
     CONSOLE_REPORT_BYTES_MAX = 2048, CONSOLE_REPORT_EVERY_MS = 500,
     CONSOLE_LINK_BPS_MIN = 50 * 1000,
@@ -77,8 +77,6 @@ str  sign_cookie(const console *c, const http_request *q);           // the toke
 // films.c
 void films_answer(visit *v);
 bool films_know(console *c, str id, str *title, arena *msg);         // parks
-bool film_id_sound(str id);
-bool film_file_sound(str path);
 // relay.c
 void relay_media(visit *v, str path);
 void relay_via(visit *v, str rest);
@@ -86,7 +84,6 @@ void relay_link(visit *v);
 void relay_report(visit *v);
 bool relay_allowed(const console *c, str host);
 conn *relay_dial(console *c, str host, uint16_t port, arena *msg);   // never NULL
-bool relay_authority(str authority, str *host, uint16_t *port);      // "host", "host:port", "[::1]:port"
 // account.c: viewings
 void account_begin(visit *v);
 void account_tell(visit *v, str id);

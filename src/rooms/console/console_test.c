@@ -5,6 +5,7 @@
 #include "rt/log.h"
 #include "rt/loop.h"
 #include "rt/sim.h"
+#include "rt/worker.h"
 #include "talk/http_fetch.h"
 #include "test.h"
 
@@ -417,6 +418,59 @@ static void viewings_play(stage *t)
 }
 
 TEST(console_keeps_the_account_of_viewings) { on_stage(viewings_play); }
+
+// ---- TLS --------------------------------------------------------------------------------------------------------------------------
+
+static void tls_files(stage *t, certificate *ca)
+{
+    certificate own;
+    str names[] = {S("10.0.0.1")};
+    CHECK(certificate_authority_make(t->host, S("test"), 3, &t->memory, ca) && certificate_make(t->host, ca, names, 1, 3, &t->memory, &own));
+    CHECK_INT(dir_make(t->host, "/keys", 0700), E_OK);
+    CHECK_INT(file_replace(t->host, "/keys/cert.pem", own.cert_pem, 0600), E_OK);
+    CHECK_INT(file_replace(t->host, "/keys/key.pem", own.key_pem, 0600), E_OK);
+}
+
+typedef struct { stage *t; certificate ca; } keys;
+static void keys_work(void *arg) { tls_files(((keys *)arg)->t, &((keys *)arg)->ca); }
+
+static void tls_play(void *arg)
+{
+    stage *t = arg;
+    keys k = {.t = t};
+    str why = {0};
+    config_error error;
+    log_setup(LOG_LOGFMT, LOG_ERROR, NULL, NULL);
+    t->director = world_here();
+    fiber_world(t->host);
+    work(keys_work, &k);
+    statement *block = config_parse(S("test"), S("certificate /keys/cert.pem\nkey /keys/key.pem\n"), &t->memory, NULL, NULL, &error);
+    CHECK_INT(node_start(&t->n, t->host, S("netcinema.com"), S("/data")), E_OK);
+    CHECK_INT(node_add(&t->n, &console_kind, block, &t->r, &why), E_OK);
+    CHECK_INT(room_offer(t->r, "accounts.login", accounts_play, t), E_OK);
+    tls_config *client = tls_client_new(t->director, k.ca.cert_pem, NULL, &t->memory, &why);
+    conn *c = conn_open(t->director, addr_v4(0x0a000001, CONSOLE_PORT), seconds(5));
+    CHECK(client && conn_tls_connect(c, client, S("10.0.0.1")));
+    http_header type = {S("Content-Type"), S("application/json")};
+    http_result r = http_fetch(c, S("POST"), S("10.0.0.1:8000"), S("/api/sign-in"), &type, 1, S("{\"user\": \"kim\", \"password\": \"right\"}"), 1 << 20, &t->memory);
+    CHECK_INT(r.status, 200);
+    CHECK(str_starts(header(&r, "Set-Cookie"), S("__Host-naru=")) && has(header(&r, "Set-Cookie"), "; Secure"));
+    CHECK(header(&r, "Strict-Transport-Security").len);
+    conn_close(c);
+    tls_free(client);
+    node_stop(&t->n);
+}
+
+TEST(console_under_tls_keeps_its_cookie_there)
+{
+    addr at = addr_v4(0x0a000001, 0);
+    sim *s = sim_new(9);
+    stage t = {.memory = arena_make(TEST_MEMORY_BYTES_MAX)};
+    t.host = sim_host(s, S("netcinema.com"), &at, 1, (sim_disk){.write_ns = 1000, .sync_ns = 100000});
+    CHECK_INT(sim_run(s, tls_play, &t), E_OK);
+    arena_free(&t.memory);
+    sim_free(s);
+}
 
 TEST(console_judges_names_of_films_and_hosts)
 {

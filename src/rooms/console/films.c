@@ -5,32 +5,6 @@
 
 #include "talk/http_fetch.h"
 
-bool film_id_sound(str id)
-{
-    for (ptrdiff_t i = 0; i < id.len; i++)
-        if (!is_digit(id.at[i]) && !(id.at[i] >= 'a' && id.at[i] <= 'z') && id.at[i] != '-')
-            return false;
-    return id.len > 0 && id.len <= CONSOLE_ID_BYTES_MAX;
-}
-
-// "v1000/3.m4s", "poster.jpg": one or two names of letters, digits and "._-", none that begins with a dot.
-bool film_file_sound(str path)
-{
-    int names = 0;
-    if (path.len > CONSOLE_FILE_BYTES_MAX)
-        return false;
-    while (path.len) {
-        ptrdiff_t slash = str_find(path, '/');
-        str name = str_cut(&path, '/');
-        for (ptrdiff_t i = 0; i < name.len; i++)
-            if (!is_alnum(name.at[i]) && str_find(S("._-"), name.at[i]) < 0)
-                return false;
-        if (!name.len || name.at[0] == '.' || ++names > 2 || (slash >= 0 && !path.len))
-            return false;
-    }
-    return names > 0;
-}
-
 // ---- asking the origin ----------------------------------------------------------------------------------------------------------
 
 static json_t *catalogue_read(str text)

@@ -6,26 +6,9 @@
 #include "talk/dns_ask.h"
 #include "talk/http_fetch.h"
 
-enum { LINK_PIECE_BYTES = 8 * 1024, ADDRESSES_MAX = 4, PORT_MAX = 65535 };
+enum { LINK_PIECE_BYTES = 8 * 1024, ADDRESSES_MAX = 4 };
 
 // ---- where ----------------------------------------------------------------------------------------------------------------------
-
-bool relay_authority(str authority, str *host, uint16_t *port)
-{
-    ptrdiff_t colon = str_rfind(authority, ':'), end = str_rfind(authority, ']');
-    uint64_t number = 80;
-    *host = authority;
-    if (colon > end) {
-        *host = str_first(authority, colon);
-        if (!str_to_u64(str_from(authority, colon + 1), &number) || number < 1 || number > PORT_MAX)
-            return false;
-    }
-    for (ptrdiff_t i = 0; i < host->len; i++)
-        if (!is_alnum(host->at[i]) && str_find(S("-._[]:"), host->at[i]) < 0)
-            return false;
-    *port = (uint16_t)number;
-    return host->len > 0 && host->len <= 253;
-}
 
 bool relay_allowed(const console *c, str host)
 {
