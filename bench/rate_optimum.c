@@ -7,7 +7,7 @@
 
 enum { LABELS_MAX = 60000, CELLS = 1 << 17, STALL_CELLS_MAX = 1024, STALL_CELL_MS = 250 };
 
-static const double UTILITY_STEP = 0.005, WORTH_SPREAD = 40;
+static const double UTILITY_STEP = 0.005, WORTH_SPREAD = 20;
 
 typedef struct {
     double now, buffer, worth, stalled;      // milliseconds; utility less what stalls and the start cost
@@ -23,6 +23,7 @@ static flow flow_of(const trace *t)
     flow f = {.t = t};
     f.ms = memory_new((size_t)(t->count + 1) * sizeof *f.ms);
     f.bits = memory_new((size_t)(t->count + 1) * sizeof *f.bits);
+    f.ms[0] = f.bits[0] = 0;
     for (int i = 0; i < t->count; i++) {
         f.ms[i + 1] = f.ms[i] + t->period[i].ms;
         f.bits[i + 1] = f.bits[i] + t->period[i].ms * t->period[i].kbps;

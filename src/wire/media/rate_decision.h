@@ -153,7 +153,7 @@ typedef struct {
 
 // What naru's rule worked out: the worth of a state in RATE_WORTH_ONE, by the level of the last step and by what the
 // buffer holds (in steps of RATE_STEP_US).
-enum { RATE_BUFFERS_MAX = 48, RATE_SIZES = 20 };
+enum { RATE_BUFFERS_MAX = 48, RATE_SIZES = 24 };
 typedef int32_t rate_worth_table[RATE_BUFFERS_MAX][RATE_LEVELS];
 typedef struct {
     bool    ready;
