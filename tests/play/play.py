@@ -1,4 +1,5 @@
 """tests/play/play.py NARU: plays films that ffmpeg packaged by DASH and HLS, looks at the summary, the stream that is handed on, the view."""
+import concurrent.futures
 import http.server
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -135,12 +137,16 @@ def plays(url, *words):
 
 
 def every_packaging(base):
-    for name in ["timeline.mpd", "duration.mpd", "list.mpd", "single.mpd", "base.mpd", "files.m3u8", "ranges.m3u8", "moved/timeline.mpd"]:
-        seen = plays(base + name)
+    names = ["timeline.mpd", "duration.mpd", "list.mpd", "single.mpd", "base.mpd", "files.m3u8", "ranges.m3u8", "moved/timeline.mpd"]
+    rules = ["throughput", "bola", "bola-e", "hybrid", "dynamic-e"]
+    with concurrent.futures.ThreadPoolExecutor(4) as side_by_side:
+        played = list(side_by_side.map(lambda name: plays(base + name), names))
+        ruled = list(side_by_side.map(lambda rule: plays(base + "timeline.mpd", "--rule", rule), rules))
+    for name, seen in zip(names, played):
         good = seen and abs(seen["played_ms"] - SECONDS * 1000) < 500 and seen["failed"] == 0 and seen["state"] == "ended" and len(seen["rungs"]) == 2
         check(good, f"{name} is played to its end", str(seen))
-    for rule in ["throughput", "bola", "bola-e", "hybrid", "dynamic-e"]:
-        check(plays(base + "timeline.mpd", "--rule", rule).get("state") == "ended", f"--rule {rule}")
+    for rule, seen in zip(rules, ruled):
+        check(seen.get("state") == "ended", f"--rule {rule}", str(seen))
 
 
 def frames(path):
@@ -212,6 +218,24 @@ def view(base):
     check(b"stalls" in text, "and ends with a summary")
 
 
+def over_tls(directory):
+    """https with a certificate of a test's own authority: verified by --ca, refused without, refused for another name."""
+    key, pem = os.path.join(directory, "key.pem"), os.path.join(directory, "cert.pem")
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", pem,
+                           "-days", "2", "-subj", "/CN=film.test", "-addext", "subjectAltName=IP:127.0.0.1"], capture_output=True, timeout=PATIENCE_S)
+    if not check(made.returncode == 0, "openssl makes a certificate", made.stderr):
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, key)
+    server = Server(("", 0), lambda *a: Handler(*a, directory=directory))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"https://127.0.0.1:{server.server_address[1]}/timeline.mpd"
+    check(plays(url, "--ca", pem).get("state") == "ended", "https is played")
+    naru(url, code=3)
+    naru(url.replace("127.0.0.1", "127.0.0.2"), "--ca", pem, code=3)
+
+
 def interrupted(base):
     done = subprocess.Popen([NARU, "play", base + "timeline.mpd", "--json"], stdout=subprocess.PIPE, text=True)
     time.sleep(0.7)
@@ -232,6 +256,7 @@ def main():
         exit_codes(base)
         view(base)
         interrupted(base)
+        over_tls(directory)
     print(f"{passed} passed, {failed} failed, 0 skipped")
     sys.exit(failed > 0)
 

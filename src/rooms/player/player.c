@@ -314,7 +314,7 @@ static bool hand(player *p, const media_rendition *r, int lane, int rung, int se
 static bool initialization_ready(player *p, const media_rendition *r, int lane, int rung, int server)
 {
     str *kept = &p->initializations[lane ? RATE_RUNGS_MAX : rung];
-    if (kept->len == 0 && p->options.take) {
+    if (kept->len == 0) {
         player_download d = player_download_new(PLAYER_MANIFEST_BYTES_MAX);
         if (small_get(p, media_initialization_request(r, &d.memory), server, true, &d))
             *kept = str_copy(&p->memory, buf_str(&d.body));
