@@ -239,7 +239,7 @@ static bool segment_ready(disk *d, batch *b)
         b->to = s->f;
         work(sync_blocking, b);
     }
-    while (d->count && (d->count >= SEGMENTS_MAX - 1 || d->bytes + b->bytes + d->segment_bytes / 2 > d->bytes_max))
+    while (d->count && (d->count >= SEGMENTS_MAX - 1 || d->bytes + d->segment_bytes > d->bytes_max))
         disk_segment_drop(d, d->segments[0]);
     disk_path(d, d->next, b->path);
     work(fresh_blocking, b);
@@ -495,6 +495,10 @@ err disk_open(edge *e, int64_t bytes_max, str *why)
     d->directory = room_path(e->room, e->room->memory, S("slices"));
     d->segment_bytes = bytes_max / SEGMENTS;
     int64_t least = 2ll * e->slice_bytes > SEGMENT_BYTES_MIN ? 2ll * e->slice_bytes : SEGMENT_BYTES_MIN;
+    if (bytes_max < 2 * least) {
+        *why = str_format(e->room->memory, "edge: disk is 0, or at least %lld bytes (four slices)", (long long)(2 * least));
+        return E_LIMIT;
+    }
     if (d->segment_bytes < least)
         d->segment_bytes = least;
     if (d->segment_bytes > SEGMENT_BYTES_MAX)

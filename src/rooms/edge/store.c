@@ -12,6 +12,7 @@ enum {
     BUCKETS_FIRST = 1024,
     SMALL_PART = 10,                     // the small queue's share: a tenth
     ASKED_MAX = 3,
+    SPARED_MAX = 256,                    // slices passed over in one go because somebody still needs them: memory_max is then kept later
     GHOSTS = 1 << 14,                    // slices that went from the small queue: who comes again goes into the main one
     SLICE_POINTERS_FIRST = 4,
 };
@@ -399,9 +400,16 @@ static void slice_evict(slice *s)
         slice_forget(s);
 }
 
-static void small_evict(edge *e)
+// Who reads it has not come to it yet, and it could not be fetched alone. With several readers the slowest is not known.
+static bool slice_is_needed(const slice *s)
 {
-    slice *s = LIST_OF(list_first(&e->small), slice, queued);
+    const object *o = s->of;
+    return o->readers && !s->place.segment && !s->writing && !object_resumable(o) &&
+           (o->readers > 1 || ((int64_t)s->number + 1) * o->slice_bytes > o->readers_at);
+}
+
+static void small_evict(edge *e, slice *s)
+{
     if (s->asked) {
         list_remove(&s->queued);
         e->small_bytes -= s->bytes->room;
@@ -417,9 +425,8 @@ static void small_evict(edge *e)
     slice_evict(s);
 }
 
-static void main_evict(edge *e)
+static void main_evict(edge *e, slice *s)
 {
-    slice *s = LIST_OF(list_first(&e->main), slice, queued);
     if (s->asked) {
         s->asked--;
         list_remove(&s->queued);
@@ -429,13 +436,22 @@ static void main_evict(edge *e)
     }
 }
 
-static bool slices_evict_one(edge *e)
+static bool slices_evict_one(edge *e, int *spared)
 {
     int64_t used = e->small_bytes + e->main_bytes;
     bool small = !list_empty(&e->small) && (e->small_bytes * SMALL_PART >= used || list_empty(&e->main));
-    if (!small && list_empty(&e->main))
+    list *from = small ? &e->small : &e->main;
+    list_link *first = list_first(from);
+    if (!first || *spared == SPARED_MAX)
         return false;
-    small ? small_evict(e) : main_evict(e);
+    slice *s = LIST_OF(first, slice, queued);
+    if (slice_is_needed(s)) {
+        list_remove(&s->queued);
+        list_append(from, &s->queued);
+        ++*spared;
+        return true;
+    }
+    small ? small_evict(e, s) : main_evict(e, s);
     return true;
 }
 
@@ -459,9 +475,10 @@ static bool object_evict_one(edge *e)
 void memory_evict(edge *e)
 {
     bool more = true;
+    int spared = 0;
     while (more && (e->object_count > e->objects_max || e->described_bytes > e->memory_max / 2))
         more = object_evict_one(e);
-    while (e->small_bytes + e->main_bytes + e->described_bytes > e->memory_max && slices_evict_one(e))
+    while (e->small_bytes + e->main_bytes + e->described_bytes > e->memory_max && slices_evict_one(e, &spared))
         ;
 }
 
