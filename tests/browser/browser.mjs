@@ -149,8 +149,8 @@ async function playerCase(stage) {
   await page.waitForTimeout(1500);
   must(back - (await look(page)).t > 3, 'and back');
   await page.click('[data-act=play]');
-  await page.keyboard.press('7');                        // seven tenths
-  await until(page, () => window.naruPlayer.element.currentTime > 32 && window.naruPlayer.playout === 'playing' && !window.naruPlayer.element.seeking);
+  await page.keyboard.press('8');                        // eight tenths
+  await until(page, () => window.naruPlayer.element.currentTime > 37 && window.naruPlayer.playout === 'playing' && !window.naruPlayer.element.seeking);
   await until(page, () => window.naruPlayer.playout === 'over', undefined, 30000);
   must(!complaints.length, complaints.join('; '));
   await page.click('nav a[href="/accounting"]');
