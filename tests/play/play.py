@@ -32,6 +32,7 @@ def check(good, what, seen=""):
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Files with single ranges; keeps connections."""
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *words):
         pass
