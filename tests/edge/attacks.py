@@ -28,7 +28,7 @@ class EdgeUp(machine.Up):
 
     def write(self, more, **parts):
         with open(self.config, "w") as f:
-            f.write(f"host edge.test\naddress 127.0.0.1\nports {{ http {self.port['dns']} }}\nedge {{\n    name edge\n    memory 16MB\n    slice 64KiB\n"
+            f.write(f"host edge.test\naddress 127.0.0.1\nports {{ http {self.port['dns']} }}\nedge {{\n    name edge\n    memory 16MB\n    disk 64MB\n    slice 64KiB\n"
                     f"    connections-per-address 20000\n    site {HOST} www.{HOST} {{ origin 127.0.0.1:{self.port['smtp']} }}\n{more}}}\n")
 
     def edge(self):
@@ -41,11 +41,19 @@ class EdgeUp(machine.Up):
         with open(f"/proc/{self.processes()['edge']['pid']}/smaps_rollup") as f:
             return int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M).group(1))
 
-    def purge_all(self):
+    def control(self, method, path):
+        """The body of what the control socket answers; empty: it refuses."""
         with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(20)
             s.connect(os.path.join(self.data, "control.sock"))
-            s.sendall(b"POST /edge/purge?all=yes HTTP/1.1\r\nHost: naru\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            return s.recv(65536).startswith(b"HTTP/1.1 200")
+            s.sendall(f"{method} {path} HTTP/1.1\r\nHost: naru\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+            text = b""
+            while piece := s.recv(65536):
+                text += piece
+            return text.partition(b"\r\n\r\n")[2] if text.startswith(b"HTTP/1.1 200") else b""
+
+    def purge_all(self):
+        return self.control("POST", "/edge/purge?all=yes")
 
 
 class Origin(socketserver.ThreadingMixIn, http.server.HTTPServer):
@@ -198,6 +206,32 @@ def case_the_control_socket_is_the_owners_alone(up):
     check("the control socket that purges is for its owner alone", mode == 0o600, oct(mode))
 
 
+def waited(what, seconds=20):
+    until = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def case_what_is_on_disk_outlives_a_killed_edge(up, origin):
+    """kill -9: the next process gives what was kept, whole, without asking; and what was purged before is not there."""
+    size, shown = 200000, lambda path: up.control("GET", f"/edge/show?url=http://{HOST}{path}").replace(b" ", b"")
+    asked(up, f"/{size}?stays")
+    asked(up, f"/{size}?goes")
+    there = waited(lambda: all(b'"on_disk":%d' % size in shown(f"/{size}?{name}") for name in ("stays", "goes")))
+    check("what is kept comes to the disk", there, shown(f"/{size}?stays").decode())
+    check("a purge is acknowledged", up.control("POST", f"/edge/purge?url=http://{HOST}/{size}?goes") != b"")
+    pid, origin.asked = up.processes()["edge"]["pid"], 0
+    os.kill(pid, 9)
+    check("another process takes the killed one's place", waited(lambda: up.processes()["edge"].get("pid", pid) != pid))
+    head, body = asked(up, f"/{size}?stays")
+    check("and gives what was kept without asking for it", body == b"x" * size and origin.asked == 0 and b"; hit" in head, f"{len(body)} {origin.asked} {head}")
+    head, body = asked(up, f"/{size}?goes")
+    check("but not what was purged", body == b"x" * size and origin.asked >= 1 and b"; hit" not in head, f"{len(body)} {origin.asked} {head}")
+
+
 def case_a_crowd_on_a_cold_object_over_real_sockets(up, origin):
     """Three hundred at once: as many questions as slices, everybody gets all of it."""
     chosen, size, count = selectors.DefaultSelector(), 600000, 300
@@ -267,9 +301,10 @@ def main():
                 case(up)
             case_readers_that_do_not_read_hold_little(up, origin)
             case_a_crowd_on_a_cold_object_over_real_sockets(up, origin)
+            check("no service died", all(p["restarts"] == 0 for p in up.processes().values()), str(up.processes()))
+            case_what_is_on_disk_outlives_a_killed_edge(up, origin)
             if "--longer" in sys.argv:
                 case_idle_connections_take_five_kib_each(up)
-        check("no service died", all(p["restarts"] == 0 for p in up.processes().values()), str(up.processes()))
     finally:
         up.end()
 
