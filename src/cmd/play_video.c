@@ -1,4 +1,5 @@
-// naru play URL: plays a film by DASH or HLS; headless or as a live view in the terminal, with the picture in mpv or ffplay if wanted.
+// naru play URL: plays a film by DASH or HLS; headless or as a live view in the terminal, with the picture in mpv
+// or ffplay if wanted.
 #include "cmd/play_video.h"
 
 #include <stdio.h>

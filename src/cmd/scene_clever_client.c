@@ -1,5 +1,5 @@
-// V3: DASH's clever client decides when (the buffer neither empty nor overflowing), what (the highest rate that the network sustains) and
-// where (which server). The network changes while it plays. In the simulator.
+// V3: DASH's clever client decides when (the buffer neither empty nor overflowing), what (the highest rate that
+// the network sustains) and where (which server). The network changes while it plays. In the simulator.
 #include "cmd/scene_player.h"
 #include "cmd/scene_rehearsal.h"
 

@@ -1,5 +1,5 @@
-// V2: constant-rate playout over variable delay; the buffer, the playout delay, stalls; pause, x2 and x8 forward and back, jumps; lost and
-// retransmitted data. In the simulator.
+// V2: constant-rate playout over variable delay; the buffer, the playout delay, stalls; pause, x2 and x8 forward
+// and back, jumps; lost and retransmitted data. In the simulator.
 #include "cmd/scene_player.h"
 #include "cmd/scene_rehearsal.h"
 

@@ -1,4 +1,5 @@
-// A rehearsal of the player as a scene tells it: on a worker's thread, in virtual time, with a line of the buffer every few seconds.
+// A rehearsal of the player as a scene tells it: on a worker's thread, in virtual time, with a line of the buffer
+// every few seconds.
 #pragma once
 #include "cmd/play.h"
 #include "rooms/player/rehearsal.h"

@@ -87,7 +87,8 @@ err feed_put(feed *f, str bytes)
     return E_OK;
 }
 
-// Looks until the program has ended or the time is over. On a fiber it parks; a fiber that is canceled does not wait.
+// Looks until the program has ended or the time is over. On a fiber it parks; a fiber that is canceled does not
+// wait.
 static void wait_until(feed *f, int64_t until_ns)
 {
     while (!feed_ended(f) && loop_now_ns() < until_ns)

@@ -7,8 +7,8 @@ typedef enum {
     KEY_LEFT = 256, KEY_RIGHT, KEY_UP, KEY_DOWN, KEY_ESCAPE, KEY_OTHER,
 } key;
 
-// Keys come at once and are not echoed; signals' keys (Ctrl-C) stay signals. False: standard input is no terminal; nothing changes.
-// What is changed is changed back at exit at the latest.
+// Keys come at once and are not echoed; signals' keys (Ctrl-C) stay signals. False: standard input is no terminal;
+// nothing changes. What is changed is changed back at exit at the latest.
 bool terminal_keys_begin(void);
 void terminal_keys_end(void);
 // The next key that was pressed, without waiting: a byte as it is, or one of `key`.

@@ -25,7 +25,8 @@ static void size_put(unsigned char *at, uint64_t n)
         at[i] = (unsigned char)(n >> (24 - 8 * i));
 }
 
-// Bytes of a segment from `offset` on, which is a multiple of eight: an empty moof, the head of an mdat, then what follows from where it is.
+// Bytes of a segment from `offset` on, which is a multiple of eight: an empty moof, the head of an mdat, then what
+// follows from where it is.
 static void segment_fill(unsigned char *out, size_t n, uint64_t seed, uint64_t bytes, uint64_t offset)
 {
     for (size_t i = 0; i < n; i += 8)
@@ -108,7 +109,7 @@ bool made_film_right(const media_rendition *r, int segment, str bytes)
     return r->segments[segment].bytes == 0 || r->segments[segment].bytes == (uint64_t)bytes.len;
 }
 
-// ---- serving -----------------------------------------------------------------------------------------------------------------------
+// ---- serving ------------------------------------------------------------------------------------------------------
 
 // Writes a segment from `offset` on, in pieces, so that what dies in the middle dies in the middle.
 static void segment_send(made_film *m, http_reply *reply, const media_rendition *r, int segment)

@@ -1,5 +1,5 @@
-// A film that is nothing but sizes and times, served by HTTP: for rehearsals of the player in the simulator. Its segments are boxes whose
-// bytes follow from rendition, segment and offset, so that a wrong byte shows.
+// A film that is nothing but sizes and times, served by HTTP: for rehearsals of the player in the simulator. Its
+// segments are boxes whose bytes follow from rendition, segment and offset, so that a wrong byte shows.
 #pragma once
 #include "talk/http_serve.h"
 #include "wire/media/presentation.h"
@@ -27,7 +27,8 @@ typedef struct {
 
 // In `a`, which must live as long. bases, steering_url: as in the manifest; may be empty.
 void made_film_make(made_film *m, const made_film_plan *plan, const media_base *bases, int base_count, str steering_url, arena *a);
-// An http_handler; arg is the made_film. /manifest.mpd, /ID/init.mp4, /ID/N.m4s, /ID/whole.mp4 (ranges), beneath any folder.
+// An http_handler; arg is the made_film. /manifest.mpd, /ID/init.mp4, /ID/N.m4s, /ID/whole.mp4 (ranges), beneath
+// any folder.
 void made_film_serve(void *arg, const http_request *q, http_reply *reply, arena *msg);
 // Is this segment, as it came, the one that was sent?
 bool made_film_right(const media_rendition *r, int segment, str bytes);

@@ -1,4 +1,5 @@
-// The fetching fiber: when, what and where by rate_decide; each download on a fiber of its own, so that it can be given up.
+// The fetching fiber: when, what and where by rate_decide; each download on a fiber of its own, so that it can be
+// given up.
 #include "rooms/player/player_inside.h"
 
 #include <stdarg.h>
@@ -8,10 +9,14 @@
 #include "base/heap_memory.h"
 #include "base/must.h"
 
-enum { FIBERS_MAX = 4, IDLE_MS = 500, AFTER_FAILURE_MS = 300, SEGMENT_MS_MAX = 60000, TRANSFER_US_MIN = 1000, PACE_HELD_MAX = 4 * PLAYOUT_SPEED_NORMAL, ROWS = RATE_AHEAD_MAX };
+enum {
+    FIBERS_MAX = 4, IDLE_MS = 500, AFTER_FAILURE_MS = 300, ROWS = RATE_AHEAD_MAX,
+    SEGMENT_MS_MAX = 60000, TRANSFER_US_MIN = 1000,
+    PACE_HELD_MAX = 4 * PLAYOUT_SPEED_NORMAL,
+};
 #define RATE_MAX_BPS UINT64_C(100000000000)
 
-// ---- making and telling ----------------------------------------------------------------------------------------------------------
+// ---- making and telling -------------------------------------------------------------------------------------------
 
 player *player_new(world *w, const player_options *options)
 {
@@ -85,7 +90,7 @@ static void tick(player *p)
     player_tell(p, (player_event){.type = PLAYER_STATE, .server = p->server, .rung = p->rung});
 }
 
-// ---- what the viewer does ----------------------------------------------------------------------------------------------------------
+// ---- what the viewer does -----------------------------------------------------------------------------------------
 
 void player_stop(player *p)
 {
@@ -121,7 +126,7 @@ void player_jump(player *p, int64_t to_ms)
     gate_wake_all(&p->changed);
 }
 
-// ---- the situation that is decided about ---------------------------------------------------------------------------------------------
+// ---- the situation that is decided about --------------------------------------------------------------------------
 
 static uint64_t rate_of(const media_rendition *r) { return r->average_bps ? r->average_bps : r->peak_bps; }
 
@@ -145,7 +150,10 @@ static int rows_fill(const player *p, int segment, uint64_t *bytes)
     return rows;
 }
 
-static uint32_t clamped_ms(int64_t ns) { return ns <= 0 ? 0 : ns / NS_PER_MS > UINT32_MAX ? UINT32_MAX : (uint32_t)(ns / NS_PER_MS); }
+static uint32_t clamped_ms(int64_t ns)
+{
+    return ns <= 0 ? 0 : ns / NS_PER_MS > UINT32_MAX ? UINT32_MAX : (uint32_t)(ns / NS_PER_MS);
+}
 
 static uint32_t segments_left(const player *p, int segment)
 {
@@ -164,7 +172,8 @@ static void running_fill(const player *p, const player_download *d, int rung, in
     out->silent_ms = clamped_ms(now - (d->got ? d->last_ns : d->asked_ns));
 }
 
-// For views: a wait or a look at what runs says nothing of what and where, so that these stay as they were last decided.
+// For views: a wait or a look at what runs says nothing of what and where, so that these stay as they were last
+// decided.
 static void remember(player *p, rate_decision d)
 {
     rate_decision before = p->decision;
@@ -193,14 +202,16 @@ static int64_t capacity_ms(const player *p)
     return fast > PLAYOUT_SPEED_NORMAL ? p->options.capacity_ms * fast / PLAYOUT_SPEED_NORMAL : p->options.capacity_ms;
 }
 
-// The situation in the world's time: at twice the speed a segment lasts half as long, and its rate is twice as high. So every rule is right
-// at every speed. rows: room for ROWS * RATE_RUNGS_MAX sizes.
+// The situation in the world's time: at twice the speed a segment lasts half as long, and its rate is twice as
+// high. So every rule is right at every speed. rows: room for ROWS * RATE_RUNGS_MAX sizes.
 static rate_decision decide(player *p, int segment, const rate_running *running, uint64_t *rows)
 {
     const playout *o = &p->playout;
     int64_t fast = pace(p);
-    rate_situation s = {.now_ms = now_ms(p), .servers = p->server_count, .rungs = p->rung_count, .segments_left = segments_left(p, segment)};
-    s.playout = o->paused ? RATE_PAUSED : o->state == PLAYOUT_STALLED ? RATE_STALLED : o->state == PLAYOUT_PLAYING ? RATE_PLAYING : RATE_STARTING;
+    rate_situation s = {.now_ms = now_ms(p), .servers = p->server_count, .rungs = p->rung_count,
+                        .segments_left = segments_left(p, segment)};
+    s.playout = o->paused ? RATE_PAUSED : o->state == PLAYOUT_STALLED ? RATE_STALLED
+              : o->state == PLAYOUT_PLAYING ? RATE_PLAYING : RATE_STARTING;
     s.capacity_ms = clamped_ms(millis(capacity_ms(p) * PLAYOUT_SPEED_NORMAL / fast));
     s.buffer_ms = clamped_ms(playout_lane_ahead_ns(o, 0) / fast * PLAYOUT_SPEED_NORMAL);
     if (segment >= 0) {
@@ -212,8 +223,8 @@ static rate_decision decide(player *p, int segment, const rate_running *running,
     s.segment_ms = s.segment_ms == 0 ? 1 : s.segment_ms > SEGMENT_MS_MAX ? SEGMENT_MS_MAX : s.segment_ms;
     s.capacity_ms = s.capacity_ms < 2 * s.segment_ms ? 2 * s.segment_ms : s.capacity_ms;
     for (int k = 0; k < p->rung_count; k++) {
-        uint64_t most = RATE_MAX_BPS / (uint64_t)fast, bps = rate_of(p->rungs[k]);
-        s.bps[k] = (bps < most * PLAYOUT_SPEED_NORMAL ? bps : most * PLAYOUT_SPEED_NORMAL) * (uint64_t)fast / PLAYOUT_SPEED_NORMAL;
+        uint64_t most = RATE_MAX_BPS / (uint64_t)fast * PLAYOUT_SPEED_NORMAL, bps = rate_of(p->rungs[k]);
+        s.bps[k] = (bps < most ? bps : most) * (uint64_t)fast / PLAYOUT_SPEED_NORMAL;
         s.bps[k] = s.bps[k] ? s.bps[k] : 1;
     }
     if (running)
@@ -229,7 +240,7 @@ static rate_decision decide(player *p, int segment, const rate_running *running,
     return d;
 }
 
-// ---- downloads -----------------------------------------------------------------------------------------------------------------------
+// ---- downloads ----------------------------------------------------------------------------------------------------
 
 typedef struct { player *p; player_download *d; gate done; bool ended; } fetching;
 
@@ -248,7 +259,8 @@ static void learn(player *p, const player_download *d, int rung, int server, int
     told.first_byte_us = d->got ? (uint64_t)(d->first_ns - d->asked_ns) / 1000 : told.elapsed_us;
     if (d->got && told.elapsed_us < told.first_byte_us + TRANSFER_US_MIN)
         told.elapsed_us = told.first_byte_us + TRANSFER_US_MIN;          // all in one read: faster than can be measured
-    told.end = ended == RATE_ENDED_WHOLE ? RATE_ENDED_WHOLE : ended == RATE_ENDED_ABANDONED ? RATE_ENDED_ABANDONED : RATE_ENDED_FAILED;
+    told.end = ended == RATE_ENDED_WHOLE ? RATE_ENDED_WHOLE
+             : ended == RATE_ENDED_ABANDONED ? RATE_ENDED_ABANDONED : RATE_ENDED_FAILED;
     if (told.server >= 0)
         rate_learn(&p->rate, &told);
 }
@@ -374,7 +386,8 @@ static void segment_came(player *p, const player_download *d, int segment, int r
         uint64_t a = rate_of(p->rungs[rung_before]), b = rate_of(r);
         v->switches++;
         v->switched_bps += a > b ? a - b : b - a;
-        player_tell(p, (player_event){.type = PLAYER_SWITCHED, .rung = rung, .rung_before = rung_before, .server = server, .segment = segment});
+        player_tell(p, (player_event){.type = PLAYER_SWITCHED, .rung = rung, .rung_before = rung_before, .server = server,
+                                      .segment = segment});
     }
     if (server_before != server)
         player_tell(p, (player_event){.type = PLAYER_MOVED, .rung = rung, .server = server, .segment = segment});
@@ -393,8 +406,8 @@ static bool still_wanted(player *p, int segment)
     return !p->stop && !(p->jumped && playout_missing(&p->playout, 0) != segment);
 }
 
-// Looks at a running download until it has ended or is given up. Returns what to do next: RATE_DONE when it ended, RATE_ABANDON with
-// *d for another.
+// Looks at a running download until it has ended or is given up. Returns what to do next: RATE_DONE when it ended,
+// RATE_ABANDON with *d for another.
 static rate_act watch(player *p, fetching *f, int segment, rate_decision *d, int rung, int server, uint64_t *rows)
 {
     uint32_t wait_ms = RATE_TICK_MS;
@@ -434,7 +447,8 @@ static rate_act attempt(player *p, int segment, rate_decision *d, uint64_t *rows
     scope_open(&one, 0, 1);
     p->running = &down;
     p->running_segment = segment;
-    rate_act act = scope_go(&one, "player download", fetch, &f) == E_OK ? watch(p, &f, segment, d, rung, server, rows) : RATE_WAIT;
+    bool begun = scope_go(&one, "player download", fetch, &f) == E_OK;
+    rate_act act = begun ? watch(p, &f, segment, d, rung, server, rows) : RATE_WAIT;
     scope_close(&one);
     p->running = NULL;
     p->byte_ns = down.got ? down.last_ns : p->byte_ns;
@@ -449,7 +463,8 @@ static rate_act attempt(player *p, int segment, rate_decision *d, uint64_t *rows
         learn(p, &down, rung, server, RATE_ENDED_ABANDONED);
         p->counts.abandoned++;
         p->counts.wasted_bytes += down.got;
-        player_tell(p, (player_event){.type = PLAYER_ABANDONED, .rung = d->rung, .rung_before = rung, .server = p->order[d->server], .segment = segment});
+        player_tell(p, (player_event){.type = PLAYER_ABANDONED, .rung = d->rung, .rung_before = rung, .server = p->order[d->server],
+                                      .segment = segment});
     } else if (act == RATE_DONE && down.error) {
         failed(p, &down, rung, server);
         act = RATE_WAIT;
@@ -462,7 +477,7 @@ static rate_act attempt(player *p, int segment, rate_decision *d, uint64_t *rows
     return act;
 }
 
-// ---- the loop ------------------------------------------------------------------------------------------------------------------------
+// ---- the loop -----------------------------------------------------------------------------------------------------
 
 static void wait_for(player *p, uint32_t ms)
 {
@@ -497,14 +512,26 @@ static void segment_fetch(player *p, int segment, rate_decision d, uint64_t *row
     }
 }
 
+// After a jump, or at normal speed again, pictures are held whose sound was never fetched.
+static bool sound_behind(const player *p, int segment, int *sound)
+{
+    return sound_wanted(p, segment > 0 ? segment - 1 : 0, sound)
+           && playout_lane_ahead_ns(&p->playout, 1) < playout_lane_ahead_ns(&p->playout, 0);
+}
+
+static void sound_catch_up(player *p, int sound)
+{
+    if (!sound_fetch(p, sound, p->server >= 0 ? p->server : p->order[0]))
+        wait_for(p, AFTER_FAILURE_MS);
+}
+
 // One turn: decide, and do it.
 static void turn_once(player *p, uint64_t *rows)
 {
     int sound, segment = playout_missing(&p->playout, 0);
     p->jumped = false;
     if (segment < 0 && sound_wanted(p, -1, &sound)) {        // pictures are all there (gone back at speed): their sound
-        if (!sound_fetch(p, sound, p->server >= 0 ? p->server : p->order[0]))
-            wait_for(p, AFTER_FAILURE_MS);
+        sound_catch_up(p, sound);
         return;
     }
     rate_decision d = decide(p, segment, NULL, rows);
@@ -512,8 +539,8 @@ static void turn_once(player *p, uint64_t *rows)
         wait_for(p, IDLE_MS);
     else if (d.act == RATE_FETCH)
         segment_fetch(p, segment, d, rows);
-    else if (sound_wanted(p, segment > 0 ? segment - 1 : 0, &sound) && playout_lane_ahead_ns(&p->playout, 1) < playout_lane_ahead_ns(&p->playout, 0))
-        (void)(sound_fetch(p, sound, p->server >= 0 ? p->server : p->order[0]) || (wait_for(p, AFTER_FAILURE_MS), 0));
+    else if (sound_behind(p, segment, &sound))
+        sound_catch_up(p, sound);
     else
         wait_for(p, d.wait_ms < IDLE_MS ? d.wait_ms : IDLE_MS);
 }

@@ -1,5 +1,6 @@
-// The player: fetches a film in segments over HTTP and plays it out, by the decisions of wire/media/rate_decision. It stores no pictures:
-// whoever wants to see them takes the segments as they come (player_taker). Runs in any world.
+// The player: fetches a film in segments over HTTP and plays it out, by the decisions of wire/media/rate_decision.
+// It stores no pictures: whoever wants to see them takes the segments as they come (`take`). Runs in any
+// world.
 #pragma once
 #include "rooms/player/playout.h"
 #include "rt/conn.h"
@@ -38,7 +39,8 @@ typedef struct {
     str      reason;                         // for people; gone when the call returns
 } player_event;
 
-// A whole segment (or what stands before the first), in the order in which they come: lane 0 the pictures, 1 the sound.
+// A whole segment (or what stands before the first), in the order in which they come: lane 0 the pictures, 1 the
+// sound.
 typedef struct {
     const media_rendition *rendition;
     int lane, rung, segment;                 // segment -1: the initialization segment, before the first of a rendition and at each change
@@ -101,8 +103,8 @@ typedef struct player player;
 
 player *player_new(world *w, const player_options *options);     // options are copied, texts as well
 void    player_free(player *p);
-// Plays, on the running fiber, until the film, its viewer or its servers end. E_OK: to the end or told to stop; E_UNREACHABLE,
-// E_NO_ENTRY, E_PROTOCOL ...: player_look says why.
+// Plays, on the running fiber, until the film, its viewer or its servers end. E_OK: to the end or told to stop;
+// E_UNREACHABLE, E_NO_ENTRY, E_PROTOCOL ...: player_look says why.
 err     player_run(player *p);
 void    player_look(player *p, player_view *out);                // texts live as long as p
 
@@ -112,6 +114,6 @@ void player_pause(player *p, bool paused);
 void player_speed(player *p, int32_t speed_permille);            // 1000, 2000, 8000, -2000 ...
 void player_jump(player *p, int64_t to_ms);
 
-// Thousandths of the course's measure: mean rate in Mbit/s - 4.3 a second of stall and for the start - the differences between
-// neighbouring segments in Mbit/s, a segment (Yin et al., SIGCOMM 2015).
+// Thousandths of the course's measure: mean rate in Mbit/s - 4.3 a second of stall and for the start - the
+// differences between neighbouring segments in Mbit/s, a segment (Yin et al., SIGCOMM 2015).
 int64_t player_quality_milli(const player_view *v);

@@ -3,7 +3,7 @@
 #include "rooms/player/player_inside.h"
 #include "talk/dns_ask.h"
 
-// ---- origins -------------------------------------------------------------------------------------------------------------------
+// ---- origins ------------------------------------------------------------------------------------------------------
 
 static player_place *place_of(player *p, const media_url *u)
 {
@@ -26,7 +26,8 @@ static bool has_address(const player_place *place, addr at)
     return false;
 }
 
-// The origin's addresses, asked again when their time is over. What was known stays when the resolver is in trouble.
+// The origin's addresses, asked again when their time is over. What was known stays when the resolver is in
+// trouble.
 static err place_resolve(player *p, player_place *place)
 {
     world *w = p->world;
@@ -55,7 +56,8 @@ static err place_resolve(player *p, player_place *place)
     return answer.error ? answer.error : E_NO_ENTRY;
 }
 
-// Another node may answer for the name by now: what is kept is given up when it is not among the addresses any more.
+// Another node may answer for the name by now: what is kept is given up when it is not among the addresses any
+// more.
 static void place_freshen(player *p, player_place *place)
 {
     if (place_resolve(p, place) == E_OK && place->conn && !place->busy && place->conn->peer.family && !has_address(place, place->conn->peer)) {
@@ -116,7 +118,7 @@ void player_hang_up(player *p, bool in_order)
     }
 }
 
-// ---- one GET -------------------------------------------------------------------------------------------------------------------
+// ---- one GET ------------------------------------------------------------------------------------------------------
 
 player_download player_download_new(uint64_t bytes_max)
 {

@@ -84,7 +84,8 @@ struct player {
 // player_fetch.c
 void player_download_free(player_download *d);
 player_download player_download_new(uint64_t bytes_max);
-// GETs d->url over the kept connection of its origin or a new one; redirects are followed. Fills d. Runs on a fiber of its own or not.
+// GETs d->url over the kept connection of its origin or a new one; redirects are followed. Fills d. Runs on a
+// fiber of its own or not.
 void player_get(player *p, player_download *d);
 // POSTs JSON over a connection of its own; the answer's status, 0: none.
 int  player_post(player *p, str url, str json);

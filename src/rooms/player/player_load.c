@@ -47,7 +47,7 @@ static err document_get_any(player *p, media_request q, str *text)
     return e;
 }
 
-// ---- servers -------------------------------------------------------------------------------------------------------------------
+// ---- servers ------------------------------------------------------------------------------------------------------
 
 static err servers_set(player *p)
 {
@@ -71,7 +71,7 @@ static err servers_set(player *p)
     return p->server_count ? E_OK : player_fail(p, E_PROTOCOL, "the manifest names no server that can be asked");
 }
 
-// ---- renditions ----------------------------------------------------------------------------------------------------------------
+// ---- renditions ---------------------------------------------------------------------------------------------------
 
 static uint64_t rate_of(const media_rendition *r) { return r->average_bps ? r->average_bps : r->peak_bps; }
 

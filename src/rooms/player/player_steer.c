@@ -4,7 +4,8 @@
 
 enum { STEER_AGAIN_S = 30, REPORT_BYTES_MAX = 4096, RANKING_BYTES_MAX = 1024 };
 
-// The steering URL with what it is to know: our session, where the film comes from and how fast (DASH-IF CTS 001 section 6.2).
+// The steering URL with what it is to know: our session, where the film comes from and how fast (DASH-IF CTS 001
+// section 6.2).
 static str steering_query(player *p, arena *a)
 {
     const rate_decision *d = &p->decision;
@@ -96,7 +97,7 @@ void player_steer(void *arg)
     }
 }
 
-// ---- reports -------------------------------------------------------------------------------------------------------------------
+// ---- reports ------------------------------------------------------------------------------------------------------
 
 static void json_text(buf *out, const char *name, str text)
 {

@@ -1,5 +1,6 @@
-// The playout of a film: what is held of it, where the playhead stands, when it stalls. Pure: the caller brings the time. The playhead
-// moves at a constant rate (its speed, also backward); what comes from the network comes when it comes; the buffer is between.
+// The playout of a film: what is held of it, where the playhead stands, when it stalls. Pure: the caller brings
+// the time. The playhead moves at a constant rate (its speed, also backward); what comes from the network comes
+// when it comes; the buffer is between.
 #pragma once
 #include "wire/media/presentation.h"
 
@@ -44,11 +45,12 @@ typedef struct {
 // Nothing is held, nothing played; lanes, duration, start and resume are set by the caller afterwards.
 playout playout_new(int64_t now_ns);
 
-// Time passes: the playhead moves as far as what is held lets it; a stall begins (or ends) at the moment it really does.
+// Time passes: the playhead moves as far as what is held lets it; a stall begins (or ends) at the moment it really
+// does.
 void playout_tick(playout *p, int64_t now_ns);
 
-// How much can be played from the playhead in its direction: the least over the lanes that the speed needs (sound only at normal
-// speed, forward). In time of the film.
+// How much can be played from the playhead in its direction: the least over the lanes that the speed needs (sound
+// only at normal speed, forward). In time of the film.
 int64_t playout_ahead_ns(const playout *p);
 int64_t playout_lane_ahead_ns(const playout *p, int lane);
 
@@ -64,5 +66,6 @@ int64_t playout_changes_ns(const playout *p);
 
 void playout_pause(playout *p, bool paused);
 void playout_speed(playout *p, int32_t speed_permille);      // clamped to PLAYOUT_SPEED_MAX; 0 is normal
-// To another place: what is held stays held. Playing goes on at once when enough is held there, else after it has come.
+// To another place: what is held stays held. Playing goes on at once when enough is held there, else after it has
+// come.
 void playout_jump(playout *p, int64_t to_ns);

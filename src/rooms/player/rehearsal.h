@@ -1,5 +1,5 @@
-// A rehearsal of the player in the simulator: a viewer, some servers of a made film, lines between them, and a script that pulls at
-// everything while the film plays. For tests and for scenes.
+// A rehearsal of the player in the simulator: a viewer, some servers of a made film, lines between them, and a
+// script that pulls at everything while the film plays. For tests and for scenes.
 #pragma once
 #include "rooms/player/made_film.h"
 #include "rooms/player/player.h"

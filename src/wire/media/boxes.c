@@ -67,7 +67,8 @@ static void avc_read(str entry_boxes, str name, media_track *t, arena *a)
     t->nal_length_bytes = (b[4] & 3) + 1;
 }
 
-// A descriptor of MPEG-4 systems (ISO/IEC 14496-1 section 8.3.3): tag, size in up to four bytes of seven bits, content.
+// A descriptor of MPEG-4 systems (ISO/IEC 14496-1 section 8.3.3): tag, size in up to four bytes of seven bits,
+// content.
 static str descriptor_next(reader *r, uint8_t *tag)
 {
     uint32_t size = 0;
@@ -96,7 +97,8 @@ static bool descriptor_find(str text, uint8_t wanted, str *out)
     return false;
 }
 
-// esds: "mp4a.40.2" from the object type and the first bits of the decoder's own words (section 1.6.2.1 of 14496-3).
+// esds: "mp4a.40.2" from the object type and the first bits of the decoder's own words (section 1.6.2.1 of
+// 14496-3).
 static void esds_read(str entry_boxes, media_track *t, arena *a)
 {
     enum { ES = 3, DECODER_CONFIG = 4, DECODER_SPECIFIC = 5, ES_HEAD_BYTES = 3, DECODER_HEAD_BYTES = 13 };

@@ -1,5 +1,6 @@
-// Boxes of the ISO base media file format (ISO/IEC 14496-12) as CMAF uses them: enough to say what a track is, to index an on-demand
-// file, to check a segment and to look at its frames. Bounded: nothing is read past its box, no box is in more than BOX_DEPTH_MAX others.
+// Boxes of the ISO base media file format (ISO/IEC 14496-12) as CMAF uses them: enough to say what a track is, to
+// index an on-demand file, to check a segment and to look at its frames. Bounded: nothing is read past its box, no
+// box is in more than BOX_DEPTH_MAX others.
 #pragma once
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -19,7 +20,8 @@ typedef struct {
     uint64_t offset, bytes;                  // where the box begins in what is read, and its size with the header
 } box;
 
-// The next box; false at the end, or r->bad when a size is wrong (smaller than its header, larger than what is there).
+// The next box; false at the end, or r->bad when a size is wrong (smaller than its header, larger than what is
+// there).
 bool box_next(reader *r, box *out);
 bool box_find(str body, uint32_t type, box *out);        // the first of that type directly in body
 
@@ -49,12 +51,13 @@ bool movie_read(str text, media_movie *out, arena *a);
 
 // ---- the index of an on-demand file (sidx, section 8.16.3) -----------------------------------------------------------------
 
-// A sidx box at the start of text into r->segments (start, duration, bytes, offset) and r->timescale. offset: where the box itself stands in
-// its file. Indexes of indexes are refused. False: broken, or more than MEDIA_SEGMENTS_MAX. Fills peak_bps and average_bps
-// only where they are 0.
+// A sidx box at the start of text into r->segments (start, duration, bytes, offset) and r->timescale. offset:
+// where the box itself stands in its file. Indexes of indexes are refused. False: broken, or more than
+// MEDIA_SEGMENTS_MAX. Fills peak_bps and average_bps only where they are 0.
 bool sidx_read(str text, uint64_t offset, media_rendition *r, arena *a);
 
-// The sidx for r->segments that follow it without a gap (their `bytes`; offsets are not looked at), every one beginning with SAP type 1.
+// The sidx for r->segments that follow it without a gap (their `bytes`; offsets are not looked at), every one
+// beginning with SAP type 1.
 bool sidx_write(const media_rendition *r, uint32_t track, buf *out);
 uint64_t sidx_bytes(int segment_count);      // how large that box is
 
@@ -82,12 +85,14 @@ typedef struct {
     bool          complete;                  // all samples' bytes are in the text
 } media_fragments;
 
-// The moof and mdat boxes of a media segment (or of a whole fragmented file) for one track. False: no moof of that track, or broken.
+// The moof and mdat boxes of a media segment (or of a whole fragmented file) for one track. False: no moof of that
+// track, or broken.
 bool fragments_read(str text, const media_track *track, media_fragments *out, arena *a);
 
-// What kind of slice an H.264 sample's first picture slice is (ISO/IEC 14496-10 section 7.3.3); FRAME_OTHER when there is none.
+// What kind of slice an H.264 sample's first picture slice is (ISO/IEC 14496-10 section 7.3.3); FRAME_OTHER when
+// there is none.
 frame_kind avc_frame_kind(str sample, int nal_length_bytes);
 
-// nothing: text is ftyp?/styp?/sidx?/moof+mdat of the track, begins with a sync sample, begins at `start` (within one frame) and lasts
-// `duration` units; else a literal that says what is wrong.
+// nothing: text is ftyp?/styp?/sidx?/moof+mdat of the track, begins with a sync sample, begins at `start` (within
+// one frame) and lasts `duration` units; else a literal that says what is wrong.
 const char *segment_check(str text, const media_track *track, uint64_t start, uint64_t duration, arena *a);

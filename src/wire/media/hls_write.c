@@ -18,7 +18,8 @@ static void quoted_put(buf *out, const char *name, str value)
     buf_put_byte(out, '"');
 }
 
-// Where the playlist of this rendition is as seen from base b: absolute, or relative to the manifest when the base is where it is.
+// Where the playlist of this rendition is as seen from base b: absolute, or relative to the manifest when the base
+// is where it is.
 static str url_at_base(const media_presentation *p, int b, str url, arena *a)
 {
     if (p->base_count < 2 || media_url_is_absolute(url))
@@ -147,7 +148,8 @@ static void seconds_put(buf *out, uint64_t units, uint32_t timescale)
     buf_format(out, "#EXTINF:%llu.%06d,\n", (unsigned long long)(micros / 1000000), (int)(micros % 1000000));
 }
 
-// The longest segment in whole seconds, rounded to the nearest (RFC 8216 section 4.3.3.1: no rounded duration may exceed it).
+// The longest segment in whole seconds, rounded to the nearest (RFC 8216 section 4.3.3.1: no rounded duration may
+// exceed it).
 static uint64_t target_seconds(const media_rendition *r)
 {
     uint64_t longest = 1;

@@ -145,7 +145,8 @@ static bool has_segment_element(const mpd_reader *m, str element)
 
 // ---- base URLs ----------------------------------------------------------------------------------------------------------
 
-// What the folders of Period, AdaptationSet and Representation put before a relative URL (each level's first BaseURL).
+// What the folders of Period, AdaptationSet and Representation put before a relative URL (each level's first
+// BaseURL).
 static str folder_of(const mpd_reader *m)
 {
     str folder = {0};

@@ -67,8 +67,9 @@ void media_rates_measure(media_rendition *r)
     r->average_bps = rate_bps(bytes, duration, r->timescale);
 }
 
-// Is this rate enough from every beginning? With t the time since the first segment and b the bits before a segment: for all
-// i <= j, b(j+1) - b(i) <= rate * (buffer + t(j) - t(i)). One pass, keeping the worst b(i) - rate * t(i).
+// Is this rate enough from every beginning? With t the time since the first segment and b the bits before a
+// segment: for all i <= j, b(j+1) - b(i) <= rate * (buffer + t(j) - t(i)). One pass, keeping the worst b(i) - rate
+// * t(i).
 static bool rate_suffices(const media_rendition *r, uint64_t rate, uint32_t buffer_ms)
 {
     __int128 lead = (__int128)rate * buffer_ms * r->timescale;           // all in bits * ms * timescale

@@ -1,5 +1,6 @@
-// A presentation: one film as renditions (the same pictures at other rates), each cut into segments that start at a key frame. What a
-// manifest says (DASH: ISO/IEC 23009-1; HLS: RFC 8216), whoever wrote it; what the player decides about and the origin serves.
+// A presentation: one film as renditions (the same pictures at other rates), each cut into segments that start at
+// a key frame. What a manifest says (DASH: ISO/IEC 23009-1; HLS: RFC 8216), whoever wrote it; what the player
+// decides about and the origin serves.
 #pragma once
 #include "base/arena.h"
 
@@ -66,13 +67,15 @@ int media_segment_at(const media_rendition *r, uint64_t ms);
 uint64_t media_segment_start_ms(const media_rendition *r, int segment);
 uint64_t media_segment_end_ms(const media_rendition *r, int segment);
 
-// Fills peak_bps (the most over one segment) and average_bps from the segments' bytes, rounded up; leaves them when a size is missing.
+// Fills peak_bps (the most over one segment) and average_bps from the segments' bytes, rounded up; leaves them
+// when a size is missing.
 void media_rates_measure(media_rendition *r);
 
-// What MPD@minBufferTime and Representation@bandwidth promise together (ISO/IEC 23009-1 section 5.3.5.2): the least rate at which,
-// begun at any segment and played from buffer_ms after its first bit, every segment is there when its turn comes. Bits a second;
-// peak_bps when sizes are missing or buffer_ms is 0.
+// What MPD@minBufferTime and Representation@bandwidth promise together (ISO/IEC 23009-1 section 5.3.5.2): the
+// least rate at which, begun at any segment and played from buffer_ms after its first bit, every segment is there
+// when its turn comes. Bits a second; peak_bps when sizes are missing or buffer_ms is 0.
 uint64_t media_bandwidth_bps(const media_rendition *r, uint32_t buffer_ms);
 
-// True when segment n of both starts at the same moment for all n (what segmentAlignment says), to the nearest millisecond.
+// True when segment n of both starts at the same moment for all n (what segmentAlignment says), to the nearest
+// millisecond.
 bool media_segments_aligned(const media_rendition *a, const media_rendition *b);

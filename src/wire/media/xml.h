@@ -1,6 +1,7 @@
-// A bounded reader of the XML that manifests need (XML 1.0, UTF-8): elements, attributes, text, comments, CDATA and processing
-// instructions (both skipped over or taken as text). No document type, hence no entities but the five and numeric ones: nothing that a
-// stranger writes can grow. Names are compared as they stand, prefix and all. Pure.
+// A bounded reader of the XML that manifests need (XML 1.0, UTF-8): elements, attributes, text, comments, CDATA
+// and processing instructions (both skipped over or taken as text). No document type, hence no entities but the
+// five and numeric ones: nothing that a stranger writes can grow. Names are compared as they stand, prefix and
+// all. Pure.
 #pragma once
 #include "base/buf.h"
 
@@ -21,7 +22,8 @@ typedef struct xml_element {
     struct xml_element *first, *last, *next, *parent;
 } xml_element;
 
-// The root element; NULL and *why (a sentence) when the text is not well-formed or above a limit. Views point into `text` or `a`.
+// The root element; NULL and *why (a sentence) when the text is not well-formed or above a limit. Views point into
+// `text` or `a`.
 xml_element *xml_read(str text, arena *a, const char **why);
 
 str xml_value(const xml_element *e, str attribute);                      // empty when absent
@@ -29,5 +31,6 @@ bool xml_has(const xml_element *e, str attribute);
 xml_element *xml_child(const xml_element *e, str name);                  // the first; NULL
 xml_element *xml_next(const xml_element *e, str name);                   // the next sibling of that name; NULL
 
-// text as content or in an attribute with double quotes: & < > " escaped; control characters, which XML cannot say, become U+FFFD.
+// text as content or in an attribute with double quotes: & < > " escaped; control characters, which XML cannot
+// say, become U+FFFD.
 bool xml_put(buf *out, str text);
