@@ -9,7 +9,7 @@
 enum {
     PATIENCE_S = 60, VIEW_MEMORY_BYTES = 4 << 20, BODY_BYTES_MAX = 1 << 20, ETAG_BYTES_MAX = 40,
     HONEST_S = 2,                        // ages are whole seconds at the origin, at the edge and on the way
-    BETWEEN_S_MAX = 1500, PUT_EVERY = 40,
+    BETWEEN_S_MAX = 2800, PUT_EVERY = 40,
 };
 
 typedef enum { ASK_WHOLE, ASK_PART, ASK_SUFFIX, ASK_IF_CHANGED, ASK_KINDS, PUT_NEW } ask_kind;
