@@ -76,7 +76,7 @@ static int64_t fetch(rate_situation s, rate_memory *m, rate_decision d, uint64_t
 
 int main(int argc, char **argv)
 {
-    rate_memory m;
+    static rate_memory m;                    // large
     uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, steps = argc > 2 ? strtoull(argv[2], NULL, 10) : 200, bps = 2000000;
     state = seed;
     int rungs = 1 + (int)chance(6), servers = 1 + (int)chance(4);
