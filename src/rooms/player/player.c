@@ -10,11 +10,8 @@
 #include "base/must.h"
 
 enum {
-    FIBERS_MAX = 4, IDLE_MS = 500, AFTER_FAILURE_MS = 300, ROWS = RATE_AHEAD_MAX,
-    SEGMENT_MS_MAX = 60000, TRANSFER_US_MIN = 1000,
-    PACE_HELD_MAX = 4 * PLAYOUT_SPEED_NORMAL,
+    FIBERS_MAX = 4, IDLE_MS = 500, AFTER_FAILURE_MS = 300, TRANSFER_US_MIN = 1000,
 };
-#define RATE_MAX_BPS UINT64_C(100000000000)
 
 // ---- making and telling -------------------------------------------------------------------------------------------
 
@@ -48,11 +45,11 @@ void player_free(player *p)
 
 // The film's own clock: the world's, or faster.
 static int64_t film_now(const player *p) { return (loop_now_ns() - p->begun_ns) * p->options.hurry; }
-static int64_t now_ms(const player *p) { return (loop_now_ns() - p->begun_ns) / NS_PER_MS; }
+int64_t player_now_ms(const player *p) { return (loop_now_ns() - p->begun_ns) / NS_PER_MS; }
 
 void player_tell(player *p, player_event e)
 {
-    e.at_ms = now_ms(p);
+    e.at_ms = player_now_ms(p);
     e.decision = p->decision;
     e.state = p->playout.state;
     if (p->options.heard)
@@ -126,120 +123,6 @@ void player_jump(player *p, int64_t to_ms)
     gate_wake_all(&p->changed);
 }
 
-// ---- the situation that is decided about --------------------------------------------------------------------------
-
-static uint64_t rate_of(const media_rendition *r) { return r->average_bps ? r->average_bps : r->peak_bps; }
-
-// The sound that goes with a segment of pictures, in bytes.
-static uint64_t sound_bytes(const player *p, const media_segment *s, uint32_t timescale)
-{
-    if (!p->sound || !playout_needs_sound(&p->playout))
-        return 0;
-    return rate_of(p->sound) / 8 * media_ms(s->duration, timescale) / 1000;
-}
-
-static int rows_fill(const player *p, int segment, uint64_t *bytes)
-{
-    int step = p->playout.speed_permille < 0 ? -1 : 1, rows = 0;
-    for (int at = segment; rows < ROWS && at >= 0 && at < p->rungs[0]->segment_count; at += step, rows++)
-        for (int k = 0; k < p->rung_count; k++) {
-            const media_segment *s = &p->rungs[k]->segments[at];
-            uint64_t own = s->bytes ? s->bytes : rate_of(p->rungs[k]) / 8 * media_ms(s->duration, p->rungs[k]->timescale) / 1000;
-            bytes[rows * p->rung_count + k] = own + sound_bytes(p, s, p->rungs[k]->timescale);
-        }
-    return rows;
-}
-
-static uint32_t clamped_ms(int64_t ns)
-{
-    return ns <= 0 ? 0 : ns / NS_PER_MS > UINT32_MAX ? UINT32_MAX : (uint32_t)(ns / NS_PER_MS);
-}
-
-static uint32_t segments_left(const player *p, int segment)
-{
-    if (segment < 0)
-        return 0;
-    int count = p->rungs[0]->segment_count;
-    return (uint32_t)(p->playout.speed_permille < 0 ? segment + 1 : count - segment);
-}
-
-static void running_fill(const player *p, const player_download *d, int rung, int server, rate_running *out)
-{
-    int64_t now = world_now_ns(p->world);
-    *out = (rate_running){.is = true, .rung = rung, .server = player_rank_of(p, server), .bytes = d->told, .bytes_got = d->got,
-                          .elapsed_us = (uint64_t)(now - d->asked_ns) / 1000};
-    out->first_byte_us = d->got ? (uint64_t)(d->first_ns - d->asked_ns) / 1000 : 0;
-    out->silent_ms = clamped_ms(now - (d->got ? d->last_ns : d->asked_ns));
-}
-
-// For views: a wait or a look at what runs says nothing of what and where, so that these stay as they were last
-// decided.
-static void remember(player *p, rate_decision d)
-{
-    rate_decision before = p->decision;
-    p->decision = d;
-    if (d.act != RATE_FETCH && d.act != RATE_ABANDON) {
-        p->decision.what = before.what;
-        p->decision.where = before.where;
-    }
-    if (d.throughput_bps == 0) {
-        p->decision.throughput_bps = before.throughput_bps;
-        p->decision.throughput_low_bps = before.throughput_low_bps;
-    }
-}
-
-// How much film passes in a thousandth of the world's time, in thousandths.
-static int64_t pace(const player *p)
-{
-    int64_t speed = p->playout.speed_permille < 0 ? -(int64_t)p->playout.speed_permille : p->playout.speed_permille;
-    return speed * p->options.hurry;
-}
-
-// Of the film. What plays faster is fetched further ahead, so that the time to react does not shrink as much.
-static int64_t capacity_ms(const player *p)
-{
-    int64_t fast = pace(p) < PACE_HELD_MAX ? pace(p) : PACE_HELD_MAX;
-    return fast > PLAYOUT_SPEED_NORMAL ? p->options.capacity_ms * fast / PLAYOUT_SPEED_NORMAL : p->options.capacity_ms;
-}
-
-// The situation in the world's time: at twice the speed a segment lasts half as long, and its rate is twice as
-// high. So every rule is right at every speed. rows: room for ROWS * RATE_RUNGS_MAX sizes.
-static rate_decision decide(player *p, int segment, const rate_running *running, uint64_t *rows)
-{
-    const playout *o = &p->playout;
-    int64_t fast = pace(p);
-    rate_situation s = {.now_ms = now_ms(p), .servers = p->server_count, .rungs = p->rung_count,
-                        .segments_left = segments_left(p, segment)};
-    s.playout = o->paused ? RATE_PAUSED : o->state == PLAYOUT_STALLED ? RATE_STALLED
-              : o->state == PLAYOUT_PLAYING ? RATE_PLAYING : RATE_STARTING;
-    s.capacity_ms = clamped_ms(millis(capacity_ms(p) * PLAYOUT_SPEED_NORMAL / fast));
-    s.buffer_ms = clamped_ms(playout_lane_ahead_ns(o, 0) / fast * PLAYOUT_SPEED_NORMAL);
-    if (segment >= 0) {
-        int64_t ms = (int64_t)(media_segment_end_ms(p->rungs[0], segment) - media_segment_start_ms(p->rungs[0], segment));
-        s.segment_ms = clamped_ms(millis(ms * PLAYOUT_SPEED_NORMAL / fast));
-        s.ahead = rows_fill(p, segment, rows);
-        s.bytes = rows;
-    }
-    s.segment_ms = s.segment_ms == 0 ? 1 : s.segment_ms > SEGMENT_MS_MAX ? SEGMENT_MS_MAX : s.segment_ms;
-    s.capacity_ms = s.capacity_ms < 2 * s.segment_ms ? 2 * s.segment_ms : s.capacity_ms;
-    for (int k = 0; k < p->rung_count; k++) {
-        uint64_t most = RATE_MAX_BPS / (uint64_t)fast * PLAYOUT_SPEED_NORMAL, bps = rate_of(p->rungs[k]);
-        s.bps[k] = (bps < most ? bps : most) * (uint64_t)fast / PLAYOUT_SPEED_NORMAL;
-        s.bps[k] = s.bps[k] ? s.bps[k] : 1;
-    }
-    if (running)
-        s.running = *running;
-    rate_decision d = rate_decide(&s, &p->rate);
-    if (p->options.rung_fixed >= 0 && (d.act == RATE_FETCH || d.act == RATE_ABANDON)) {
-        d.rung = p->options.rung_fixed < p->rung_count ? p->options.rung_fixed : p->rung_count - 1;
-        d.what = RATE_WHAT_ONLY;
-        if (d.act == RATE_ABANDON && d.when == RATE_WHEN_TOO_SLOW)
-            d.act = RATE_GO_ON;              // with one rung only there is nothing smaller
-    }
-    remember(p, d);
-    return d;
-}
-
 // ---- downloads ----------------------------------------------------------------------------------------------------
 
 typedef struct { player *p; player_download *d; gate done; bool ended; } fetching;
@@ -254,7 +137,7 @@ static void fetch(void *arg)
 
 static void learn(player *p, const player_download *d, int rung, int server, int ended)
 {
-    rate_download told = {.now_ms = now_ms(p), .server = player_rank_of(p, server), .rung = rung, .bytes = d->got};
+    rate_download told = {.now_ms = player_now_ms(p), .server = player_rank_of(p, server), .rung = rung, .bytes = d->got};
     told.elapsed_us = (uint64_t)((d->ended_ns ? d->ended_ns : world_now_ns(p->world)) - d->asked_ns) / 1000;
     told.first_byte_us = d->got ? (uint64_t)(d->first_ns - d->asked_ns) / 1000 : told.elapsed_us;
     if (d->got && told.elapsed_us < told.first_byte_us + TRANSFER_US_MIN)
@@ -380,10 +263,10 @@ static void segment_came(player *p, const player_download *d, int segment, int r
     p->server = server;
     v->segments++;
     v->held_ms[rung] += ms;
-    v->fetched_bits += rate_of(r) / 1000 * (uint64_t)ms;
+    v->fetched_bits += player_rate_of(r) / 1000 * (uint64_t)ms;
     p->servers[server].downloads++;
     if (rung_before >= 0 && rung_before != rung) {
-        uint64_t a = rate_of(p->rungs[rung_before]), b = rate_of(r);
+        uint64_t a = player_rate_of(p->rungs[rung_before]), b = player_rate_of(r);
         v->switches++;
         v->switched_bps += a > b ? a - b : b - a;
         player_tell(p, (player_event){.type = PLAYER_SWITCHED, .rung = rung, .rung_before = rung_before, .server = server,
@@ -393,7 +276,7 @@ static void segment_came(player *p, const player_download *d, int segment, int r
         player_tell(p, (player_event){.type = PLAYER_MOVED, .rung = rung, .server = server, .segment = segment});
     tick(p);
     playout_hold(&p->playout, 0, segment, rung);
-    playout_drop(&p->playout, millis(capacity_ms(p) * 2));
+    playout_drop(&p->playout, millis(player_capacity_ms(p) * 2));
     player_tell(p, (player_event){.type = PLAYER_HELD, .rung = rung, .server = server, .segment = segment, .bytes = d->got,
                                   .ms = (d->ended_ns - d->asked_ns) / NS_PER_MS});
     tick(p);
@@ -419,8 +302,8 @@ static rate_act watch(player *p, fetching *f, int segment, rate_decision *d, int
         if (f->ended)
             break;
         rate_running running;
-        running_fill(p, f->d, rung, server, &running);
-        rate_decision look = decide(p, segment, &running, rows);
+        player_running(p, f->d, rung, server, &running);
+        rate_decision look = player_decide(p, segment, &running, rows);
         if (look.act == RATE_ABANDON) {
             *d = look;
             return RATE_ABANDON;
@@ -506,7 +389,7 @@ static void segment_fetch(player *p, int segment, rate_decision d, uint64_t *row
             return;
         }
     while (attempt(p, segment, &d, rows) == RATE_ABANDON && !fiber_canceled() && !p->stop) {
-        rate_decision afresh = decide(p, segment, NULL, rows);           // the same server may not be the one to ask any more
+        rate_decision afresh = player_decide(p, segment, NULL, rows);           // the same server may not be the one to ask any more
         if (afresh.act == RATE_FETCH)
             d.server = afresh.server;
     }
@@ -534,7 +417,7 @@ static void turn_once(player *p, uint64_t *rows)
         sound_catch_up(p, sound);
         return;
     }
-    rate_decision d = decide(p, segment, NULL, rows);
+    rate_decision d = player_decide(p, segment, NULL, rows);
     if (segment < 0 || d.act == RATE_DONE)
         wait_for(p, IDLE_MS);
     else if (d.act == RATE_FETCH)
@@ -547,7 +430,7 @@ static void turn_once(player *p, uint64_t *rows)
 
 static err play(player *p)
 {
-    uint64_t *rows = arena_array(&p->memory, uint64_t, ROWS * RATE_RUNGS_MAX);
+    uint64_t *rows = arena_array(&p->memory, uint64_t, PLAYER_ROWS * RATE_RUNGS_MAX);
     int64_t ends_ns = p->options.stop_after_ns ? p->begun_ns + p->options.stop_after_ns : INT64_MAX;
     if (!rows)
         return player_fail(p, E_LIMIT, "the presentation is too large");

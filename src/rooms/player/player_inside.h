@@ -13,6 +13,7 @@ enum {
     PLAYER_PLACES_MAX = 24,                              // origins (host and port) that are talked to
     PLAYER_ADDRESSES_MAX = 8,
     PLAYER_CONNECT_S = 4,
+    PLAYER_ROWS = RATE_AHEAD_MAX,                        // of sizes that a decision looks at
     PLAYER_SILENT_S = 8,                                 // without a byte: the download has failed (the rule may give up sooner)
     PLAYER_LOAD_S = 10,                                  // for a manifest, an index, a ranking
     PLAYER_SOUND_S = 20,                                 // for a segment of sound, or what stands before a rendition
@@ -94,12 +95,19 @@ void player_hang_up(player *p, bool in_order);         // in order: on a loop
 // player_load.c: the manifest, playlists and indexes; the rungs, the sound, the servers.
 err  player_load(player *p);
 
+// player_decide.c: the decision about a segment (-1: none is missing); rows: room for PLAYER_ROWS * RATE_RUNGS_MAX sizes.
+rate_decision player_decide(player *p, int segment, const rate_running *running, uint64_t *rows);
+void player_running(const player *p, const player_download *d, int rung, int server, rate_running *out);
+int64_t player_capacity_ms(const player *p);             // of the film
+uint64_t player_rate_of(const media_rendition *r);
+
 // player_steer.c: bodies of fibers.
 void player_steer(void *arg);
 void player_report(void *arg);
 err  player_steer_once(player *p, uint32_t *ttl_s);
 
 // player.c
+int64_t player_now_ms(const player *p);                  // since the start, of the world's time
 void player_tell(player *p, player_event e);
 err  player_fail(player *p, err e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int  player_rank_of(const player *p, int server);

@@ -73,8 +73,6 @@ static err servers_set(player *p)
 
 // ---- renditions ---------------------------------------------------------------------------------------------------
 
-static uint64_t rate_of(const media_rendition *r) { return r->average_bps ? r->average_bps : r->peak_bps; }
-
 // Sorted by rate, one of each, of the family of the first: what can be changed between.
 static void rungs_choose(player *p, media_kind kind)
 {
@@ -83,13 +81,13 @@ static void rungs_choose(player *p, media_kind kind)
         media_rendition *r = &p->film->renditions[i];
         ptrdiff_t dot = str_find(r->codecs, '.');
         str own = dot < 0 ? r->codecs : str_first(r->codecs, dot);
-        if (r->kind != kind || r->segment_count == 0 || (p->rung_count > 0 && !str_eq(own, family)) || rate_of(r) == 0)
+        if (r->kind != kind || r->segment_count == 0 || (p->rung_count > 0 && !str_eq(own, family)) || player_rate_of(r) == 0)
             continue;
         family = own;
         int at = 0;
-        while (at < p->rung_count && rate_of(p->rungs[at]) < rate_of(r))
+        while (at < p->rung_count && player_rate_of(p->rungs[at]) < player_rate_of(r))
             at++;
-        bool same = at < p->rung_count && rate_of(p->rungs[at]) == rate_of(r);
+        bool same = at < p->rung_count && player_rate_of(p->rungs[at]) == player_rate_of(r);
         if (same || p->rung_count == RATE_RUNGS_MAX)
             continue;
         for (int k = p->rung_count++; k > at; k--)
@@ -106,7 +104,7 @@ static void sound_choose(player *p)
             continue;
         bool wanted = p->options.language.len > 0 && str_starts(r->language, p->options.language);
         bool have = p->sound && p->options.language.len > 0 && str_starts(p->sound->language, p->options.language);
-        if (!p->sound || (wanted && !have) || (wanted == have && str_eq(r->language, p->sound->language) && rate_of(r) > rate_of(p->sound)))
+        if (!p->sound || (wanted && !have) || (wanted == have && str_eq(r->language, p->sound->language) && player_rate_of(r) > player_rate_of(p->sound)))
             p->sound = r;
     }
 }
@@ -192,7 +190,7 @@ err player_load(player *p)
     if (e)
         return e;
     for (int i = 0; i < p->film->rendition_count; i++)
-        if (rate_of(&p->film->renditions[i]) == 0 && p->film->renditions[i].segment_count > 0)
+        if (player_rate_of(&p->film->renditions[i]) == 0 && p->film->renditions[i].segment_count > 0)
             p->film->renditions[i].peak_bps = 1000000;               // nobody says: a playlist alone
     rungs_choose(p, MEDIA_VIDEO);
     if (p->rung_count == 0)
