@@ -29,14 +29,19 @@ unsigned char case_pattern(int64_t at)
 int64_t case_waits_s(const edge_case *c)
 {
     int64_t all = 0;
-    for (int i = 0; i < c->count; i++)
-        all += c->steps[i].wait_s + (c->steps[i].slow_ms > 1000 ? c->steps[i].slow_ms / 1000 : 0) + (c->steps[i].stall >= 0 ? STALLED_S : 0);
+    for (int i = 0; i < c->count; i++) {
+        const case_step *s = &c->steps[i];
+        all += s->wait_s + (s->slow_ms > 1000 ? s->slow_ms / 1000 : 0) + (s->stall >= 0 ? STALLED_S : 0);
+    }
     return all;
 }
 
 // ---- words ------------------------------------------------------------------------------------------------------------------
 
-static bool is_escape_hex(str rest) { return rest.len >= 4 && rest.at[1] == 'x' && hex_digit(rest.at[2]) >= 0 && hex_digit(rest.at[3]) >= 0; }
+static bool is_escape_hex(str rest)
+{
+    return rest.len >= 4 && rest.at[1] == 'x' && hex_digit(rest.at[2]) >= 0 && hex_digit(rest.at[3]) >= 0;
+}
 
 // What stands behind a backslash; *used: of the bytes of `rest`, backslash included. -1: nothing that we know.
 static int escape_read(str rest, int *used)
@@ -221,7 +226,8 @@ static void step_read(reading *r, case_step *s, str line)
 {
     str verb = str_word(&line);
     bool known = false;
-    *s = (case_step){.line = r->line, .times = 1, .bytes = -1, .first = -1, .last = -1, .length = -1, .die = -1, .stall = -1, .slow_ms = -1};
+    *s = (case_step){.line = r->line, .times = 1, .bytes = -1, .first = -1, .last = -1, .length = -1, .die = -1, .stall = -1,
+                     .slow_ms = -1};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs && !known; i++)
         if ((known = str_eq(verb, str_z(verbs[i].verb))))
             s->act = verbs[i].act;

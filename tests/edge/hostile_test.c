@@ -31,7 +31,8 @@ static void play_on(const edge_stage *stage, void *arg)
 {
     theatre t = {.stage = stage, .memory = arena_make(MEMORY_BYTES)};
     edge_case nothing = {.file = S("hostile_test"), .name = S("hostile")};
-    t.object = (case_step){.act = ACT_SERVE, .bytes = OBJECT_BYTES, .die = -1, .stall = -1, .slow_ms = -1, .fields = object_fields, .field_count = 2};
+    t.object = (case_step){.act = ACT_SERVE, .bytes = OBJECT_BYTES, .die = -1, .stall = -1, .slow_ms = -1, .fields = object_fields,
+                           .field_count = 2};
     t.origin = (case_origin){.stage = stage, .playing = &nothing, .memory = &t.memory, .serving = &t.object};
     origin_come(&t.origin);
     (*(theatre_body **)arg)(&t);
@@ -92,13 +93,16 @@ static void ranges_ask(theatre *t)
         arena a = arena_make(MEMORY_BYTES);
         str range = range_make(&chance, &a);
         t->origin.sent_bytes = 0;
-        heard h = ask(t, str_format(&a, "GET /%d HTTP/1.1\r\nHost: " STAGE_HOST "\r\nRange: " STR_FMT "\r\nConnection: close\r\n\r\n", i, STR_ARG(range)), &a);
+        str request = str_format(&a, "GET /%d HTTP/1.1\r\nHost: " STAGE_HOST "\r\nRange: " STR_FMT "\r\nConnection: close\r\n\r\n", i,
+                                 STR_ARG(range));
+        heard h = ask(t, request, &a);
         fiber_sleep(seconds(2));
         CHECK_ROW(i, h.came && (h.head.status == 206 || h.head.status == 200 || h.head.status == 416));
         if (h.head.status != 200)
             CHECK_ROW(i, t->origin.sent_bytes <= 2 * SLICE);
         if (t->origin.sent_bytes > h.body.len + 2 * SLICE)
-            test_failed(__FILE__, __LINE__, STR_FMT ": the origin sent %" PRId64 " bytes, the client got %td", STR_ARG(range), t->origin.sent_bytes, h.body.len);
+            test_failed(__FILE__, __LINE__, STR_FMT ": the origin sent %" PRId64 " bytes, the client got %td", STR_ARG(range),
+                        t->origin.sent_bytes, h.body.len);
         arena_free(&a);
     }
 }
@@ -202,7 +206,8 @@ static const loris_kind kinds[] = {
     {"a head, field by field", "GET /a HTTP/1.1\r\nHost: " STAGE_HOST "\r\n", "X: 1\r\n", 1000, 15, true},
     {"blank lines", "", "\r\n", 3000, 70, true},
     {"a body, byte by byte", "POST /a HTTP/1.1\r\nHost: " STAGE_HOST "\r\nContent-Length: 1000000\r\n\r\n", "x", 1000, 90, true},
-    {"a body in chunks, byte by byte", "POST /a HTTP/1.1\r\nHost: " STAGE_HOST "\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", 1000, 90, true},
+    {"a body in chunks, byte by byte", "POST /a HTTP/1.1\r\nHost: " STAGE_HOST "\r\nTransfer-Encoding: chunked\r\n\r\n",
+     "1\r\nx\r\n", 1000, 90, true},
     {"reads nothing", "GET /a HTTP/1.1\r\nHost: " STAGE_HOST "\r\n\r\n", "", 1000, 120, false},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -342,8 +347,8 @@ static int named_ask(theatre *t, const char *address)
 
 static void named_private(theatre *t)
 {
-    static const char *const addresses[] = {"10.0.0.2", "127.0.0.1", "127.8.9.10", "0.0.0.0", "169.254.169.254", "192.168.1.1", "172.16.0.1", "224.0.0.1",
-                                            "255.255.255.255"};
+    static const char *const addresses[] = {"10.0.0.2", "127.0.0.1", "127.8.9.10", "0.0.0.0", "169.254.169.254", "192.168.1.1",
+                                            "172.16.0.1", "224.0.0.1", "255.255.255.255"};
     for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++)
         CHECK_ROW(i, named_ask(t, addresses[i]) == 502);
     CHECK_INT(t->origin.asked, 0);

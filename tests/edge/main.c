@@ -61,7 +61,8 @@ static void case_tell(const char *stage, const edge_case *c, bool ok, str why)
     play.passed += ok, play.failed += !ok;
     if (play.quiet)
         return;
-    printf("%s %s: " STR_FMT " (" STR_FMT "): " STR_FMT "\n", ok ? "ok" : "not ok", stage, STR_ARG(c->name), STR_ARG(c->section), STR_ARG(c->about));
+    printf("%s %s: " STR_FMT " (" STR_FMT "): " STR_FMT "\n", ok ? "ok" : "not ok", stage, STR_ARG(c->name), STR_ARG(c->section),
+           STR_ARG(c->about));
     if (!ok)
         printf("  " STR_FMT "\n", STR_ARG(why));
     fflush(stdout);

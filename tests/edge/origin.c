@@ -72,7 +72,8 @@ static bool between(str pattern, str text, bool *is_span)
     return *is_span && str_to_u64(text, &n) && a <= n && n <= b;
 }
 
-bool case_field_fits(const edge_stage *s, int64_t start_s, const case_field *want, const http_header *headers, int count, arena *a, str *got)
+bool case_field_fits(const edge_stage *s, int64_t start_s, const case_field *want, const http_header *headers, int count,
+                     arena *a, str *got)
 {
     str value = case_expand(s, start_s, want->value, a);
     bool there = false, is_span;
@@ -165,8 +166,10 @@ static void want_check(exchange *t, const case_step *want)
 {
     const http_head *h = &t->in.head;
     case_origin *o = t->o;
-    if (want->method.len && (!str_eq(want->method, h->method) || !str_eq(case_expand(o->stage, o->start_s, want->target, &t->memory), h->target)))
-        wrong(o, want->line, str_format(&t->memory, "the origin is asked \"" STR_FMT " " STR_FMT "\"", STR_ARG(h->method), STR_ARG(h->target)));
+    str target = case_expand(o->stage, o->start_s, want->target, &t->memory);
+    if (want->method.len && (!str_eq(want->method, h->method) || !str_eq(target, h->target)))
+        wrong(o, want->line, str_format(&t->memory, "the origin is asked \"" STR_FMT " " STR_FMT "\"", STR_ARG(h->method),
+                                        STR_ARG(h->target)));
     if (want->has_body && !str_eq(want->body, t->body))
         wrong(o, want->line, str_format(&t->memory, "the origin is sent the body \"" STR_FMT "\"", STR_ARG(t->body)));
     for (int i = 0; i < want->field_count; i++) {

@@ -30,4 +30,5 @@ void origin_leave(case_origin *o);           // ends every conversation and list
 // The value of a field with its dates and names filled in.
 str  case_expand(const edge_stage *s, int64_t start_s, str value, arena *a);
 // Does a field of a message look as a case says? The lines of one name are joined.
-bool case_field_fits(const edge_stage *s, int64_t start_s, const case_field *want, const http_header *headers, int count, arena *a, str *got);
+bool case_field_fits(const edge_stage *s, int64_t start_s, const case_field *want, const http_header *headers, int count,
+                     arena *a, str *got);

@@ -7,7 +7,8 @@
 #include "wire/http/range.h"
 
 enum {
-    CLIENTS_MAX = 1000, SEEN_MAX = 8, CLIENT_MEMORY_BYTES = 80 << 20, PATIENCE_S = 10, SIMULATED_PATIENCE_S = 300, SETTLE_STEPS = 3000, QUIET_MS = 30, REAL_QUIET_MS = 1,
+    CLIENTS_MAX = 1000, SEEN_MAX = 8, CLIENT_MEMORY_BYTES = 80 << 20, PATIENCE_S = 10, SIMULATED_PATIENCE_S = 300,
+    SETTLE_STEPS = 3000, QUIET_MS = 30, REAL_QUIET_MS = 1,
     MULTIPART_BYTES_MAX = 1 << 20,
 };
 
@@ -132,7 +133,8 @@ static bool part_take(str *rest, str boundary, byte_range want, arena *a)
     for (str line; (line = str_trim(str_cut(rest, '\n'))).len; )
         if (str_starts_nocase(line, S("Content-Range:")))
             content_range_read(str_trim(str_from(line, 14)), &is, &length);
-    bool good = is.first == want.first && is.last == want.last && rest->len >= bytes && is_pattern(str_first(*rest, (ptrdiff_t)bytes), want.first);
+    bool good = is.first == want.first && is.last == want.last && rest->len >= bytes &&
+                is_pattern(str_first(*rest, (ptrdiff_t)bytes), want.first);
     *rest = str_from(*rest, (ptrdiff_t)bytes);
     return good;
 }
@@ -164,7 +166,8 @@ static void body_check(player *p, const case_step *want, const heard *got)
 {
     arena *a = p->memory;
     if (got->whole == want->broken)
-        wrong(p, want->line, str_format(a, "the body is %s: " STR_FMT, got->whole ? "whole" : "broken off", STR_ARG(body_shown(got->body, a))));
+        wrong(p, want->line, str_format(a, "the body is %s: " STR_FMT, got->whole ? "whole" : "broken off",
+                                        STR_ARG(body_shown(got->body, a))));
     if (want->has_body && !str_eq(got->body, want->body))
         wrong(p, want->line, str_format(a, "the body is " STR_FMT, STR_ARG(body_shown(got->body, a))));
     if (want->first >= 0 && (got->body.len != want->last - want->first + 1 || !is_pattern(got->body, want->first)))
@@ -315,7 +318,8 @@ static void purge(player *p, const case_step *s)
     if (s->by_tag)
         target = str_format(a, "/edge/purge?tag=" STR_FMT STR_FMT, STR_ARG(s->target), STR_ARG(soft));
     else
-        target = str_format(a, "/edge/purge?url=http://" STR_FMT STR_FMT STR_FMT, STR_ARG(p->stage->host), STR_ARG(s->target), STR_ARG(soft));
+        target = str_format(a, "/edge/purge?url=http://" STR_FMT STR_FMT STR_FMT, STR_ARG(p->stage->host), STR_ARG(s->target),
+                            STR_ARG(soft));
     if (!stage_control(p->stage, target, a, &why))
         wrong(p, s->line, str_join(p->memory, S("the purge is refused: "), why));
 }

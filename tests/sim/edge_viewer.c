@@ -129,15 +129,16 @@ static void bytes_judge(view *v, int version, int language)
             trial_failed(v->d->t, "edge %d gives another part than it was asked for", v->e->number);
     }
     if (v->body.len > length || (v->whole && v->body.len != length))
-        trial_failed(v->d->t, "edge %d: object %d version %d: %td bytes, not %" PRId64, v->e->number, v->o->number, version, v->body.len, length);
+        trial_failed(v->d->t, "edge %d: object %d version %d: %td bytes, not %" PRId64, v->e->number, v->o->number, version,
+                     v->body.len, length);
     int64_t n = v->body.len < length ? v->body.len : length;
     unsigned char *right = arena_array(&v->memory, unsigned char, n + 1);
     must(right);
     day_object_write(v->o, version, language, first, right, n);
     for (int64_t i = 0; i < n; i++)
         if (v->body.at[i] != right[i]) {
-            trial_failed(v->d->t, "edge %d: object %d version %d language %d: byte %" PRId64 " is wrong (status %d, " STR_FMT ")", v->e->number, v->o->number,
-                         version, language, first + i, v->in.head.status, STR_ARG(field(v, S("Cache-Status"))));
+            trial_failed(v->d->t, "edge %d: object %d version %d language %d: byte %" PRId64 " is wrong (status %d, " STR_FMT ")",
+                         v->e->number, v->o->number, version, language, first + i, v->in.head.status, STR_ARG(field(v, S("Cache-Status"))));
             return;
         }
 }
@@ -146,7 +147,8 @@ static void bytes_judge(view *v, int version, int language)
 static bool is_from_origin(const view *v)
 {
     str said = field(v, S("Cache-Status"));
-    return str_find_str(said, S("fwd-status=200")) >= 0 || str_find_str(said, S("fwd-status=206")) >= 0 || str_find_str(said, S("fwd-status=304")) >= 0;
+    return str_find_str(said, S("fwd-status=200")) >= 0 || str_find_str(said, S("fwd-status=206")) >= 0 ||
+           str_find_str(said, S("fwd-status=304")) >= 0;
 }
 
 static bool says_stale(const view *v) { return str_find_str(field(v, S("Cache-Status")), S("ttl=-")) >= 0; }
@@ -162,14 +164,15 @@ static void age_judge(view *v, int version)
         trial_failed(v->d->t, "Age: " STR_FMT, STR_ARG(said));
     int64_t replaced_s = ended && v->asked_ns > ended ? (v->asked_ns - ended) / NS_PER_S : 0;
     if (age + HONEST_S < replaced_s)
-        trial_failed(v->d->t, "edge %d: object %d version %d says Age %" PRId64 ", but was replaced %" PRId64 " s ago (" STR_FMT ")", v->e->number, o->number,
-                     version, age, replaced_s, STR_ARG(field(v, S("Cache-Status"))));
+        trial_failed(v->d->t, "edge %d: object %d version %d says Age %" PRId64 ", but was replaced %" PRId64 " s ago (" STR_FMT ")",
+                     v->e->number, o->number, version, age, replaced_s, STR_ARG(field(v, S("Cache-Status"))));
     if (age <= o->max_age_s || is_from_origin(v))
         return;
     int64_t leave = o->must_revalidate ? 0 : o->revalidate_s > o->error_s ? o->revalidate_s : o->error_s;
     v->d->stale++;
     if (age - o->max_age_s > leave + HONEST_S)
-        trial_failed(v->d->t, "edge %d: object %d is given %" PRId64 " s stale, it may be for %" PRId64, v->e->number, o->number, age - o->max_age_s, leave);
+        trial_failed(v->d->t, "edge %d: object %d is given %" PRId64 " s stale, it may be for %" PRId64, v->e->number, o->number,
+                     age - o->max_age_s, leave);
     if (!says_stale(v))
         trial_failed(v->d->t, "edge %d: object %d is stale and Cache-Status does not say so: " STR_FMT, v->e->number, o->number,
                      STR_ARG(field(v, S("Cache-Status"))));
@@ -179,9 +182,11 @@ static void purge_judge(const view *v, int version)
 {
     int n = v->o->number;
     if (v->asked_ns > v->e->floor_ns[n] && version < v->e->floor[n])
-        trial_failed(v->d->t, "edge %d gives version %d of object %d, it said that all before %d was purged", v->e->number, version, n, v->e->floor[n]);
+        trial_failed(v->d->t, "edge %d gives version %d of object %d, it said that all before %d was purged", v->e->number, version, n,
+                     v->e->floor[n]);
     if (v->e->put_ns[n] && v->asked_ns > v->e->put_ns[n] && v->lives == v->e->put_life[n] && version < v->e->put[n])
-        trial_failed(v->d->t, "edge %d gives version %d of object %d, a PUT through it has made %d", v->e->number, version, n, v->e->put[n]);
+        trial_failed(v->d->t, "edge %d gives version %d of object %d, a PUT through it has made %d", v->e->number, version, n,
+                     v->e->put[n]);
 }
 
 // What an unsafe method has changed is not given from the cache again (RFC 9111 section 4.4), by this edge in this life.

@@ -18,8 +18,8 @@ enum {
 static const statement *settings_make(const day *d, arena *a)
 {
     config_error error;
-    str text = str_format(a, "name edge; slice 64KiB; memory 1MiB; disk %s\nsite films.example { origin " STR_FMT " }\n", d->t->seed % 3 ? "8MB" : "0",
-                          STR_ARG(addr_text(a, d->origin_at)));
+    str text = str_format(a, "name edge; slice 64KiB; memory 1MiB; disk %s\nsite films.example { origin " STR_FMT " }\n",
+                          d->t->seed % 3 ? "8MB" : "0", STR_ARG(addr_text(a, d->origin_at)));
     statement *block = config_parse(S("sim"), text, a, NULL, NULL, &error);
     must(block && config_check(block, edge_kind.settings, a, &error));
     return block;
@@ -205,7 +205,8 @@ void edge_play(trial *t)
     arena a = arena_make(SETTINGS_BYTES_MAX);
     day_viewer viewers[DAY_VIEWERS];
     sim_link_default(t->sim, (sim_link){.delay_min_ns = millis(1), .delay_max_ns = millis(sim_between(t->sim, 1, 80)),
-                                        .lose_per_million = (int)sim_random_below(t->sim, 30000), .cut_per_million = (int)sim_random_below(t->sim, 3000)});
+                                        .lose_per_million = (int)sim_random_below(t->sim, 30000),
+                                        .cut_per_million = (int)sim_random_below(t->sim, 3000)});
     day_catalogue_make(&d);
     hosts_make(&d, &a);
     SCOPE(hosts, 0, DAY_EDGES + 2);
@@ -228,7 +229,8 @@ void edge_play(trial *t)
         sim_shut_down(d.edges[i].world);
     sim_shut_down(d.origin);
     if (!d.hits || !d.parts || !d.good)
-        trial_failed(t, "the day saw %lld hits and %lld parts in %lld answers: nothing was checked", (long long)d.hits, (long long)d.parts, (long long)d.asked);
+        trial_failed(t, "the day saw %lld hits and %lld parts in %lld answers: nothing was checked", (long long)d.hits,
+                     (long long)d.parts, (long long)d.asked);
     t->tally.records += d.good;
     arena_free(&a);
 }
