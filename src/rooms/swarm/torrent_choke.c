@@ -117,7 +117,8 @@ void peer_offer(peer *p)
     if (!p->hidden && seed_choice_all_out(t->offers))
         return;
     int64_t now = loop_now_ns();
-    int depth = seed_choice_depth(t->meta->piece_bytes, rate_now(&p->to, 2 * NS_PER_S, now), p->delay_ns ? p->delay_ns : 100 * NS_PER_MS);
+    // One less: what it has begun is not counted. More than that would be kept from others for nothing.
+    int depth = -1 + seed_choice_depth(t->meta->piece_bytes, rate_now(&p->to, 2 * NS_PER_S, now), p->delay_ns ? p->delay_ns : 100 * NS_PER_MS);
     for (int ahead = offers_ahead(p); ahead < depth && p->offer_count < PEER_OFFERS_MAX; ahead++) {
         if (!p->offered.bytes && !bitfield_make(&p->memory, t->meta->piece_count, &p->offered))
             return;
