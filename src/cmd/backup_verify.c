@@ -156,7 +156,8 @@ static void print_text(verifying *v)
         printf("  the console: %lld viewings\n", (long long)v->console.viewings);
     if (v->torrents.torrents + v->torrents.magnets)
         printf("  the swarm: %lld torrents, %lld magnet links\n", (long long)v->torrents.torrents, (long long)v->torrents.magnets);
-    fwrite(v->list.at, 1, v->list.len, stdout);
+    if (v->list.len)
+        fwrite(v->list.at, 1, v->list.len, stdout);
     printf("started behind the guard: %lld inboxes over POP3, %lld letters, " STR_FMT "\n", (long long)v->started.inboxes,
            (long long)v->started.letters, STR_ARG(size_text(a, v->started.bytes)));
     printf("read back: %lld letters in %lld mailboxes and %lld in the queue, every one whole%s\n", (long long)v->letters, (long long)v->accounts,
