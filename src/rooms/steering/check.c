@@ -80,6 +80,7 @@ void steering_check(void *arg)
     meter_show(&alive);
     meter_show(&turned);
     fiber_world(s->room->world);
+    meter_add(&alive, s->health[own.node].alive);          // what is known from before a reload
     while (!fiber_canceled()) {
         int64_t every_ns = s->check_every_ns;
         health_check c = ask(s, own.node);
