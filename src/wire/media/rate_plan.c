@@ -10,7 +10,7 @@
 enum {
     WORTH_LEAST = -300 * RATE_WORTH_ONE,     // so that sums over chances stay in 32 bits
     BITS_LEAST = 65536,                      // the smallest size of the table
-    STAGES = 4, STAGES_LAST = 8,             // segments looked at with their real sizes: on the way, and when so few are left
+    STAGES = 4, STAGES_LAST = 5,             // segments looked at with their real sizes: on the way, and when so few are left
     SWEEPS_FIRST = 2,                        // segments that the horizon grows by: before the first download, then with each one
     START_PRICE = 7 * RATE_WORTH_ONE,        // of a segment's length of waiting for the first picture
     ABANDON_MARGIN = RATE_WORTH_ONE / 5,     // what abandoning must be better by
