@@ -2,6 +2,7 @@
 of its own; a reload; a node that dies and comes back; the command line."""
 import json
 import os
+import signal
 import subprocess
 import urllib.request
 
@@ -73,6 +74,9 @@ def cases():
         why = up.command("steering", "why", "127.0.0.9", "--json")
         first = json.loads(why.stdout)["ranking"][0] if why.returncode == 0 else {}
         check("naru steering why says it", first.get("node") == "near" and first.get("standing") == "good" and first.get("load_per_mille", -1) >= 0, why.stdout + why.stderr)
+        os.kill(up.processes()["steering"]["pid"], signal.SIGKILL)
+        check("while steering is dead the last ranking counts", "127.0.0.1" in named(up), named(up))
+        check("... and it comes back", soon(lambda: nodes(up).get("near") == "alive") and "127.0.0.1" in named(up), str(nodes(up)))
         config(up, 9, "127.0.0.99")                      # nobody is there
         up.command("reload")
         check("after a reload other nodes count, and all are dead: they are ranked all the same",
