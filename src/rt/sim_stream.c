@@ -191,8 +191,8 @@ static bool sender_leaves(sim_sender *k)
     segment *g = LIST_OF(first, segment, link);
     from->waiting_bytes -= g->len;
     segment_leave(from, g);
-    if (from->waiting_max && !from->shut)
-        writer_again(from);
+    if (from->waiting_max && from->waiting_bytes * 2 < from->waiting_max && !from->shut)
+        writer_again(from);                              // Linux waits for half of it, too (TCP_NOTSENT_LOWAT)
     return !list_empty(&from->waiting);
 }
 
