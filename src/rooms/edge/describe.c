@@ -140,6 +140,21 @@ void description_write(const description *d, str key, int64_t length, buf *out)
     buf_put(out, d->vary_key);
 }
 
+// How many fields: a status line, and lines "NAME: VALUE", each with CR LF. -1: something else.
+static int head_lines(str head)
+{
+    int lines = -1;
+    while (head.len) {
+        ptrdiff_t lf = str_find(head, '\n');
+        str line = str_first(head, lf);
+        head = str_from(head, lf + 1);
+        if (lf < 1 || !str_ends(line, S("\r")) || (lines >= 0 && str_find(line, ':') < 1))
+            return -1;
+        lines++;
+    }
+    return lines;
+}
+
 description *description_read(edge *e, str text, str *key, int64_t *length)
 {
     int64_t v[RECORD_NUMBERS];
@@ -156,11 +171,9 @@ description *description_read(edge *e, str text, str *key, int64_t *length)
         parts[i] = str_first(text, v[8 + i]);
         text = str_from(text, v[8 + i]);
     }
-    int lines = -1;
-    for (ptrdiff_t i = 0; i < parts[1].len; i++)
-        lines += parts[1].at[i] == '\n';
-    if (text.len || v[0] < 200 || v[0] > 599 || lines != v[12] || !str_ends(parts[1], S("\r\n")))
+    if (text.len || v[0] < 200 || v[0] > 599 || head_lines(parts[1]) != v[12] || v[12] < 0)
         return NULL;
+    int lines = (int)v[12];
     cache_policy p = {.lifetime_s = v[2], .age_at_start_s = v[3], .came_s = v[4], .stale_while_revalidate_s = v[5], .stale_if_error_s = v[6],
                       .always_validate = v[7] & 1, .never_stale = v[7] & 2, .heuristic = v[7] & 4, .has_validator = v[7] & 8};
     *key = parts[0];
