@@ -3,7 +3,7 @@
 #include "rooms/swarm/swarm_inside.h"
 #include "rt/loop.h"
 
-enum { LIMITED_ASK_MIN = 12 };
+enum { LIMITED_ASK_MIN = 12, REST_PIECE_BYTES_MAX = 128 * 1024 };
 #define RATE_SPAN_NS     (2 * NS_PER_S)
 #define LIMITED_QUEUE_NS (1 * NS_PER_S)
 
@@ -49,10 +49,12 @@ static bool room_for_more(const torrent *t)
 }
 
 // It would let us, and all that it has is asked of others. Among our own (managed mode) it hears so, and its slot is another's at
-// once. Elsewhere interest is what earns a place in the next round: it is kept.
+// once. Elsewhere interest is what earns a place in the next round: it is kept. So it is with large pieces: coming back costs more
+// than the slot gains (simulated: 64 KiB 1.3 % faster, 256 KiB 2 % slower).
 static void interest_rest(peer *p)
 {
-    if (p->they_choke || p->torrent->swarm->mode != CHOKER_MANAGED)
+    const torrent *t = p->torrent;
+    if (p->they_choke || t->swarm->mode != CHOKER_MANAGED || t->meta->piece_bytes > REST_PIECE_BYTES_MAX)
         return;
     p->we_want = false;
     peer_tell(p, &(peer_message){.kind = PEER_NOT_INTERESTED});
