@@ -20,4 +20,5 @@ if ! cmp -s package-lock.json node_modules/.lock-of-these; then
     }
     cp package-lock.json node_modules/.lock-of-these
 fi
+node_modules/.bin/tsc --noEmit -p ../../web && echo "ok the pages' types fit" || { echo "not ok the pages' types fit"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 exec node browser.mjs "$build/naru" "$build/browser"
