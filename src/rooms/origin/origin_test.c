@@ -1,6 +1,7 @@
 // The service over its door, in the real world and in the simulator.
 #include "rooms/origin/origin.h"
 
+#include <ftw.h>
 #include <stdlib.h>
 
 #include "rooms/origin/film_test.h"
@@ -127,6 +128,12 @@ static void manifest_is_told(world *w)
     arena_free(&msg);
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+    (void)st, (void)kind, (void)where;
+    return remove(path);
+}
+
 static void origin_serves(world *w)
 {
     arena memory = arena_make(1 << 20);
@@ -158,6 +165,8 @@ static void origin_serves(world *w)
     arena_free(&msg);
     node_stop(&n);
     arena_free(&memory);
+    if (real)
+        nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 TEST(origin_serves_films_that_come_and_go) { play_both(origin_serves); }
