@@ -87,8 +87,11 @@ def case_the_page_lists_every_meter_with_its_type_label_and_meaning(i):
         wanted = [] if not label else ["version"] if name == "naru_build_info" else sorted([label[1]] + own)
         assert (kind, help_) == (head["TYPE"], head["HELP"]), (name, kind, help_, head)
         assert labels == wanted, (name, labels, wanted)
-    # What appears with its first event (an HTTP answer, a histogram) may be on the page and not be there yet.
-    assert set(told) - set(heads) <= {"naru_http_requests_total"}, set(told) - set(heads)
+    # What appears with its first event (an HTTP answer, a histogram) may be on the page and not be there yet; some services are not
+    # in the small Internet (tests/up compares all of them).
+    elsewhere = ("naru_edge_", "naru_origin_", "naru_steering_", "naru_console_", "naru_service_", "naru_authoritative_steered_")
+    missing = {name for name in told if name not in heads and not name.startswith(elsewhere)}
+    assert missing <= {"naru_http_requests_total"}, missing
 
 
 def case_the_queue_gauge_follows_the_queue(i):

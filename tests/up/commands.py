@@ -31,7 +31,7 @@ ROWS = {
     "steering": [("steering show --dir NOWHERE", None, 3), ("steering why somewhere", None, 2)],
     "play": [("play http://127.0.0.1:1/film.mpd", None, 3), ("play", None, 2), ("play http://127.0.0.1:1/film.mpd --rule coin", None, 2)],
     "video": [("video list --catalogue NOWHERE", None, 0), ("video show film --catalogue NOWHERE", None, 1), ("video add BAD --catalogue NOWHERE --rate best", None, 2)],
-    "console": [("console", None, 1), ("console accounting --dir NOWHERE", None, 3), ("console nothing", None, 2)],
+    "console": [("console --dir NOWHERE", None, 3), ("console accounting --dir NOWHERE", None, 3), ("console nothing", None, 2)],
     "mail": [("mail list", None, 2)],
     "query": [("query localhost @127.0.0.1#DNS", None, 0)],
     "upper": [("upper 127.0.0.1:UPPER ketchup", None, 0)],

@@ -4,6 +4,7 @@ One line a check ("ok" or "not ok"), then "N passed, N failed, N skipped"."""
 import json
 import os
 import poplib
+import re
 import shutil
 import signal
 import smtplib
@@ -246,6 +247,7 @@ def every_service_runs():
         is_locked(up)
         memory_when_idle(up)
         the_console_serves(up)
+        the_page_of_metrics_knows_all(up)
         doors = {"tracker": "tracker", "swarm": "rpc", "authoritative": "dns", "origin": "origin", "edge": "http", "console": "console"}
         for name, port in doors.items():
             pid = up.processes()[name]["pid"]
@@ -260,6 +262,16 @@ def every_service_runs():
         check("all services together are upgraded", done.returncode == 0, done.stderr)
     finally:
         up.end()
+
+
+def the_page_of_metrics_knows_all(up):
+    """Every meter of every service stands in docs/metrics.md, with its type and its help."""
+    page = open(os.path.join(os.path.dirname(commands.DOCS), "metrics.md")).read()
+    rows = {m[0]: (m[1], m[2]) for m in re.findall(r"^\| `(naru_\w+)` \| (\w+) \| [^|]* \| (.*) \|$", page, re.M)}
+    said = loops.control_get(up, "/metrics")[1]
+    kinds, helps = dict(re.findall(r"^# TYPE (\S+) (\w+)$", said, re.M)), dict(re.findall(r"^# HELP (\S+) (.*)$", said, re.M))
+    wrong = [f"| `{name}` | {kind} | | {helps.get(name)} |" for name, kind in sorted(kinds.items()) if rows.get(name) != (kind, helps.get(name))]
+    check("docs/metrics.md has every meter of every service", kinds and not wrong, "\n" + "\n".join(wrong))
 
 
 def the_console_serves(up):
