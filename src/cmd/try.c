@@ -154,6 +154,19 @@ static str host_port(trying *t, const char *host, uint16_t port, char between)
     return str_format(&t->memory, STR_FMT "%c%d", STR_ARG(addr_ip_text(&t->memory, h->host->here[0])), between, small_port(&t->internet, port));
 }
 
+// The clever client in this terminal.
+static void print_player(trying *t, str naru, bool with_company, bool en)
+{
+    const char *host = with_company ? "play.netcinema.com" : "video.netcinema.com";
+    printf("  %s\n    " STR_FMT " play http://%s", en ? "DASH's clever client, here in the terminal: when, what and where it asks:" :
+           "DASH의 영리한 클라이언트를 이 터미널에서: 언제, 무엇을, 어디에 묻는지:", STR_ARG(naru), host);
+    if (t->in_space)
+        printf("/6Y7B23V\n");
+    else
+        printf(":%d/6Y7B23V --resolver @" STR_FMT ":%d\n", small_port(&t->internet, 80),
+               STR_ARG(addr_ip_text(&t->memory, lab_find(&t->internet.map, S("local"))->here[0])), small_port(&t->internet, 53));
+}
+
 // Who is sent where, and the film's manifest.
 static void print_video(trying *t, str naru, bool en)
 {
@@ -162,6 +175,10 @@ static void print_video(trying *t, str naru, bool en)
     printf("  %s\n    " STR_FMT " steering show\n    " STR_FMT " steering why " STR_FMT "\n", en ? "The CDN's nodes, and where Bob's name server is sent:" :
            "CDN의 노드들, 그리고 밥의 네임 서버가 보내지는 곳:", STR_ARG(naru), STR_ARG(naru), STR_ARG(bob));
     printf("    curl 'http://" STR_FMT "/steer/" SMALL_FILM_ID "'\n", STR_ARG(host_port(t, str_to_z(&t->memory, steering->host->name), STEERING_PORT, ':')));
+    bool with_company = false;
+    for (int i = 0; i < t->internet.map.count; i++)
+        with_company |= t->internet.map.hosts[i].console;
+    print_player(t, naru, with_company, en);
     for (int i = 0; i < t->internet.map.count; i++) {
         const lab_host *h = &t->internet.map.hosts[i];
         if (!h->console)
