@@ -5,7 +5,7 @@
 #include "rooms/console/console_inside.h"
 #include "rt/listener.h"
 #include "rt/log.h"
-#include "rt/worker.h"
+#include "rt/room_doors.h"
 
 const setting console_settings[] = {
     {.key = "listen", .type = SETTING_LIST, .repeated = true, .help_en = "addresses to listen on (default: this machine alone)",
@@ -40,60 +40,11 @@ const setting console_settings[] = {
     {0},
 };
 
-enum { PEM_BYTES_MAX = 64 * 1024, POLICY_BYTES_MAX = 8 * 1024 };
+enum { POLICY_BYTES_MAX = 8 * 1024 };
 
 // ---- TLS ------------------------------------------------------------------------------------------------------------------------
 
 static const char *const alpn[] = {"http/1.1", ""};
-
-typedef struct { console *c; arena *a; const char *path; str text; err e; } pem_file;
-
-static void pem_read(void *arg)
-{
-    pem_file *f = arg;
-    f->e = file_read_all(f->c->w, f->path, f->a, PEM_BYTES_MAX, &f->text);
-}
-
-static bool pem(console *c, const statement *block, const char *key, arena *a, str *text, str *why)
-{
-    pem_file f = {.c = c, .a = a, .path = str_to_z(a, config_text(block, console_settings, key))};
-    work(pem_read, &f);
-    *text = f.text;
-    if (f.e)
-        *why = str_format(c->r->memory, "console: cannot read %s \"%s\": %s; check the path and its permissions", key, f.path, err_text(f.e));
-    return !f.e;
-}
-
-static bool tls_start(console *c, str *why)
-{
-    str chain, key;
-    arena *a = c->r->memory;
-    if (!config_text(c->r->settings, console_settings, "certificate").len)
-        return true;
-    if (!pem(c, c->r->settings, "certificate", a, &chain, why) || !pem(c, c->r->settings, "key", a, &key, why))
-        return false;
-    c->tls = tls_server_new(c->w, "console", chain, key, alpn, a, why);
-    return c->tls != NULL;
-}
-
-// The certificate and key as they are now; only_try: are they usable?
-static err tls_renew(console *c, const statement *block, bool only_try, str *why)
-{
-    str chain, key;
-    if (!c->tls)
-        return E_OK;
-    arena a = arena_make(4 * PEM_BYTES_MAX);
-    bool good = pem(c, block, "certificate", &a, &chain, why) && pem(c, block, "key", &a, &key, why);
-    if (good && only_try) {
-        tls_config *t = tls_server_new(c->w, "console", chain, key, alpn, c->r->memory, why);
-        good = t != NULL;
-        tls_free(t);
-    } else if (good) {
-        good = tls_server_renew(c->w, c->tls, chain, key, c->r->memory, why);
-    }
-    arena_free(&a);
-    return good ? E_OK : E_TLS;
-}
 
 // ---- settings -------------------------------------------------------------------------------------------------------------------
 
@@ -248,10 +199,11 @@ static err start(room *r, str *why)
     c->sessions = sessions_new(c->w, seconds(60), seconds(60));
     if (!settings_take(c, why))
         return E_PROTOCOL;
-    if (!tls_start(c, why))
-        return E_TLS;
+    err e = room_tls(r, "console", alpn, &c->tls, why);
+    if (e)
+        return e;
     assets_make(c);
-    err e = viewings_open(c->w, room_directory(r), r->memory, &c->viewings, why);
+    e = viewings_open(c->w, room_directory(r), r->memory, &c->viewings, why);
     if (e)
         return e;
     console_control(c);
@@ -260,6 +212,11 @@ static err start(room *r, str *why)
     if (!e)
         log_line("console", LOG_NOTICE, "ready", F_INT("viewings", viewings_count(c->viewings)), F_STR("tls", c->tls ? S("yes") : S("no")));
     return e;
+}
+
+static err tls_renew(console *c, const statement *block, bool only_try, str *why)
+{
+    return room_tls_renew(c->r, block, &c->tls, 1, only_try, why);
 }
 
 static err check(room *r, const statement *block, str *why) { return tls_renew(r->state, block, true, why); }
