@@ -9,7 +9,7 @@
 #include "rt/pages.h"
 
 enum {
-    STEP_BYTES = 256 * 1024,                     // what the pipe holds: handed over at once
+    STEP_BYTES = 1024 * 1024,                    // what the pipe holds (fs.pipe-max-size): handed over at once
     PAGE_BYTES = 4096,
     HUGE_PAGE_BYTES = 2 << 20,
 };
