@@ -308,12 +308,13 @@ static void handles_take(store_io *io)
 
 static void file_close_run(void *f) { file_close(f); }
 
-// A file that two fibers opened at once is kept once.
+// A file that two fibers opened at once is kept once; what a reader opened for reading is nothing for a handle that writers share.
 static void handle_adopt(store_io *io, int i)
 {
     store_handle *h = io->handles[i];
     store_session *session = io->store->session;
-    if (io->opened[i] && h->file_open)
+    bool may_be_kept = !h->file_open && (io->write || !h->writable);
+    if (io->opened[i] && !may_be_kept)
         work(file_close_run, io->files[i]);
     else if (io->opened[i])
         h->file_open = io->files[i];
