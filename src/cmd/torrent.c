@@ -23,6 +23,7 @@ static const char more[] =
     "  naru torrent check film.torrent ~/Downloads       (exit code 1: something is damaged or missing)\n"
     "  naru torrent magnet film.torrent\n"
     "  naru torrent get film.torrent --dir ~/Downloads --seed\n"
+    "  naru torrent get slides.torrent --want '*.pdf,week1/' --first 3      (numbers: as show counts the files)\n"
     "  naru torrent add film.torrent                     (to the running naru; then list, status, pause, resume, remove)\n"
     "  naru torrent limit all --limit-up 8Mbit\n"
     "  naru torrent move 1 ~/Films                       (its files, while it runs)\n"
@@ -104,6 +105,7 @@ int cmd_torrent(int argc, char **argv)
         {"seed", OPTION_FLAG, &get->seed, NULL, "get: go on sending when all is there, until interrupted"},
         {"seed-seconds", OPTION_NUMBER, &get->seed_seconds, "N", "get: go on sending for so long"},
         {"sequential", OPTION_FLAG, &get->sequential, NULL, "get, add: the pieces in order"},
+        {"superseed", OPTION_FLAG, &get->superseed, NULL, "get, add: as the first seed, show each peer one piece at a time: about one copy is sent"},
         {"bind", OPTION_TEXT, &get->bind, "ADDRESS", "get: use this address of ours and no other; without it nothing is sent"},
         {"no-dht", OPTION_FLAG, &get->no_dht, NULL, "get: do not ask the distributed hash table"},
         {"dht-router", OPTION_TEXT, &get->dht_routers, "HOSTS", "get: host:port of nodes to begin with, separated by commas"},
@@ -111,9 +113,9 @@ int cmd_torrent(int argc, char **argv)
         {"keep-state", OPTION_FLAG, &get->keep_state, NULL, "get: leave .naru-HASH beside the files when all is there"},
         {"verbose", OPTION_FLAG, &get->verbose, NULL, "get: one line a conversation on standard error"},
         {"paused", OPTION_FLAG, &r.remote.paused, NULL, "add: do not start it yet"},
-        {"want", OPTION_TEXT, &r.remote.want, "FILES", "add, files: these files (1,3-5) are wanted"},
-        {"skip", OPTION_TEXT, &r.remote.skip, "FILES", "add, files: these are not"},
-        {"first", OPTION_TEXT, &r.remote.first, "FILES", "add, files: these before the others"},
+        {"want", OPTION_TEXT, &r.files.want, "FILES", "get, add: only these files (1,3-5,*.pdf,week1/); files: these, too"},
+        {"skip", OPTION_TEXT, &r.files.skip, "FILES", "get, add, files: these are not wanted"},
+        {"first", OPTION_TEXT, &r.files.first, "FILES", "get, add, files: these before the others"},
         {"delete-files", OPTION_FLAG, &r.remote.delete_files, NULL, "remove: the files, too"},
         {"watch", OPTION_FLAG, &r.remote.watch, NULL, "list, status: again every second"},
         {"naru", OPTION_TEXT, &r.remote.naru, "DIR", "the data directory of the running naru (default: the newest)"},

@@ -2,6 +2,7 @@
 #pragma once
 #include "base/buf.h"
 #include "cmd/options.h"
+#include "cmd/torrent_files.h"
 #include "rt/world.h"
 #include "wire/bt/magnet.h"
 
@@ -16,12 +17,11 @@ enum {
 typedef struct {                                 // naru torrent get
     str     dir, mode, peers, bind, limit_up, limit_down, dht_routers;
     int64_t port, seed_seconds, slots;           // port -1: 6881, or any when it is taken
-    bool    seed, no_dht, local, sequential, keep_state, verbose;
+    bool    seed, no_dht, local, sequential, superseed, keep_state, verbose;
 } torrent_get_options;
 
 typedef struct {                                 // naru torrent add, list, status ... (torrent_remote.c)
     str  naru, host;                             // which running naru, which host of it
-    str  want, skip, first;                      // files
     bool paused, delete_files, watch;
 } torrent_remote_options;
 
@@ -36,6 +36,7 @@ typedef struct {
     bool   private, no_date;
     torrent_get_options get;
     torrent_remote_options remote;
+    file_choices files;                          // get, add, files: --want, --skip, --first
     str    node;                                 // whose swarm is asked
     int    code;
     str    trouble;                              // why code is not COMMAND_OK

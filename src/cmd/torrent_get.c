@@ -29,7 +29,7 @@ typedef struct {
     addr     peers[PEERS_MAX];
     int      peer_count;
     int64_t  began_ns, complete_ns, done_ns, ends_ns;    // ends: when seeding is over; 0: never
-    bool     display, interrupted, complete;
+    bool     display, interrupted, complete, selected;   // selected: --want and the like have been obeyed
     int64_t  started_bytes;                      // there when we began
     torrent_view last;
     char     last_name[METAINFO_NAME_BYTES_MAX + 1];
@@ -144,6 +144,62 @@ static bool hash_of(getting *g, str text, uint8_t hash[INFO_HASH_BYTES])
     return true;
 }
 
+// ---- which files ----------------------------------------------------------------------------------------------------------
+
+static picker_priority priority_of(file_choice c)
+{
+    return c == FILE_SKIPPED ? PICKER_SKIP : c == FILE_FIRST ? PICKER_HIGH : PICKER_NORMAL;
+}
+
+// NULL: all of them, or a choice that means nothing (trouble says so).
+static picker_priority *selection_read(getting *g, file_names of)
+{
+    torrent_run *r = g->r;
+    str wrong = {0};
+    file_choice *chosen = arena_array(&r->memory, file_choice, (size_t)of.count + 1);
+    picker_priority *all = arena_array(&r->memory, picker_priority, (size_t)of.count + 1);
+    g->selected = true;
+    if (!files_chosen(r->files) || !chosen || !all)
+        return NULL;
+    if (!files_choose(r->files, of, true, chosen, &wrong)) {
+        torrent_fail(r, COMMAND_USAGE, "no file of this torrent is \"" STR_FMT "\"; `naru torrent show` lists them", STR_ARG(wrong));
+        return NULL;
+    }
+    for (int i = 0; i < of.count; i++)
+        all[i] = priority_of(chosen[i]);
+    return all;
+}
+
+static picker_priority *selection_of_metainfo(getting *g, str text, int *count)
+{
+    metainfo m;
+    *count = 0;
+    if (!files_chosen(g->r->files) || !text.len || !metainfo_read(text, &g->r->memory, &m, &(bencode_refusal){0}))
+        return NULL;
+    str *paths = arena_array(&g->r->memory, str, (size_t)m.file_count + 1);
+    for (int i = 0; paths && i < m.file_count; i++)
+        paths[i] = m.files[i].path;
+    *count = m.file_count;
+    return paths ? selection_read(g, (file_names){m.name, paths, m.file_count}) : NULL;
+}
+
+// The names of a magnet link's files come with its metadata; nothing has been asked for yet.
+static void selection_of_magnet(void *arg, torrent *t, torrent_state now)
+{
+    getting *g = arg;
+    torrent_view v;
+    file_view f;
+    if (g->selected || !files_chosen(g->r->files) || now != TORRENT_DOWNLOADING)
+        return;
+    torrent_look(t, &v);
+    str *paths = arena_array(&g->r->memory, str, (size_t)v.file_count + 1);
+    for (int i = 0; paths && i < v.file_count; i++)
+        paths[i] = torrent_file(t, i, &f) ? f.path : (str){0};
+    picker_priority *all = paths ? selection_read(g, (file_names){v.name, paths, v.file_count}) : NULL;
+    if (all)
+        (void)torrent_files_priorities(t, all, v.file_count);
+}
+
 static bool torrent_begin(getting *g)
 {
     torrent_run *r = g->r;
@@ -162,7 +218,15 @@ static bool torrent_begin(getting *g)
         return false;
     g->torrent = swarm_find(g->swarm, hash);             // an earlier run was interrupted
     swarm_addition what = {.metainfo = text, .magnet = text.len ? (str){0} : r->words[1], .directory = dir,
-                           .sequential = r->get.sequential, .ratio_per_mille = -1};
+                           .sequential = r->get.sequential, .superseed = r->get.superseed, .ratio_per_mille = -1};
+    what.files = selection_of_metainfo(g, text, &what.file_count);
+    if (r->trouble.len)
+        return false;
+    if (g->torrent && what.files)
+        (void)torrent_files_priorities(g->torrent, what.files, what.file_count);
+    if (g->torrent)
+        torrent_superseed(g->torrent, r->get.superseed);
+    swarm_listen(g->swarm, selection_of_magnet, g);
     err e = g->torrent ? E_OK : swarm_add(g->swarm, &what, &g->torrent, &r->memory, &why);
     if (e)
         return torrent_fail(r, COMMAND_FAILED, STR_FMT, STR_ARG(why.len ? why : str_z(err_text(e)))), false;
@@ -205,7 +269,7 @@ static void progress_show(getting *g)
     char bar[BAR_COLUMNS * 4 + 1];
     arena a = arena_make(16 * 1024);
     bar_print(g, bar, sizeof bar);
-    int64_t whole = v->wanted_bytes ? v->wanted_bytes : 1;
+    int64_t whole = v->wanted_bytes ? v->wanted_bytes : 1, have = v->have_bytes < whole ? v->have_bytes : whole;   // of others an earlier run had some
     fprintf(stderr, "\r\033[K");
     if (v->state == TORRENT_METADATA)
         fprintf(stderr, "asking %d peers what the torrent is", v->peers);
@@ -218,7 +282,7 @@ static void progress_show(getting *g)
                 STR_ARG(size_text(&a, v->rate_up)), STR_ARG(size_text(&a, v->sent)));
     else
         fprintf(stderr, "%s %lld %%  " STR_FMT "/s \xe2\x86\x93 " STR_FMT "/s \xe2\x86\x91  %d of %d peers%s send" STR_FMT, bar,
-                (long long)(v->have_bytes * 100 / whole), STR_ARG(size_text(&a, v->rate_down)), STR_ARG(size_text(&a, v->rate_up)),
+                (long long)(have * 100 / whole), STR_ARG(size_text(&a, v->rate_down)), STR_ARG(size_text(&a, v->rate_up)),
                 v->peers_sending, v->peers, v->web_seeds_sending ? " and a web server" : "", STR_ARG(left_text(&a, v->eta_s)));
     arena_free(&a);
 }
@@ -235,6 +299,8 @@ static bool goes_on(getting *g)
 {
     view_take(g);
     int64_t now = loop_now_ns();
+    if (g->r->trouble.len)
+        return false;
     if (g->last.complete && !g->complete) {
         g->complete = true;
         g->complete_ns = now;
@@ -310,11 +376,11 @@ static void tell(getting *g)
     if (r->json) {
         buf_put(&r->out, S("{\"name\": "));
         json_put(&r->out, str_z(g->last_name));
-        buf_format(&r->out, ", \"complete\": %s, \"length\": %lld, \"received\": %lld, \"sent\": %lld, \"wasted\": %lld, \"ms\": %lld}\n",
-                   g->complete ? "true" : "false", (long long)v->length, (long long)v->received, (long long)v->sent, (long long)v->wasted,
+        buf_format(&r->out, ", \"complete\": %s, \"length\": %lld, \"wanted\": %lld, \"received\": %lld, \"sent\": %lld, \"wasted\": %lld, \"ms\": %lld}\n",
+                   g->complete ? "true" : "false", (long long)v->length, (long long)v->wanted_bytes, (long long)v->received, (long long)v->sent, (long long)v->wasted,
                    (long long)took_ms);
     } else if (g->complete && !r->get.seed) {
-        buf_format(&r->out, "%s: " STR_FMT " complete", g->last_name, STR_ARG(size_text(&r->memory, v->length)));
+        buf_format(&r->out, "%s: " STR_FMT " complete", g->last_name, STR_ARG(size_text(&r->memory, v->wanted_bytes)));
         if (v->received && took_ms)
             buf_format(&r->out, ", " STR_FMT "/s", STR_ARG(size_text(&r->memory, v->received / took_ms * 1000)));
         buf_put(&r->out, S("\n"));

@@ -151,33 +151,46 @@ static bool limits_put(torrent_run *r, json_t *arguments)
     return true;
 }
 
-// "1,3-5": numbers of files from 1, as `files` shows them.
-static bool files_put(torrent_run *r, json_t *arguments, const char *key, str said)
+static void choice_put(json_t *arguments, const char *key, const file_choice *chosen, int count, file_choice meant)
 {
-    if (!said.len)
-        return true;
     json_t *numbers = json_array();
-    while (said.len) {
-        str last = str_cut(&said, ','), first = str_cut(&last, '-');
-        uint64_t from, to;
-        bool good = str_to_u64(first, &from) && from >= 1;
-        good = good && (last.len ? str_to_u64(last, &to) : (to = from, true)) && to >= from && to - from < METAINFO_FILES_MAX;
-        if (!good) {
-            torrent_fail(r, COMMAND_USAGE, "say numbers of files as naru torrent files shows them: 1,3-5");
-            json_decref(numbers);
-            return false;
-        }
-        for (uint64_t n = from; n <= to; n++)
-            json_array_append_new(numbers, json_integer((json_int_t)n - 1));
+    for (int i = 0; i < count; i++)
+        if (chosen[i] == meant)
+            json_array_append_new(numbers, json_integer(i));
+    if (json_array_size(numbers))                        // an empty list means all files
+        json_object_set(arguments, key, numbers);
+    json_decref(numbers);
+}
+
+static bool selection_put(torrent_run *r, json_t *arguments, file_names of, bool only)
+{
+    str wrong = {0};
+    file_choice *chosen = arena_array(&r->memory, file_choice, (size_t)of.count + 1);
+    if (!chosen || !files_choose(r->files, of, only, chosen, &wrong)) {
+        torrent_fail(r, COMMAND_USAGE, "no file of " STR_FMT " is \"" STR_FMT "\": say numbers (1,3-5) or names (*.pdf, week1/) as `naru torrent show` "
+                     "and `files` list them", STR_ARG(of.name), STR_ARG(wrong));
+        return false;
     }
-    json_object_set_new(arguments, key, numbers);
+    choice_put(arguments, "files-unwanted", chosen, of.count, FILE_SKIPPED);
+    choice_put(arguments, "files-wanted", chosen, of.count, FILE_WANTED);
+    choice_put(arguments, "priority-high", chosen, of.count, FILE_FIRST);
     return true;
 }
 
-static bool selection_put(torrent_run *r, json_t *arguments)
+static bool selection_of_metainfo(torrent_run *r, json_t *arguments, str bytes)
 {
-    return files_put(r, arguments, "files-unwanted", r->remote.skip) && files_put(r, arguments, "files-wanted", r->remote.want)
-           && files_put(r, arguments, "priority-high", r->remote.first);
+    metainfo m;
+    bencode_refusal why;
+    if (!files_chosen(r->files))
+        return true;
+    if (!metainfo_read(bytes, &r->memory, &m, &why)) {
+        torrent_fail(r, COMMAND_USAGE, "%s (at byte %td)", why.reason, why.offset);
+        return false;
+    }
+    str *paths = arena_array(&r->memory, str, (size_t)m.file_count + 1);
+    for (int i = 0; paths && i < m.file_count; i++)
+        paths[i] = m.files[i].path;
+    return paths && selection_put(r, arguments, (file_names){m.name, paths, m.file_count}, true);
 }
 
 static void json_show(torrent_run *r, json_t *o)
@@ -196,6 +209,10 @@ static bool addition_put(torrent_run *r, str what, json_t *arguments)
 {
     str bytes;
     if (str_starts_nocase(what, S("magnet:"))) {
+        if (files_chosen(r->files)) {
+            torrent_fail(r, COMMAND_USAGE, "which files a magnet link has is known when peers have told: add it, then naru torrent files ID --want ...");
+            return false;
+        }
         json_object_set_new(arguments, "filename", json_stringn((const char *)what.at, (size_t)what.len));
         return true;
     }
@@ -206,7 +223,7 @@ static bool addition_put(torrent_run *r, str what, json_t *arguments)
     }
     str coded = base64_text(&r->memory, bytes);
     json_object_set_new(arguments, "metainfo", json_stringn((const char *)coded.at, (size_t)coded.len));
-    return true;
+    return selection_of_metainfo(r, arguments, bytes);
 }
 
 static str absolute(torrent_run *r, str path)
@@ -226,7 +243,9 @@ static void add_one(torrent_run *r, str what)
     }
     json_object_set_new(arguments, "paused", json_boolean(r->remote.paused));
     json_object_set_new(arguments, "sequentialDownload", json_boolean(r->get.sequential));
-    if (!addition_put(r, what, arguments) || !limits_put(r, arguments) || !selection_put(r, arguments)) {
+    if (r->get.superseed)
+        json_object_set_new(arguments, "superseed", json_true());
+    if (!addition_put(r, what, arguments) || !limits_put(r, arguments)) {
         json_decref(arguments);
         return;
     }
@@ -353,19 +372,36 @@ static void peers(torrent_run *r)
     peers_or_files(r, fields, 3, remote_print_peers);
 }
 
+static void files_change(torrent_run *r, const json_t *t)
+{
+    const json_t *list = json_object_get(t, "files"), *f;
+    str *paths = arena_array(&r->memory, str, json_array_size(list) + 1), name = str_z(remote_text(t, "name"));
+    json_t *arguments = json_pack("{s:[I]}", "ids", (json_int_t)remote_number(t, "id"));
+    int count = 0;
+    size_t i;
+    json_array_foreach(list, i, f) {
+        str path = str_z(remote_text(f, "name"));
+        bool inside = str_starts(path, name) && str_starts(str_from(path, name.len), S("/"));
+        paths[count++] = inside ? str_from(path, name.len + 1) : path;
+    }
+    if (!count)
+        torrent_fail(r, COMMAND_FAILED, "the files of " STR_FMT " are not known yet", STR_ARG(name));
+    else if (selection_put(r, arguments, (file_names){name, paths, count}, false))
+        json_decref(remote_ask(r, "torrent-set", json_incref(arguments)));
+    json_decref(arguments);
+}
+
 static void files(torrent_run *r)
 {
     static const char *const fields[] = {"id", "name", "files", "fileStats"};
-    json_t *arguments = json_object();
-    bool changes = r->remote.want.len || r->remote.skip.len || r->remote.first.len;
-    if (changes && selection_put(r, arguments)) {
-        json_t *ids = ids_read(r);
-        if (ids) {
-            json_object_set_new(arguments, "ids", ids);
-            json_decref(remote_ask(r, "torrent-set", json_incref(arguments)));
-        }
+    if (files_chosen(r->files)) {
+        json_t *ids = ids_read(r), *torrents = ids ? torrents_with(r, ids, fields, 3) : NULL, *t;
+        size_t i;
+        json_array_foreach(torrents, i, t)
+            if (!r->trouble.len)
+                files_change(r, t);
+        json_decref(torrents);
     }
-    json_decref(arguments);
     if (!r->trouble.len)
         peers_or_files(r, fields, 4, remote_print_files);
 }

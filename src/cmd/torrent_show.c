@@ -64,7 +64,7 @@ static void file_text(torrent_run *r, const metainfo *m, const uint8_t *hash)
         put_row(out, "created", str_format(a, "%lld seconds since 1970", (long long)m->created_s));
     buf_format(out, "%d %s:\n", m->file_count, m->file_count == 1 ? "file" : "files");
     for (int i = 0; i < m->file_count; i++)
-        buf_format(out, "  %14lld  " STR_FMT "%s\n", (long long)m->files[i].length, STR_ARG(m->files[i].path),
+        buf_format(out, "%5d  %14lld  " STR_FMT "%s\n", i + 1, (long long)m->files[i].length, STR_ARG(m->files[i].path),
                    m->files[i].pad ? " (padding)" : "");
 }
 

@@ -11,7 +11,7 @@ SLOW_S = 3                                  # so long a case says how long it to
 # Two halves run side by side, each against a small Internet of its own: most of the time they wait.
 HALVES = (("mail_programs", "python_libraries", "names", "own_commands", "metrics", "fibers", "user_agent", "trouble", "log_lines",
            "exchange"),
-          ("torrents", "torrent_trouble", "dht", "trackers", "rpc", "hostile_mail", "hostile_names"))
+          ("torrents", "chosen_files", "torrent_trouble", "dht", "trackers", "rpc", "hostile_mail", "hostile_names"))
 
 
 def cases(modules):

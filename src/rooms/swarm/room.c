@@ -142,6 +142,7 @@ err swarm_add(swarm *s, const swarm_addition *what, torrent **out, arena *msg, s
         return failed ? failed : E_CANCELED;
     e->paused = what->paused;
     e->sequential = what->sequential;
+    e->superseed = what->superseed;
     e->limit_up = what->limit_up;
     e->limit_down = what->limit_down;
     e->ratio_per_mille = what->ratio_per_mille;

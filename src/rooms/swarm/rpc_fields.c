@@ -62,6 +62,8 @@ static json_t *f_hash(const torrent_facts *f)
     return rpc_text(str_of(hex, sizeof hex));
 }
 static json_t *f_private(const torrent_facts *f) { return json_boolean(f->v.is_private); }
+static json_t *f_sequential(const torrent_facts *f) { return json_boolean(f->v.sequential); }
+static json_t *f_superseed(const torrent_facts *f) { return json_boolean(f->v.superseed); }
 static json_t *f_total(const torrent_facts *f) { return number(f->v.length); }
 static json_t *f_piece_count(const torrent_facts *f) { return number(f->v.piece_count); }
 static json_t *f_piece_size(const torrent_facts *f) { return number(f->v.piece_bytes ? f->v.piece_bytes : f->meta.piece_bytes); }
@@ -534,9 +536,11 @@ static const struct { const char *name; field_value *value; bool meta; } fields[
     {"seedIdleMode", f_idle_mode, false},
     {"seedRatioLimit", f_ratio_limit, false},
     {"seedRatioMode", f_ratio_mode, false},
+    {"sequentialDownload", f_sequential, false},
     {"sizeWhenDone", f_wanted_size, false},
     {"startDate", f_added, false},
     {"status", f_status, false},
+    {"superseed", f_superseed, false},
     {"torrentFile", f_torrent_file, false},
     {"totalSize", f_total, false},
     {"trackerStats", f_tracker_stats, false},

@@ -5,7 +5,7 @@
 
 #include "base/base64.h"
 
-enum { INTEGER_MAX = INT32_MAX, KB = 1000, RATIO_GLOBAL = 0, RATIO_SINGLE = 1, FILES_MAX = METAINFO_FILES_MAX };
+enum { INTEGER_MAX = INT32_MAX, KB = 1000, RATIO_GLOBAL = 0, RATIO_SINGLE = 1, FILES_ARENA_BYTES_MAX = 1 << 20 };
 
 static bool integer_of(const json_t *o, const char *key, int64_t *out)
 {
@@ -52,34 +52,61 @@ static void ratio_set(torrent *t, const json_t *a)
 }
 
 // An empty list of files means all of them.
-static const char *files_set(torrent *t, const json_t *chosen, picker_priority to)
+static const char *files_choose(picker_priority *all, int count, const json_t *chosen, picker_priority to)
 {
-    torrent_view v;
     const json_t *one;
     size_t i;
-    if (!json_is_array(chosen))
-        return NULL;
-    torrent_look(t, &v);
-    if (!json_array_size(chosen))
-        for (int f = 0; f < v.file_count; f++)
-            torrent_file_priority(t, f, to);
+    for (int f = 0; !json_array_size(chosen) && f < count; f++)
+        all[f] = to;
     json_array_foreach(chosen, i, one) {
         int64_t f = json_is_integer(one) ? json_integer_value(one) : -1;
-        if (f < 0 || f >= v.file_count || !torrent_file_priority(t, (int)f, to))
+        if (f < 0 || f >= count)
             return "invalid argument: no file of this number";
+        all[f] = to;
     }
     return NULL;
 }
 
-static const char *all_files_set(torrent *t, const json_t *a)
+static const struct { const char *key; picker_priority to; } choices[] = {
+    {"files-unwanted", PICKER_SKIP}, {"files-wanted", PICKER_NORMAL}, {"priority-low", PICKER_LOW},
+    {"priority-normal", PICKER_NORMAL}, {"priority-high", PICKER_HIGH},
+};
+enum { CHOICES = sizeof choices / sizeof *choices };
+
+static bool files_said(const json_t *a)
 {
-    static const struct { const char *key; picker_priority to; } keys[] = {
-        {"files-unwanted", PICKER_SKIP}, {"files-wanted", PICKER_NORMAL}, {"priority-low", PICKER_LOW},
-        {"priority-normal", PICKER_NORMAL}, {"priority-high", PICKER_HIGH},
-    };
+    bool said = false;
+    for (int i = 0; i < CHOICES; i++)
+        said = said || json_is_array(json_object_get(a, choices[i].key));
+    return said;
+}
+
+// The priorities of `count` files after what the request says.
+static const char *files_read(picker_priority *all, int count, const json_t *a)
+{
     const char *trouble = NULL;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys && !trouble; i++)
-        trouble = files_set(t, json_object_get(a, keys[i].key), keys[i].to);
+    for (int i = 0; i < CHOICES && !trouble; i++)
+        if (json_is_array(json_object_get(a, choices[i].key)))
+            trouble = files_choose(all, count, json_object_get(a, choices[i].key), choices[i].to);
+    return trouble;
+}
+
+static const char *all_files_set(rpc *x, torrent *t, const json_t *a)
+{
+    const torrent_entry *e = torrent_list_find(x->swarm->entries, t->hash);
+    int count = e ? e->file_count : 0;
+    if (!files_said(a))
+        return NULL;
+    arena memory = arena_make(FILES_ARENA_BYTES_MAX);
+    picker_priority *all = arena_array(&memory, picker_priority, (size_t)count + 1);
+    const char *trouble = all ? NULL : "no memory is left";
+    for (int f = 0; all && f < count; f++)
+        all[f] = f < e->priorities.len ? (picker_priority)e->priorities.at[f] : PICKER_NORMAL;
+    if (all)
+        trouble = files_read(all, count, a);
+    if (!trouble && count)
+        (void)torrent_files_priorities(t, all, count);
+    arena_free(&memory);
     return trouble;
 }
 
@@ -128,13 +155,18 @@ static void entry_set(rpc *x, torrent *t, const json_t *a)
 
 static const char *one_set(rpc *x, torrent *t, rpc_number *n, const json_t *a)
 {
-    const char *trouble = all_files_set(t, a);
+    const char *trouble = all_files_set(x, t, a);
     if (!trouble)
         trouble = labels_set(x, t, json_object_get(a, "labels"));
     if (trouble)
         return trouble;
+    const json_t *superseed = json_object_get(a, "superseed"), *in_order = json_object_get(a, "sequentialDownload");
     limits_set(t, n, a);
     ratio_set(t, a);
+    if (superseed)
+        torrent_superseed(t, json_is_true(superseed));
+    if (in_order)
+        torrent_sequential(t, json_is_true(in_order));
     entry_set(x, t, a);
     n->changed_s = world_wall_s(x->room->world);
     return NULL;
@@ -185,6 +217,23 @@ static const char *addition_read(const json_t *a, swarm_addition *what, arena *m
     return "invalid or corrupt torrent file: naru reads no files and fetches no URLs for others; send the torrent's bytes (metainfo) or a magnet link";
 }
 
+// What is not wanted is not wanted from the first moment, so that no place is made for it.
+static const char *selection_read(const json_t *a, swarm_addition *what, arena *msg)
+{
+    metainfo m;
+    bencode_refusal why;
+    picker_priority *all = NULL;
+    if (files_said(a) && what->metainfo.len && metainfo_read(what->metainfo, msg, &m, &why))
+        all = arena_array(msg, picker_priority, (size_t)m.file_count);
+    if (!all)                                            // all are wanted; a magnet link; what swarm_add refuses in a moment
+        return NULL;
+    for (int f = 0; f < m.file_count; f++)
+        all[f] = PICKER_NORMAL;
+    what->files = all;
+    what->file_count = m.file_count;
+    return files_read(all, m.file_count, a);
+}
+
 // It begins with its limits, not a moment later.
 static int64_t limit_at_first(const json_t *a, const char *number, const char *on)
 {
@@ -211,10 +260,13 @@ const char *rpc_torrent_add(rpc *x, json_t *arguments, json_t *out, arena *msg)
         .directory = str_z(json_string_value(json_object_get(arguments, "download-dir"))),
         .paused = paused ? json_is_true(paused) : x->add_paused,
         .sequential = json_is_true(json_object_get(arguments, "sequentialDownload")),
+        .superseed = json_is_true(json_object_get(arguments, "superseed")),
         .limit_up = limit_at_first(arguments, "uploadLimit", "uploadLimited"),
         .limit_down = limit_at_first(arguments, "downloadLimit", "downloadLimited"),
     };
     const char *trouble = addition_read(arguments, &what, msg);
+    if (!trouble)
+        trouble = selection_read(arguments, &what, msg);
     torrent *t = NULL;
     str why = {0};
     if (trouble)

@@ -31,7 +31,7 @@ typedef struct {
     str     metainfo;                        // a .torrent file's bytes, or
     str     magnet;                          // a magnet link
     str     directory;                       // where the files go; empty: the room's setting
-    bool    paused, sequential;
+    bool    paused, sequential, superseed;   // superseed: while it is a seed, it shows each peer one piece at a time (BEP 16)
     int64_t limit_up, limit_down;            // bytes a second; 0: none of its own
     int64_t ratio_per_mille;                 // stop seeding at sent / length; 0: the room's; -1: never
     const picker_priority *files;            // a priority a file (metainfo only); NULL: all PICKER_NORMAL
@@ -67,7 +67,10 @@ void torrent_reannounce(torrent *t);         // asks the trackers now
 void torrent_limit(torrent *t, int64_t up, int64_t down);                    // bytes a second; 0: none
 void torrent_ratio(torrent *t, int64_t per_mille);
 void torrent_sequential(torrent *t, bool in_order);
-bool torrent_file_priority(torrent *t, int file, picker_priority to);        // false: no such file, or not known yet
+void torrent_superseed(torrent *t, bool on);                                 // BEP 16: who comes from now on is shown a piece at a time
+// A priority a file: all of them at once, or one. False: that many files it does not have, or they are not known yet.
+bool torrent_files_priorities(torrent *t, const picker_priority *to, int count);
+bool torrent_file_priority(torrent *t, int file, picker_priority to);
 bool torrent_deadline(torrent *t, int32_t piece, int64_t from_now_ns);       // wanted by then; 0: no more. For players
 bool torrent_peer_add(torrent *t, addr peer);                                // by the user's hand
 void swarm_limit(swarm *s, int64_t up, int64_t down);                        // all torrents together
@@ -85,7 +88,7 @@ typedef struct {
     uint8_t hash[INFO_HASH_BYTES];
     str     name, directory, trouble;        // views: good until the next park
     torrent_state state;
-    bool    is_private, sequential, complete;            // complete: every wanted piece is there, synced and recorded
+    bool    is_private, sequential, superseed, complete; // complete: every wanted piece is there, synced and recorded
     bool    awake;                           // false: an idle seed that holds nothing in memory
     int64_t length, wanted_bytes, have_bytes, piece_bytes;       // bytes; 0 while the metadata is not known
     int64_t checked_pieces;                  // while TORRENT_CHECKING

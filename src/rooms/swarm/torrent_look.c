@@ -32,7 +32,7 @@ void torrent_look(torrent *t, torrent_view *out)
     int64_t now = loop_now_ns();
     *out = (torrent_view){
         .name = e->name, .directory = e->directory, .trouble = t->trouble ? str_z(t->trouble_text) : (str){0},
-        .state = e->paused && !t->awake ? TORRENT_PAUSED : t->state, .is_private = e->is_private, .sequential = e->sequential,
+        .state = e->paused && !t->awake ? TORRENT_PAUSED : t->state, .is_private = e->is_private, .sequential = e->sequential, .superseed = e->superseed,
         .complete = t->complete, .awake = t->awake, .length = e->length, .wanted_bytes = e->length, .have_bytes = t->have_bytes,
         .piece_bytes = t->meta ? t->meta->piece_bytes : t->store ? store_piece_length(t->store, 0) : 0, .checked_pieces = t->checked,
         .piece_count = e->piece_count, .have_pieces = t->have_pieces, .file_count = e->file_count, .sent = t->sent,
@@ -184,26 +184,51 @@ void torrent_select(void *arg)
     torrent_progress(t);
 }
 
-bool torrent_file_priority(torrent *t, int number, picker_priority to)
+static void priorities_take(torrent *t, str bytes)
 {
     torrent_entry *e = torrent_entry_of(t);
+    torrent_entry_text(e, &e->priorities, bytes);
+    torrent_entry_changed(e);
+    torrent_priorities_apply(t);
+    t->reselect = t->store && !t->started;               // asleep: its store still has the old selection
+    if (t->reselect)
+        (void)torrent_wake(t);
+    else if (t->store)
+        (void)scope_try_go(&t->scope, "selection", torrent_select, t);
+}
+
+bool torrent_files_priorities(torrent *t, const picker_priority *to, int count)
+{
+    arena a = arena_make(1 << 20);
+    bool good = count > 0 && count == torrent_entry_of(t)->file_count;
+    unsigned char *all = good ? arena_alloc(&a, (size_t)count, 1, 1) : NULL;
+    for (int i = 0; all && i < count; i++)
+        all[i] = (unsigned char)to[i];
+    if (all)
+        priorities_take(t, str_of(all, (size_t)count));
+    arena_free(&a);
+    return all != NULL;
+}
+
+bool torrent_file_priority(torrent *t, int number, picker_priority to)
+{
+    const torrent_entry *e = torrent_entry_of(t);
     arena a = arena_make(1 << 20);
     bool good = e->file_count > 0 && number >= 0 && number < e->file_count;
     unsigned char *all = good ? arena_alloc(&a, (size_t)e->file_count, 1, 1) : NULL;
     for (int i = 0; all && i < e->file_count; i++)
         all[i] = i == number ? (unsigned char)to : i < e->priorities.len ? e->priorities.at[i] : PICKER_NORMAL;
-    if (all) {
-        torrent_entry_text(e, &e->priorities, str_of(all, (size_t)e->file_count));
-        torrent_entry_changed(e);
-        torrent_priorities_apply(t);
-        t->reselect = t->store && !t->started;               // asleep: its store still has the old selection
-        if (t->reselect)
-            (void)torrent_wake(t);
-        else if (t->store)
-            (void)scope_try_go(&t->scope, "selection", torrent_select, t);
-    }
+    if (all)
+        priorities_take(t, str_of(all, (size_t)e->file_count));
     arena_free(&a);
     return all != NULL;
+}
+
+void torrent_superseed(torrent *t, bool on)
+{
+    torrent_entry *e = torrent_entry_of(t);
+    e->superseed = t->superseed = on;
+    torrent_entry_changed(e);
 }
 
 bool torrent_deadline(torrent *t, int32_t piece, int64_t from_now_ns)
