@@ -7,6 +7,7 @@
 #include "base/must.h"
 #include "rt/conn_buffers.h"
 #include "rt/loop.h"
+#include "rt/shared.h"
 
 enum {
     CLOSE_MS_MAX = 10000,           // what still waits is sent within this, or not at all
@@ -186,6 +187,7 @@ static void conn_free(conn_inside *c, bool reset)
         sock_close(c->sock);
     if (c->pipe)
         pipe_close(c->pipe, reset);
+    shared_drop(c->lent);
     conn_buffer_free(&c->in);
     conn_buffer_free(&c->out);
     memory_free(c);
@@ -294,16 +296,58 @@ static void buffer_make_room(conn_buffer *b, size_t want_cap)
     }
 }
 
+static void lent_drop(conn_inside *c)
+{
+    shared_drop(c->lent);
+    c->lent = c->lent_left = (str){0};
+}
+
+// More is wanted than what was lent: it moves to the buffer, where the rest comes behind it.
+static void lent_copy(conn_inside *c)
+{
+    buffer_make_room(&c->in, BUFFER_LARGE_BYTES);
+    memcpy(c->in.at, c->lent_left.at, (size_t)c->lent_left.len);
+    c->in.start = 0;
+    c->in.len = (size_t)c->lent_left.len;
+    lent_drop(c);
+}
+
+static bool borrow(conn_inside *c, err *e)
+{
+    if (c->tls || !c->sock || c->in.len || !c->sock->world->operations->lend)
+        return false;
+    *e = sock_lend(c->sock, &c->lent);
+    if (*e == E_UNSUPPORTED)
+        return false;
+    if (!*e) {
+        must(c->lent.len <= BUFFER_LARGE_BYTES / 2);
+        c->lent_left = c->lent;
+        c->seen.bytes_in += (size_t)c->lent.len;
+        moved(c, (size_t)c->lent.len);
+    }
+    return true;
+}
+
 // Reads once into the input buffer, behind what is there: E_OK when at least a byte came, E_EOF, E_AGAIN, or an error.
 static err fill_now(conn_inside *c, sock_event *wants)
 {
+    err e;
     if (c->at_end)
         return E_EOF;
+    if (c->lent_left.len)
+        lent_copy(c);
+    *wants = WAIT_READ;
+    if (borrow(c, &e)) {
+        if (e)
+            conn_buffer_free(&c->in);
+        c->at_end = e == E_EOF;
+        return e;
+    }
     bool large = c->bulk || c->in.len >= BUFFER_SMALL_BYTES;
     buffer_make_room(&c->in, large ? BUFFER_LARGE_BYTES : BUFFER_SMALL_BYTES);
     size_t got = 0, end = c->in.start + c->in.len;
     must(end < c->in.cap);
-    err e = transport_read(c, c->in.at + end, c->in.cap - end, &got, wants);
+    e = transport_read(c, c->in.at + end, c->in.cap - end, &got, wants);
     if (!e) {
         c->bulk = got >= BUFFER_SMALL_BYTES;
         c->in.len += got;
@@ -345,10 +389,16 @@ static bool fill_or_fail(conn_inside *c)
     return !e;
 }
 
-static str input(const conn_inside *c) { return c->in.len ? (str){c->in.at + c->in.start, (ptrdiff_t)c->in.len} : (str){0}; }
+static str input(const conn_inside *c) { return c->in.len ? (str){c->in.at + c->in.start, (ptrdiff_t)c->in.len} : c->lent_left; }
 
 static void consume(conn_inside *c, size_t n)
 {
+    if (c->lent_left.len) {
+        c->lent_left = str_from(c->lent_left, (ptrdiff_t)n);
+        if (!c->lent_left.len)
+            lent_drop(c);
+        return;
+    }
     must(n <= c->in.len);
     c->in.start += n;
     c->in.len -= n;
@@ -357,7 +407,7 @@ static void consume(conn_inside *c, size_t n)
 str conn_some(conn *seen)
 {
     conn_inside *c = inside(seen);
-    if (seen->error == E_OK && c->in.len == 0)
+    if (seen->error == E_OK && input(c).len == 0)
         fill_or_fail(c);
     return seen->error ? (str){0} : input(c);
 }
@@ -386,7 +436,7 @@ static void skip_line(conn_inside *c)
 {
     for (;;) {
         ptrdiff_t lf = str_find(input(c), '\n');
-        consume(c, lf >= 0 ? (size_t)lf + 1 : c->in.len);
+        consume(c, lf >= 0 ? (size_t)lf + 1 : (size_t)input(c).len);
         if (lf >= 0 || fill(c, NEVER_NS) != E_OK)
             return;
     }
@@ -398,7 +448,7 @@ str conn_line(conn *seen, arena *msg, size_t max_bytes)
     must(max_bytes > 0 && max_bytes <= CONN_LINE_BYTES_MAX);
     for (size_t searched = 0; !seen->error; ) {
         ptrdiff_t lf = str_find(str_from(input(c), (ptrdiff_t)searched), '\n');
-        size_t len = lf >= 0 ? searched + (size_t)lf + 1 : c->in.len;
+        size_t len = lf >= 0 ? searched + (size_t)lf + 1 : (size_t)input(c).len;
         if (len > max_bytes || (len == max_bytes && lf < 0)) {
             str line = str_copy(msg, str_first(input(c), (ptrdiff_t)max_bytes));
             skip_line(c);
@@ -429,18 +479,18 @@ bool conn_has_input(conn *seen)
     if (seen->error)
         return false;
     sock_event wants;
-    if (c->in.len == 0) {
+    if (input(c).len == 0) {
         err e = fill_now(c, &wants);
         if (e && e != E_AGAIN && e != E_EOF)
             conn_fail(c, e);
     }
-    return c->in.len > 0;
+    return input(c).len > 0;
 }
 
 err conn_wait_input(conn *seen, int64_t until_ns)
 {
     conn_inside *c = inside(seen);
-    if (seen->error || c->in.len > 0)
+    if (seen->error || input(c).len > 0)
         return seen->error;
     err e = fill(c, until_ns);
     return e == E_EOF ? E_OK : e;
@@ -535,7 +585,7 @@ void conn_put_pages(conn *seen, str *parts, int count, struct pages *from)
     conn_inside *c = inside(seen);
     must(count > 0 && count <= CONN_PARTS_MAX && parts[count - 1].len > 0);
     if (may_write(c))
-        send_parts(c, parts, count, from && c->sock && !c->tls && c->sock->world->operations->write_pages ? from : NULL);
+        send_parts(c, parts, count, from && c->sock && !c->tls && !c->sock->line && c->sock->world->operations->write_pages ? from : NULL);
 }
 
 void conn_put_last(conn *seen, str s)

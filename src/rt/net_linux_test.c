@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/heap_memory.h"
+#include "rt/access_line.h"
 #include "rt/linux.h"
 
 static addr loopback(uint16_t port) { return addr_v4(0x7f000001, port); }
@@ -128,6 +129,72 @@ FIBER_TEST(streams_carry_bytes_in_both_families)
 {
     talk_to_echo(loopback(0));
     talk_to_echo(loopback6(0));
+}
+
+// ---- a narrow line --------------------------------------------------------------------------------------------------------
+
+enum { LINE_BYTES = 100000 };
+
+typedef struct { sock *s; size_t got; int64_t ended_ns; } sink;
+
+static void drain(void *arg)
+{
+    sink *k = arg;
+    unsigned char bytes[4096];
+    for (size_t n; k->got < LINE_BYTES && !read_some(k->s, bytes, sizeof bytes, &n); k->got += n)
+        ;
+    k->ended_ns = loop_now_ns();
+}
+
+static void pour(void *arg)
+{
+    sock *s = arg;
+    static unsigned char bytes[LINE_BYTES];
+    CHECK_INT(write_text(s, str_of(bytes, sizeof bytes)), E_OK);
+}
+
+// Two streams at once; how long they took together, and that neither waited for the other's end.
+static int64_t pour_both(world *w)
+{
+    sock *l, *in[2], *out[2];
+    addr peer, local;
+    sink sinks[2] = {0};
+    CHECK_INT(sock_listen(w, loopback(0), (listen_options){0}, &l), E_OK);
+    int64_t begun_ns = loop_now_ns();
+    SCOPE(all, seconds(30), 4);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(connect_to(w, sock_local(l), &out[i]), E_OK);
+        CHECK_INT(accept_one(l, &in[i], &peer, &local), E_OK);
+        sinks[i].s = out[i];
+        scope_go(&all, "pour", pour, in[i]);
+        scope_go(&all, "drain", drain, &sinks[i]);
+    }
+    CHECK_INT(scope_wait(&all), E_OK);
+    CHECK(sinks[0].got == LINE_BYTES && sinks[1].got == LINE_BYTES);
+    int64_t first = sinks[0].ended_ns - begun_ns, second = sinks[1].ended_ns - begun_ns;
+    for (int i = 0; i < 2; i++)
+        sock_close(in[i]), sock_close(out[i]);
+    sock_close(l);
+    CHECK(w->line->host_count || (first * 10 > second * 7 && second * 10 > first * 7));
+    return first > second ? first : second;
+}
+
+FIBER_TEST(streams_to_peers_beyond_a_narrow_line_share_its_rate)
+{
+    world *w = world_linux_new(S("edge"), NULL, 0);
+    access_line line = {0};
+    world_line(w, &line);
+    access_line_rate(&line, 1);
+    CHECK_INT(line.bps, ACCESS_LINE_BPS_MIN);
+    access_line_rate(&line, ACCESS_LINE_BPS_MAX + 1);
+    CHECK_INT(line.bps, 0);
+    access_line_rate(&line, 8000000);
+    CHECK(pour_both(w) >= millis(199));                      // 200,000 bytes at 1,000,000 a second
+    CHECK_INT(line.bytes, 2 * LINE_BYTES);
+    line.hosts[line.host_count++] = loopback(0);             // now the peer is a host of the network
+    pour_both(w);
+    CHECK_INT(line.bytes, 2 * LINE_BYTES);
+    world_linux_free(w);
 }
 
 FIBER_TEST(nobody_there_is_refused)

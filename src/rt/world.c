@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rt/access_line.h"
 #include "rt/fiber_inside.h"
 #include "rt/worker.h"
 
@@ -106,7 +107,10 @@ err sock_connected(sock *s) { return write_edge(s, s->world->operations->connect
 
 err sock_accept(sock *s, sock **out, addr *peer, addr *local)
 {
-    return read_edge(s, s->world->operations->accept(s, out, peer, local));
+    err e = read_edge(s, s->world->operations->accept(s, out, peer, local));
+    if (!e && s->world->line)
+        (*out)->line = access_line_of(s->world->line, *peer);
+    return e;
 }
 
 err sock_read(sock *s, void *into, size_t size, size_t *got)
@@ -114,14 +118,48 @@ err sock_read(sock *s, void *into, size_t size, size_t *got)
     return read_edge(s, s->world->operations->read(s, into, size, got));
 }
 
+err sock_lend(sock *s, str *out)
+{
+    return s->world->operations->lend ? read_edge(s, s->world->operations->lend(s, out)) : E_UNSUPPORTED;
+}
+
+// Over a narrow line a stream takes a piece, waits until that has passed (sock_wait), and writes it.
+static err line_write(sock *s, const struct iovec *from, int count, size_t *put)
+{
+    enum { PARTS_MAX = 16 };
+    struct iovec parts[PARTS_MAX];
+    size_t wanted = 0, most = 0;
+    int64_t now_ns = world_now_ns(s->world);
+    *put = 0;
+    for (int i = 0; i < count; i++)
+        wanted += from[i].iov_len;
+    if (!s->line_bytes)
+        s->line_bytes = access_line_take(s->line, now_ns, wanted, &s->line_ns);
+    if (now_ns < s->line_ns)
+        return E_AGAIN;
+    most = s->line_bytes;
+    int n = 0;
+    for (; n < count && n < PARTS_MAX && most; n++) {
+        parts[n] = from[n];
+        if (parts[n].iov_len > most)
+            parts[n].iov_len = most;
+        most -= parts[n].iov_len;
+    }
+    err e = write_edge(s, s->world->operations->write(s, parts, n, put));
+    s->line_bytes -= *put;
+    return e;
+}
+
 err sock_write(sock *s, const struct iovec *from, int count, size_t *put)
 {
+    if (s->line)
+        return line_write(s, from, count, put);
     return write_edge(s, s->world->operations->write(s, from, count, put));
 }
 
 err sock_write_pages(sock *s, const struct iovec *from, int count, struct pages *in, str bytes, size_t *put)
 {
-    if (!s->world->operations->write_pages)
+    if (!s->world->operations->write_pages || s->line)
         return E_UNSUPPORTED;
     return write_edge(s, s->world->operations->write_pages(s, from, count, in, bytes, put));
 }
@@ -153,6 +191,12 @@ void sock_abort(sock *s)
     sock_close(s);
 }
 
+// Whether a writer's piece is still on its way over the line.
+static bool line_holds(const sock *s, sock_event what)
+{
+    return what == WAIT_WRITE && s->line && s->line_bytes && world_now_ns(s->world) < s->line_ns;
+}
+
 err sock_wait(sock *s, sock_event what, int64_t until_ns)
 {
     must(what == WAIT_READ || what == WAIT_WRITE);
@@ -161,13 +205,14 @@ err sock_wait(sock *s, sock_event what, int64_t until_ns)
     must(!*waiting && !s->closed);
     if (fiber_canceled())
         return E_CANCELED;
-    while (!*ready) {
+    while (!*ready || line_holds(s, what)) {
+        bool held = line_holds(s, what), sooner = held && (until_ns == NEVER_NS || s->line_ns < until_ns);
         *waiting = fiber_self();
-        err e = fiber_park(until_ns, what == WAIT_READ ? "reading" : "writing");
+        err e = fiber_park(sooner ? s->line_ns : until_ns, what == WAIT_READ ? "reading" : "writing");
         if (e == E_RESET)
             return e;                            // closed meanwhile: s is gone
         *waiting = NULL;
-        if (e)
+        if (e && !(sooner && e == E_TIMEOUT))
             return e;
     }
     return E_OK;
@@ -185,6 +230,12 @@ err file_read(file *f, int64_t offset, void *into, size_t size, size_t *got)
 {
     must(work_allowed());
     return f->world->operations->file_read(f, offset, into, size, got);
+}
+
+err file_lend(file *f, int64_t offset, size_t size, str *out)
+{
+    must(work_allowed());
+    return f->world->operations->file_lend ? f->world->operations->file_lend(f, offset, size, out) : E_UNSUPPORTED;
 }
 
 err file_write(file *f, int64_t offset, const struct iovec *from, int count)

@@ -16,6 +16,7 @@ typedef struct file  file;
 typedef struct folder folder;    // an open directory, beneath which names that strangers chose are opened
 struct fiber;
 struct pages;
+struct access_line;
 
 // ---- clock and chance -------------------------------------------------------------------------------------------------
 
@@ -57,6 +58,9 @@ err  sock_connect(world *w, addr to, sock **out);            // starts; wait for
 err  sock_connect_unix(world *w, const char *path, sock **out);
 err  sock_connected(sock *s);                                // E_OK, E_AGAIN, E_REFUSED, E_UNREACHABLE ...
 err  sock_read(sock *s, void *into, size_t size, size_t *got);                 // E_AGAIN, E_EOF, E_RESET
+// Bytes that came and lie in shared memory (shared.h), without a copy: held for the caller, shared_drop gives them back. E_UNSUPPORTED:
+// what comes next does not lie there; read it. Otherwise as sock_read.
+err  sock_lend(sock *s, str *out);
 err  sock_write(sock *s, const struct iovec *from, int count, size_t *put);    // E_AGAIN, E_RESET; may be partial
 // The same, and behind it bytes that lie in `pages` (pages.h), without a copy where the world can. E_UNSUPPORTED: it cannot.
 err  sock_write_pages(sock *s, const struct iovec *from, int count, struct pages *pages, str bytes, size_t *put);
@@ -102,6 +106,8 @@ typedef struct { int64_t size_bytes, modified_ns; bool is_dir; unsigned mode; } 
 
 err  file_open(world *w, const char *path, int flags, unsigned mode, file **out);
 err  file_read(file *f, int64_t offset, void *into, size_t size, size_t *got);    // fewer only at the end of the file
+// The same without a copy: all `size` bytes, in shared memory (shared.h), held for the caller. E_UNSUPPORTED: read them.
+err  file_lend(file *f, int64_t offset, size_t size, str *out);
 err  file_write(file *f, int64_t offset, const struct iovec *from, int count);    // all or an error (part may be on disk)
 err  file_size(file *f, int64_t *out);
 err  file_truncate(file *f, int64_t size_bytes);
@@ -148,6 +154,9 @@ struct sock {                    // first member of each implementation's socket
     bool          readable, writable;   // edge memory: set by the world, cleared by the operation that met E_AGAIN
     bool          closed;
     bool          aborted;              // about to be closed: the peer is to see a reset
+    struct access_line *line;           // it writes over this one (access_line.h); NULL: over none
+    size_t        line_bytes;           // of the piece that may be written ...
+    int64_t       line_ns;              // ... from then on
 };
 
 struct file { world *world; };   // first member of each implementation's file
@@ -164,6 +173,7 @@ typedef struct world_operations {
     err     (*connect_unix)(world *, const char *, sock **);
     err     (*connected)(sock *);
     err     (*read)(sock *, void *, size_t, size_t *);
+    err     (*lend)(sock *, str *);                                                               // NULL: it never does
     err     (*write)(sock *, const struct iovec *, int, size_t *);
     err     (*write_pages)(sock *, const struct iovec *, int, struct pages *, str, size_t *);     // NULL: it cannot
     err     (*shutdown)(sock *);
@@ -179,6 +189,7 @@ typedef struct world_operations {
     err     (*send)(sock *, const datagram *, int, int *);
     err     (*open)(world *, const char *, int, unsigned, file **);
     err     (*file_read)(file *, int64_t, void *, size_t, size_t *);
+    err     (*file_lend)(file *, int64_t, size_t, str *);                                         // NULL: it never does
     err     (*file_write)(file *, int64_t, const struct iovec *, int);
     err     (*file_size)(file *, int64_t *);
     err     (*file_truncate)(file *, int64_t);
@@ -215,6 +226,7 @@ struct world {                   // first member of each implementation's world
     int      address_count;
     struct { uint16_t well_known, real; } ports[WORLD_PORTS_MAX];
     int      port_count;
+    struct access_line *line;    // between it and peers beyond; NULL: none
 };
 
 // ---- the real world -----------------------------------------------------------------------------------------------------
