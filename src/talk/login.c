@@ -44,13 +44,13 @@ static str value_of(str answer, str key, arena *a)
 
 static str account_of(str answer, arena *a) { return value_of(answer, S("account"), a); }
 
-// "VERB service=S client=IP user=U password=P"; the answer, `unsound` when the words are longer than anybody's.
-static str ask_about(room *r, const char *verb, const char *service, addr client, str user, str password, str unsound, arena *a)
+// "VERB service=S client=IP user=U password=P [new=F]"; the answer, `unsound` when the words are longer than anybody's.
+static str ask_about(room *r, const char *verb, const char *service, addr client, str user, str password, str fresh, str unsound, arena *a)
 {
     buf line = buf_make(LOGIN_LINE_BYTES_MAX);
     bool sound = buf_put(&line, str_z(verb)) && word_put(&line, "service", str_z(service)) &&
                  (client.family == 0 || word_put(&line, "client", addr_ip_text(a, client))) &&
-                 word_put(&line, "user", user) && word_put(&line, "password", password);
+                 word_put(&line, "user", user) && word_put(&line, "password", password) && (!fresh.len || word_put(&line, "new", fresh));
     str answer = sound ? ask(r, &line, a) : unsound;
     buf_free(&line);
     return answer;
@@ -67,7 +67,7 @@ join_verdict login_join(room *r, const char *service, addr client, str user, str
     static const struct { const char *word; join_verdict verdict; } refusals[] = {
         {"taken", JOIN_TAKEN}, {"closed", JOIN_CLOSED}, {"name", JOIN_NAME}, {"password", JOIN_PASSWORD},
     };
-    str answer = ask_about(r, "JOIN", service, client, user, password, S("NO name"), a);
+    str answer = ask_about(r, "JOIN", service, client, user, password, (str){0}, S("NO name"), a);
     str word = str_word(&answer), rest = answer, reason = str_word(&rest);
     *account = str_eq(word, S("OK")) ? account_of(answer, a) : (str){0};
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals && str_eq(word, S("NO")); i++)
@@ -76,10 +76,21 @@ join_verdict login_join(room *r, const char *service, addr client, str user, str
     return account->len ? JOIN_OK : JOIN_TROUBLE;
 }
 
+change_verdict login_change(room *r, const char *service, addr client, str user, str password, str fresh, arena *a)
+{
+    str answer = ask_about(r, "CHANGE", service, client, user, password, fresh, S("NO password"), a);
+    str word = str_word(&answer), rest = answer, reason = str_word(&rest);
+    return str_eq(word, S("OK"))         ? CHANGE_OK
+         : str_eq(reason, S("wrong"))    ? CHANGE_WRONG
+         : str_eq(reason, S("too-many")) ? CHANGE_TOO_MANY
+         : str_eq(reason, S("password")) ? CHANGE_PASSWORD
+                                         : CHANGE_TROUBLE;
+}
+
 login_verdict login_check_role(room *r, const char *service, addr client, str user, str password, arena *a, str *account, str *role)
 {
     *account = *role = (str){0};
-    str answer = ask_about(r, "CHECK", service, client, user, password, S("NO wrong"), a);
+    str answer = ask_about(r, "CHECK", service, client, user, password, (str){0}, S("NO wrong"), a);
     str word = str_word(&answer), rest = answer, reason = str_word(&rest);
     if (str_eq(word, S("OK"))) {
         *account = account_of(answer, a);

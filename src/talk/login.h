@@ -21,6 +21,11 @@ typedef enum {
 } join_verdict;
 join_verdict login_join(room *r, const char *service, addr client, str user, str password, arena *a, str *account);
 
+// A person changes the password of `user`: `fresh` from now on, when `password` is theirs (no app password). As strict with who
+// guesses as login_check.
+typedef enum { CHANGE_OK, CHANGE_WRONG, CHANGE_TOO_MANY, CHANGE_PASSWORD /* as JOIN_PASSWORD */, CHANGE_TROUBLE } change_verdict;
+change_verdict login_change(room *r, const char *service, addr client, str user, str password, str fresh, arena *a);
+
 // May mail for this address be accepted here? account: whose mailbox it is (aliases later).
 typedef enum { MAILBOX_HERE, MAILBOX_UNKNOWN, MAILBOX_TROUBLE } mailbox_verdict;
 mailbox_verdict login_mailbox(room *r, str address, arena *a, str *account);

@@ -86,6 +86,34 @@ static void logins(stage *t)
 
 TEST(accounts_know_right_from_wrong) { on_stage(logins); }
 
+static change_verdict change(stage *t, const char *user, const char *password, const char *fresh)
+{
+    return login_change(t->r, "test", t->client, str_z(user), str_z(password), str_z(fresh), &t->memory);
+}
+
+static void changing(stage *t)
+{
+    char app[APP_PASSWORD_BYTES + 1];
+    app_password_make(t->host, app);
+    CHECK_INT(add(t, "bob@hamburger.edu", "ketchup and pickles"), E_OK);
+    CHECK_INT(change(t, "bob@hamburger.edu", "guessed it", "mustard and onions"), CHANGE_WRONG);
+    CHECK_INT(change(t, "nobody@hamburger.edu", "ketchup and pickles", "mustard and onions"), CHANGE_WRONG);
+    CHECK_INT(change(t, "bob@hamburger.edu", "ketchup and pickles", "short"), CHANGE_PASSWORD);
+    CHECK_INT(change(t, "bob@hamburger.edu", "ketchup and pickles", app), CHANGE_PASSWORD);      // would be taken for one
+    CHECK_INT(change(t, "bob@hamburger.edu", app, "mustard and onions"), CHANGE_WRONG);
+    CHECK_INT(check(t, "bob@hamburger.edu", "ketchup and pickles"), LOGIN_OK);                   // none of it changed anything
+    CHECK_INT(change(t, "bob@hamburger.edu", "ketchup and pickles", "mustard and onions"), CHANGE_OK);
+    CHECK_INT(check(t, "bob@hamburger.edu", "ketchup and pickles"), LOGIN_WRONG);
+    CHECK_INT(check(t, "bob@hamburger.edu", "mustard and onions"), LOGIN_OK);
+    t->client = addr_v4(0xc0000203, 1000);
+    for (int i = 0; i < 6; i++)                                      // guessing by changing is guessing
+        CHECK_INT(change(t, "bob@hamburger.edu", "guess", "mustard and onions 2"), CHANGE_WRONG);
+    CHECK_INT(change(t, "bob@hamburger.edu", "mustard and onions", "mustard and onions 2"), CHANGE_TOO_MANY);
+    CHECK_INT(check(t, "bob@hamburger.edu", "mustard and onions"), LOGIN_TOO_MANY);
+}
+
+TEST(accounts_change_a_password_for_who_knows_it) { on_stage(changing); }
+
 static void guessing(stage *t)
 {
     CHECK_INT(add(t, "bob@hamburger.edu", "ketchup and pickles"), E_OK);

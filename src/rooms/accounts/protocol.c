@@ -16,13 +16,13 @@ void accounts_meters_show(void) { meter_show(&checks); }
 
 typedef enum { CHECK_OK, CHECK_WRONG, CHECK_TOO_MANY, CHECK_TROUBLE } check_verdict;
 
-typedef struct { str service, client, user, password, account, address; } request;
+typedef struct { str service, client, user, password, fresh, account, address; } request;
 
 static bool request_read(str line, arena *a, request *q)
 {
     const struct { str key; str *value; } fields[] = {
         {S("service"), &q->service}, {S("client"), &q->client}, {S("user"), &q->user},
-        {S("password"), &q->password}, {S("account"), &q->account}, {S("address"), &q->address}};
+        {S("password"), &q->password}, {S("new"), &q->fresh}, {S("account"), &q->account}, {S("address"), &q->address}};
     *q = (request){0};
     for (str word = str_word(&line); word.len; word = str_word(&line)) {
         str key = str_cut(&word, '=');
@@ -109,16 +109,9 @@ static void account_put(buf *out, const char *word, str account)
     buf_put(out, S("\n"));
 }
 
-static void answer_check(accounts *s, const request *q, arena *a, buf *out)
+// A verdict that is not OK: the log's line and the answer's.
+static void refuse(const request *q, check_verdict v, int64_t wait_ns, buf *out)
 {
-    str account = {0}, role = {0};
-    int64_t wait_ns = 0;
-    check_verdict v = check(s, q, a, &account, &role, &wait_ns);
-    meter_add_at(&checks, (int)v, 1);
-    if (v == CHECK_OK) {
-        buf_format(out, "OK role=" STR_FMT, STR_ARG(role));
-        return account_put(out, "", account);
-    }
     if (v == CHECK_WRONG || v == CHECK_TOO_MANY)
         log_line("accounts", LOG_NOTICE, v == CHECK_WRONG ? "login-failed" : "login-refused",
                  F_STR("service_asking", q->service),
@@ -127,6 +120,49 @@ static void answer_check(accounts *s, const request *q, arena *a, buf *out)
         buf_format(out, "NO too-many wait=%lld\n", (long long)(wait_ns / NS_PER_S + 1));
     else
         buf_put(out, v == CHECK_WRONG ? S("NO wrong\n") : S("TROUBLE\n"));
+}
+
+static void answer_check(accounts *s, const request *q, arena *a, buf *out)
+{
+    str account = {0}, role = {0};
+    int64_t wait_ns = 0;
+    check_verdict v = check(s, q, a, &account, &role, &wait_ns);
+    meter_add_at(&checks, (int)v, 1);
+    if (v != CHECK_OK)
+        return refuse(q, v, wait_ns, out);
+    buf_format(out, "OK role=" STR_FMT, STR_ARG(role));
+    account_put(out, "", account);
+}
+
+// ---- CHANGE ----------------------------------------------------------------------------------------------------
+
+// A person changes the password, knowing the old one: an app password, which programs keep, does not do. Guessing here is guessing.
+static void answer_change(accounts *s, const request *q, arena *a, buf *out)
+{
+    char hash[PASSWORD_HASH_MAX];
+    str why, account = {0}, role = {0};
+    int64_t wait_ns = 0;
+    request asked = *q;
+    if (!accounts_password_usable(q->fresh, &why) || app_password_looks(q->fresh)) {
+        buf_put(out, S("NO password\n"));
+        return;
+    }
+    if (app_password_looks(q->password))
+        asked.password = S("");                          // right for nobody
+    check_verdict v = check(s, &asked, a, &account, &role, &wait_ns);
+    meter_add_at(&checks, (int)v, 1);
+    if (v != CHECK_OK)
+        return refuse(q, v, wait_ns, out);
+    err e = accounts_hash(s, q->fresh, s->cost, hash);
+    person *who = people_find(s->people, account);       // hashing parked
+    if (!e)
+        e = who ? people_set_hash(s->people, who, hash) : E_NO_ENTRY;
+    if (e) {
+        buf_put(out, S("TROUBLE\n"));
+        return;
+    }
+    log_line("accounts", LOG_NOTICE, "password-changed", F_STR("account", account), F_STR("client", q->client));
+    account_put(out, "OK", account);
 }
 
 // ---- JOIN ------------------------------------------------------------------------------------------------------
@@ -194,6 +230,8 @@ static void answer(accounts *s, str line, arena *a, buf *out)
         buf_put(out, S("TROUBLE malformed\n"));
     else if (str_eq(verb, S("CHECK")))
         answer_check(s, &q, a, out);
+    else if (str_eq(verb, S("CHANGE")))
+        answer_change(s, &q, a, out);
     else if (str_eq(verb, S("JOIN")))
         answer_join(s, &q, a, out);
     else if (str_eq(verb, S("MAILBOX")))
