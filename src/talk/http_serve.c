@@ -104,6 +104,13 @@ bool http_write(http_reply *r, str bytes)
     return conn_flush(r->c);
 }
 
+void http_break_off(http_reply *r)
+{
+    must(r->state == REPLY_STREAM);
+    r->close = true;
+    r->state = REPLY_DONE;
+}
+
 static void reply_end(http_reply *r)
 {
     if (r->state == REPLY_NOTHING)

@@ -39,3 +39,5 @@ void http_begin(http_reply *r, int status, str content_type);      // a chunked 
 // An answer of so many bytes that follow by http_write: exactly as many, or the connection ends.
 void http_begin_length(http_reply *r, int status, str content_type, int64_t bytes);
 bool http_write(http_reply *r, str bytes);                         // flushes: for live streams; false: the peer is gone
+// An answer that was begun and cannot be brought to its end: the connection ends, and the peer sees that it is not whole.
+void http_break_off(http_reply *r);
