@@ -10,7 +10,7 @@
 #include "rt/worker.h"
 #include "talk/http_serve.h"
 
-enum { SETTINGS_BYTES_MAX = 64 * 1024, PAGE_CONNS_MAX = 100 };
+enum { SETTINGS_BYTES_MAX = 64 * 1024, PAGE_CONNS_MAX = 100, OPERATOR_MEMORY_BYTES = 16 * 1024 };
 
 static bool is_cdn_of(const lab_host *steering, str cdn)
 {
@@ -195,14 +195,74 @@ static bool page_add(small_internet *n, small_host *h, str *why)
 
 // ---- the company's own server -------------------------------------------------------------------------------------------------------
 
-// A browser on this machine does not know the small Internet's names: the console fetches for it, over a link whose rate its page sets.
+// A browser on this machine does not know the small Internet's names: the console fetches for it.
 static void put_relays(small_internet *n, const small_host *h, buf *out)
 {
-    buf_format(out, "link yes\nrelay steer." STR_FMT, STR_ARG(h->host->name));
+    buf_format(out, "relay steer." STR_FMT, STR_ARG(h->host->name));
     for (int i = 0; i < n->map.count; i++)
         if (n->map.hosts[i].edge.len)
             buf_format(out, " " STR_FMT, STR_ARG(n->map.hosts[i].name));
     buf_put(out, S("\n"));
+}
+
+// GET /line, POST /line?bps=N: the line between whoever watches from this machine and the small Internet, {"bps": N} (0: no limit).
+static void on_line(void *arg, const http_request *q, http_reply *reply, arena *msg)
+{
+    small_internet *n = arg;
+    uint64_t bps = 0;
+    bool sets = str_eq(q->method, S("POST"));
+    if (!str_eq(q->path, S("/line")) || (sets && (!str_to_u64(http_query_get(q, S("bps"), msg), &bps) || bps > (uint64_t)ACCESS_LINE_BPS_MAX))) {
+        http_answer(reply, 400, S("application/json"), S("{\"error\": \"malformed\"}\n"));
+        return;
+    }
+    if (sets)
+        access_line_rate(&n->line, (int64_t)bps);
+    http_answer(reply, 200, S("application/json"), str_format(msg, "{\"bps\": %lld}\n", (long long)n->line.bps));
+}
+
+static void line_converse(conn *c, void *arg) { http_serve(c, (http_limits){.body_bytes_max = 1}, on_line, arg); }
+
+// The console is told of the line by an inside door; who may set it is its business: the operator.
+static bool line_offer(small_internet *n, small_host *h, str *why)
+{
+    if (n->options.make)
+        return true;                         // simulated hosts have lines of their own
+    err e = room_offer(node_room(&h->node, "console"), "small.line", line_converse, n);
+    if (e)
+        *why = str_format(&n->memory, "the line of " STR_FMT ": %s", STR_ARG(h->host->name), err_text(e));
+    return !e;
+}
+
+// Bytes to people on this machine pass the line where a film comes from: edges, and the console that relays for browsers.
+static void line_join(small_internet *n, small_host *h)
+{
+    bool serves = !n->options.make && (h->host->edge.len || h->host->console);
+    if (!serves)
+        return;
+    n->line.host_count = 0;
+    for (int i = 0; i < n->map.count; i++)
+        for (int k = 0; k < n->map.hosts[i].address_count && n->line.host_count < ACCESS_LINE_HOSTS_MAX; k++)
+            n->line.hosts[n->line.host_count++] = n->map.hosts[i].here[k];
+    world_line(h->world, &n->line);
+}
+
+static bool operator_add(small_internet *n, small_host *h, str *why)
+{
+    arena a = arena_make(OPERATOR_MEMORY_BYTES);
+    room *accounts = node_room(&h->node, "accounts");
+    str who = str_format(&n->memory, "operator@" STR_FMT, STR_ARG(h->host->name)), reason = {0};
+    str password = small_password_make(n);
+    err e = accounts_add(accounts, who, password, S("admin"), &a, &reason);
+    if (e == E_EXISTS)
+        e = accounts_put(accounts, who, password);
+    arena_free(&a);
+    if (e) {
+        *why = str_format(&n->memory, "cannot make the account " STR_FMT ": %s", STR_ARG(who), err_text(e));
+        return false;
+    }
+    if (n->account_count < LAB_HOSTS_MAX)
+        n->accounts[n->account_count++] = (small_account){h->host, who, password};
+    return true;
 }
 
 static bool console_add(small_internet *n, small_host *h, str *why)
@@ -217,7 +277,8 @@ static bool console_add(small_internet *n, small_host *h, str *why)
     put_relays(n, h, &out);
     str console = str_copy(&n->memory, buf_str(&out));
     buf_free(&out);
-    return small_service_add(n, h, &accounts_kind, accounts, why) && small_service_add(n, h, &console_kind, console, why);
+    return small_service_add(n, h, &accounts_kind, accounts, why) && (n->options.lean || operator_add(n, h, why)) &&
+           small_service_add(n, h, &console_kind, console, why) && line_offer(n, h, why);
 }
 
 // ---- the whole ------------------------------------------------------------------------------------------------------------------------
@@ -227,6 +288,7 @@ bool small_cdn_add(small_internet *n, small_host *h, str *why)
     buf settings = buf_make(SETTINGS_BYTES_MAX);
     const room_kind *kind = NULL;
     bool good = !h->host->page || page_add(n, h, why);
+    line_join(n, h);
     if (h->host->steering.len) {
         kind = &steering_kind;
         steering_settings(n, h->host, &settings);

@@ -260,7 +260,7 @@ static bool resolver_add(small_internet *n, small_host *h, str *why)
     return ok;
 }
 
-static str password_make(small_internet *n)
+str small_password_make(small_internet *n)
 {
     static const char *const words[] = {"ketchup", "pickle", "ferry", "onion", "mustard", "harbor", "lemon", "pepper",
                                         "river", "tomato", "lantern", "cucumber", "ginger", "island", "walnut", "radish"};
@@ -273,7 +273,7 @@ static bool people_add(small_internet *n, small_host *h, str *why)
 {
     for (int i = 0; i < h->host->people_count; i++) {
         small_account *a = &n->accounts[n->account_count];
-        *a = (small_account){.host = h->host, .password = password_make(n)};
+        *a = (small_account){.host = h->host, .password = small_password_make(n)};
         a->address = str_format(&n->memory, STR_FMT "@" STR_FMT, STR_ARG(h->host->people[i]), STR_ARG(h->host->mail_domain));
         err e = accounts_put(node_room(&h->node, "accounts"), a->address, a->password);
         if (e != E_OK)

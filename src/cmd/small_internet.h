@@ -1,6 +1,7 @@
 // The small Internet, alive: a node for every host of the map (lab.h), in one process, on the real network or in the simulator.
 #pragma once
 #include "cmd/lab.h"
+#include "rt/access_line.h"
 #include "rt/room.h"
 #include "rt/tls.h"
 
@@ -46,6 +47,7 @@ typedef struct {
     str           torrent;           // the course's, as small_swarm.h makes it
     world        *world;             // the machine it all runs on
     sock         *subnet_door;       // held while it runs: nobody else has this subnet
+    access_line   line;              // between people on this machine and what serves them films; the console sets its rate
     node          own;               // the whole's control socket: DIRECTORY/control.sock
     arena         memory;
 } small_internet;
@@ -62,5 +64,6 @@ bool small_recursion_begin(small_internet *n, str *why);
 small_host *small_find(small_internet *n, str name);
 // "127.0.0.12:2525": where a service of a host is reached from here.
 str  small_where(small_internet *n, const small_host *h, uint16_t well_known, arena *a);
+str  small_password_make(small_internet *n);                 // "ketchup-ferry-0042"
 uint16_t small_port(const small_internet *n, uint16_t well_known);
 const small_account *small_account_of(const small_internet *n, str who);

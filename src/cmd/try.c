@@ -183,8 +183,8 @@ static void print_video(trying *t, str naru, bool en)
         const lab_host *h = &t->internet.map.hosts[i];
         if (!h->console)
             continue;
-        printf("  %s\n    http://" STR_FMT "/\n", en ? "The company's page, in a browser: register, watch, change the line's rate:" :
-               "회사의 화면을 브라우저로: 가입하고, 보고, 회선의 속도를 바꿔 보기:", STR_ARG(host_port(t, str_to_z(&t->memory, h->name), 8000, ':')));
+        printf("  %s\n    http://" STR_FMT "/\n", en ? "The company's page, in a browser: register and watch, or sign in as operator@netcinema.com and change the line's rate:" :
+               "회사의 화면을 브라우저로: 가입하고 보거나, operator@netcinema.com으로 로그인해 회선의 속도를 바꿔 보기:", STR_ARG(host_port(t, str_to_z(&t->memory, h->name), 8000, ':')));
         printf("  %s\n    " STR_FMT " video sample --host origin.netcinema.com --id real\n    " STR_FMT " console accounting\n",
                en ? "A film with pictures for it (the one that is there is made of zeros and ones alone), and who watched what:" :
                "거기서 볼, 그림이 있는 영화 (있던 것은 숫자뿐임), 그리고 누가 무엇을 봤는지:", STR_ARG(naru), STR_ARG(naru));
