@@ -14,9 +14,9 @@ enum {
     CONSOLE_RELAYS_MAX = 32,                 // hosts that are relayed to
     CONSOLE_SITES_MAX = 32,                  // others that the pages may fetch from
     CONSOLE_RESOLVERS_MAX = 4,
-    CONSOLE_RELAYS_AT_ONCE_MAX = 64,
-    CONSOLE_RELAY_BYTES_MAX = 24 << 20,      // of one answer that passes through
-    CONSOLE_RELAY_S = 20,                    // to be there whole
+    CONSOLE_RELAYS_AT_ONCE_MAX = 512,        // each holds what a conn reads ahead, and no more
+    CONSOLE_RELAYS_OF_PERSON_MAX = 16,       // likewise, of one session: a browser has six connections
+    CONSOLE_RELAY_S = 20,                    // without a byte from the other side
     CONSOLE_FETCH_S = 5,                     // the catalogue; and connecting
     CONSOLE_CATALOGUE_BYTES_MAX = 4 << 20,
     CONSOLE_CATALOGUE_S = 2,                 // is asked for again after
@@ -27,6 +27,7 @@ enum {
     CONSOLE_LINK_BPS_MIN = 50 * 1000,
 };
 #define CONSOLE_LINK_BPS_MAX INT64_C(1000000000)
+#define CONSOLE_RELAY_BYTES_MAX (UINT64_C(64) << 30)     // of one answer that passes through, piece by piece
 
 typedef struct asset asset;
 
@@ -73,6 +74,8 @@ void sign_in(visit *v);
 void sign_out(visit *v);
 void sign_out_everywhere(visit *v);
 void sign_register(visit *v);
+void sign_password(visit *v);
+bool sign_wire_is_safe(const visit *v);      // a password may come over it
 str  sign_cookie(const console *c, const http_request *q);           // the token; empty: none
 // films.c
 void films_answer(visit *v);
@@ -80,10 +83,14 @@ bool films_know(console *c, str id, str *title, arena *msg);         // parks
 // relay.c
 void relay_media(visit *v, str path);
 void relay_via(visit *v, str rest);
-void relay_link(visit *v);
 void relay_report(visit *v);
+void relay_pace(visit *v, ptrdiff_t bytes);          // waits until the session's link has room for them
 bool relay_allowed(const console *c, str host);
 conn *relay_dial(console *c, str host, uint16_t port, arena *msg);   // never NULL
+// link.c: the line between a viewer and the network
+json_t *link_json(visit *v);                 // {"at": "line"|"console"|"none", "bps", "may"}. Parks
+void link_look(visit *v);
+void link_set(visit *v);
 // account.c: viewings
 void account_begin(visit *v);
 void account_tell(visit *v, str id);

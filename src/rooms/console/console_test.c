@@ -20,6 +20,9 @@ typedef struct stage {
     char   cookie[128], csrf[64];
     int    logins;
     str    origin_target;                    // what the origin was asked last
+    int64_t big_put;                         // bytes of large answers that the origin got rid of
+    int    big_cut;                          // large answers whose reader went away
+    int64_t line_bps;                        // of the small Internet's line, as its maker has it
     void (*body)(struct stage *);
 } stage;
 
@@ -31,9 +34,11 @@ static void accounts_play(conn *c, void *arg)
     arena msg = arena_make(64 * 1024);
     str line = conn_line(c, &msg, 4096);
     t->logins++;
-    bool join = str_starts(line, S("JOIN")), right = str_find_str(line, S("password=right")) >= 0;
+    bool join = str_starts(line, S("JOIN")), change = str_starts(line, S("CHANGE")), right = str_find_str(line, S("password=right")) >= 0;
     if (join)
         conn_put(c, str_find_str(line, S("bob")) >= 0 ? S("NO taken\n") : S("OK account=new@gmail.com\n"));
+    else if (change && right)
+        conn_put(c, str_find_str(line, S("new=short")) >= 0 ? S("NO password\n") : S("OK account=kim@club.example\n"));
     else if (!right)
         conn_put(c, t->logins > 5 ? S("NO too-many wait=3\n") : S("NO wrong\n"));
     else
@@ -42,19 +47,64 @@ static void accounts_play(conn *c, void *arg)
     arena_free(&msg);
 }
 
+// ---- the small Internet's line, where there is one ------------------------------------------------------------------------------
+
+static void line_answer(void *arg, const http_request *q, http_reply *reply, arena *msg)
+{
+    stage *t = arg;
+    uint64_t bps;
+    if (str_to_u64(http_query_get(q, S("bps"), msg), &bps))
+        t->line_bps = (int64_t)bps < 200000 && bps ? 200000 : (int64_t)bps;      // its own least
+    http_answer(reply, 200, S("application/json"), str_format(msg, "{\"bps\": %lld}", (long long)t->line_bps));
+}
+
+static void line_play(conn *c, void *arg) { http_serve(c, (http_limits){0}, line_answer, arg); }
+
 // ---- the origin -----------------------------------------------------------------------------------------------------------------
+
+enum { BIG_BYTES = 64 << 20, BIG_PIECE = 16 * 1024, BROKEN_AT = 100000 };
+
+// A film's large file; `broken`: its end never comes, with or without its length said.
+static void big_answer(stage *t, http_reply *reply, bool chunks, bool broken)
+{
+    static unsigned char piece[BIG_PIECE];
+    int64_t mine = 0;
+    if (chunks)
+        http_begin(reply, 200, S("video/mp4"));
+    else
+        http_begin_length(reply, 200, S("video/mp4"), BIG_BYTES);
+    for (; mine < BIG_BYTES && !(broken && mine > BROKEN_AT); mine += BIG_PIECE, t->big_put += BIG_PIECE)
+        if (!http_write(reply, str_of(piece, sizeof piece))) {
+            t->big_cut++;
+            return;
+        }
+    if (broken)
+        http_break_off(reply);
+}
 
 static void origin_answer(void *arg, const http_request *q, http_reply *reply, arena *msg)
 {
     stage *t = arg;
     (void)msg;
+    if (str_find_str(q->path, S("big")) >= 0) {
+        big_answer(t, reply, str_ends(q->path, S("chunks")), str_find_str(q->path, S("broken")) >= 0);
+        return;
+    }
     t->origin_target = str_copy(&t->memory, q->target);
     if (str_eq(q->path, S("/catalogue.json")))
         http_answer(reply, 200, S("application/json"), S("{\"presentations\": [{\"id\": \"ferry\", \"title\": \"The <img src=x onerror=alert(1)> Ferry\"},"
                                                         "{\"id\": \"lake\", \"title\": \"호수\"}, {\"id\": \"../etc\", \"title\": \"bad\"}]}"));
     else if (str_ends(q->path, S("evil.html")))
         http_answer(reply, 200, S("text/html"), S("<script>alert(1)</script>"));
-    else if (str_ends(q->path, S("away"))) {
+    else if (str_ends(q->path, S("cookie"))) {
+        static const char *const theirs[][2] = {
+            {"Set-Cookie", "naru=planted"}, {"Content-Security-Policy", "default-src *"}, {"Access-Control-Allow-Origin", "*"}, {"Refresh", "0; url=/x"},
+            {"Clear-Site-Data", "*"}, {"Link", "</x>; rel=preload"}, {"Service-Worker-Allowed", "/"}, {"Cache-Control", "public, max-age=60, s-maxage=9"},
+        };
+        for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
+            http_answer_header(reply, str_z(theirs[i][0]), str_z(theirs[i][1]));
+        http_answer(reply, 200, S("image/svg+xml"), S("<svg onload=alert(1)>"));
+    } else if (str_ends(q->path, S("away"))) {
         http_answer_header(reply, S("Location"), S("http://169.254.169.254/secret"));
         http_answer(reply, 302, S("text/plain"), S(""));
     } else
@@ -240,6 +290,185 @@ static void guess_play(stage *t)
 
 TEST(console_slows_down_who_guesses_or_registers_much) { on_stage(guess_play); }
 
+// Every other session of who changes the password is over; guessing here is slowed down like signing in.
+static void password_play(stage *t)
+{
+    char elsewhere[128];
+    sign_in_as(t, "kim");
+    snprintf(elsewhere, sizeof elsewhere, "%s", t->cookie);
+    sign_in_as(t, "kim");
+    CHECK_INT(post(t, "/api/password", "{\"password\": \"guess\", \"new\": \"longenough\"}").status, 422);
+    http_result r = post(t, "/api/password", "{\"password\": \"right\", \"new\": \"short\"}");
+    CHECK(r.status == 422 && has(r.body, "\"password\"") && !header(&r, "Set-Cookie").len);
+    static const char *const malformed[] = {"{}", "{\"password\": \"right\"}", "{\"new\": \"longenough\"}", "{\"password\": 5, \"new\": []}", "nonsense"};
+    for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++)
+        CHECK_ROW(i, post(t, "/api/password", malformed[i]).status == 400);
+    char csrf[64], before[128];
+    snprintf(csrf, sizeof csrf, "%s", t->csrf);
+    snprintf(before, sizeof before, "%s", t->cookie);
+    t->csrf[0] = 0;
+    int asked = t->logins;
+    CHECK_INT(post(t, "/api/password", "{\"password\": \"right\", \"new\": \"longenough\"}").status, 403);
+    snprintf(t->csrf, sizeof t->csrf, "%s", csrf);
+    CHECK_INT(ask(t, "POST", "/api/password", with_session(t, "Origin: http://evil.example"), "{\"password\": \"right\", \"new\": \"longenough\"}").status, 403);
+    CHECK_INT(ask(t, "POST", "/api/password", "Content-Type: application/json\n", "{\"password\": \"right\", \"new\": \"longenough\"}").status, 401);
+    CHECK_INT(ask(t, "GET", "/api/password", with_session(t, ""), "").status, 405);
+    CHECK_INT(t->logins, asked);                                     // none of these asked whether it is right
+    r = post(t, "/api/password", "{\"password\": \"right\", \"new\": \"longenough\"}");
+    CHECK_INT(r.status, 200);
+    session_take(t, &r);
+    CHECK(strcmp(t->cookie, before) != 0 && get(t, "/api/films").status == 200);
+    snprintf(t->cookie, sizeof t->cookie, "%s", before);
+    CHECK_INT(get(t, "/api/films").status, 401);
+    snprintf(t->cookie, sizeof t->cookie, "%s", elsewhere);
+    CHECK_INT(get(t, "/api/films").status, 401);
+    sign_in_as(t, "kim");
+    for (int i = 0; i < 8; i++)
+        r = post(t, "/api/password", "{\"password\": \"guess\", \"new\": \"longenough\"}");
+    CHECK(r.status == 429 && header(&r, "Retry-After").len);
+}
+
+TEST(console_changes_a_password_and_signs_out_everywhere_else) { on_stage(password_play); }
+
+static void everywhere_play(stage *t)
+{
+    char first[128];
+    sign_in_as(t, "kim");
+    snprintf(first, sizeof first, "%s", t->cookie);
+    sign_in_as(t, "bob");
+    char bob[128];
+    snprintf(bob, sizeof bob, "%s", t->cookie);
+    sign_in_as(t, "kim");
+    CHECK_INT(post(t, "/api/sign-out-everywhere", "{}").status, 200);
+    CHECK_INT(get(t, "/api/films").status, 401);
+    snprintf(t->cookie, sizeof t->cookie, "%s", first);
+    CHECK_INT(get(t, "/api/films").status, 401);
+    snprintf(t->cookie, sizeof t->cookie, "%s", bob);
+    CHECK_INT(get(t, "/api/films").status, 200);                     // others stay
+}
+
+TEST(console_signs_out_everywhere) { on_stage(everywhere_play); }
+
+// ---- a hostile look at every door -------------------------------------------------------------------------------------------------
+
+// Every kind of answer carries the guards, tells no foreign page anything, and sets no cookie but by signing.
+static void guards_play(stage *t)
+{
+    sign_in_as(t, "bob");
+    static const char *const paths[] = {"/", "/films", "/nothing", "/api/me", "/api/nothing", "/api/films", "/api/status", "/media/ferry/v1000/1.m4s", "/media/nope",
+                                        "/via/10.0.0.2/x", "/via/10.0.0.1:8080/cookie", "/media/ferry/evil.html", "/assets/none.js", "/api/accounting", "/api/link"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        http_result r = ask(t, "GET", paths[i], with_session(t, "Origin: http://evil.example"), "");
+        CHECK_ROW(i, str_eq(header(&r, "X-Frame-Options"), S("DENY")) && has(header(&r, "Content-Security-Policy"), "frame-ancestors 'none'"));
+        CHECK_ROW(i, str_eq(header(&r, "X-Content-Type-Options"), S("nosniff")) && str_eq(header(&r, "Cross-Origin-Resource-Policy"), S("same-origin")));
+        CHECK_ROW(i, has(header(&r, "Content-Security-Policy"), "default-src 'none'") && !has(header(&r, "Content-Security-Policy"), "unsafe-inline"));
+        CHECK_ROW(i, !header(&r, "Access-Control-Allow-Origin").len && !header(&r, "Access-Control-Allow-Credentials").len && !header(&r, "Set-Cookie").len);
+        CHECK_ROW(i, !header(&r, "Server").len && !header(&r, "Location").len);
+        bool api = strncmp(paths[i], "/api/", 5) == 0;
+        CHECK_ROW(i, !api || str_eq(header(&r, "Cache-Control"), S("no-store")));
+    }
+    http_result r = ask(t, "OPTIONS", "/api/sign-out", with_session(t, "Origin: http://evil.example\nAccess-Control-Request-Method: POST"), "");
+    CHECK(r.status == 405 && !header(&r, "Access-Control-Allow-Origin").len);        // no preflight is ever answered well
+    static const char *const methods[] = {"PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND", "post"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        int status = ask(t, methods[i], "/api/sign-out", with_session(t, ""), "{}").status;
+        CHECK_ROW(i, status == 405 || status == 400 || status == 501);
+    }
+    CHECK_INT(get(t, "/api/films").status, 200);
+}
+
+TEST(console_guards_every_answer) { on_stage(guards_play); }
+
+// What a relayed host says beside the bytes stays behind: no cookie, no policy, no page that runs here.
+static void theirs_play(stage *t)
+{
+    sign_in_as(t, "bob");
+    http_result r = get(t, "/via/10.0.0.1:8080/cookie");
+    CHECK_INT(r.status, 200);
+    static const char *const never[] = {"Set-Cookie", "Access-Control-Allow-Origin", "Refresh", "Clear-Site-Data", "Link", "Service-Worker-Allowed", "Location"};
+    for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+        CHECK_ROW(i, !header(&r, never[i]).len);
+    CHECK(str_eq(header(&r, "Content-Type"), S("application/octet-stream")));        // a drawing may carry a script
+    CHECK(has(header(&r, "Content-Security-Policy"), "sandbox") && !has(header(&r, "Content-Security-Policy"), "default-src *"));
+    CHECK_STR(header(&r, "Cache-Control"), S("private, max-age=60"));
+}
+
+TEST(console_passes_nothing_on_but_bytes) { on_stage(theirs_play); }
+
+// An unknown name and a wrong password look the same; so does everything to who is not signed in.
+static void enumeration_play(stage *t)
+{
+    http_result known = ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", "{\"user\": \"kim\", \"password\": \"guess\"}");
+    http_result unknown = ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", "{\"user\": \"nobody\", \"password\": \"guess\"}");
+    CHECK(known.status == unknown.status && str_eq(known.body, unknown.body) && known.header_count == unknown.header_count);
+    static const char *const closed[] = {"/api/films", "/api/status", "/api/accounting", "/api/link", "/media/ferry/v1000/1.m4s", "/media/nope/x", "/via/10.0.0.1/x", "/via/nowhere/x"};
+    http_result first = ask(t, "GET", closed[0], "", "");
+    for (size_t i = 0; i < sizeof closed / sizeof *closed; i++) {
+        http_result r = ask(t, "GET", closed[i], "", "");
+        CHECK_ROW(i, r.status == 401 && str_eq(r.body, first.body));
+    }
+    http_result me = ask(t, "GET", "/api/me", "", "");
+    CHECK(!has(me.body, "who") && !has(me.body, "csrf"));
+}
+
+TEST(console_tells_strangers_nothing_of_who_is_here) { on_stage(enumeration_play); }
+
+// Line ends, nothing, and what belongs to others in every place where text comes in.
+static void injection_play(stage *t)
+{
+    sign_in_as(t, "bob");
+    static const char *const targets[] = {
+        "/via/10.0.0.1:8080/x%0d%0aSet-Cookie:%20a=b", "/media/ferry/x%0d%0aX:%20y", "/api/films?q=%0d%0aX:%20y", "/watch/ferry%0d%0aX:y", "/via/10.0.0.1%0d%0a/x", "/via/10.0.0.1:8080%2f..%2f/x",
+    };
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        http_result r = get(t, targets[i]);
+        CHECK_ROW(i, !header(&r, "X").len && !header(&r, "Set-Cookie").len && r.status < 500);
+    }
+    static const char *const cookies[] = {"naru=", "naru", "naru=;naru=", "naru=zz", "=x", ";;;;", "naru=0000000000000000000000000000000000000000000000000000000000000000"};
+    for (size_t i = 0; i < sizeof cookies / sizeof *cookies; i++) {
+        str one = str_format(&t->memory, "Cookie: %s", cookies[i]);
+        CHECK_ROW(i, ask(t, "GET", "/api/films", str_to_z(&t->memory, one), "").status == 401);
+    }
+    http_result r = ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", "{\"user\": \"kim\\r\\nOK role=admin account=kim\", \"password\": \"guess\"}");
+    CHECK_INT(r.status, 401);
+    r = ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", "{\"user\": \"x password=right\", \"password\": \"guess\"}");
+    CHECK_INT(r.status, 401);                                        // a blank begins no word of the accounts' protocol
+    r = ask(t, "POST", "/api/sign-in", "Content-Type: application/json\n", "{\"user\": \"kim\", \"user\": \"bob\", \"password\": \"right\"}");
+    CHECK_INT(r.status, 400);                                        // a name twice
+}
+
+TEST(console_is_not_talked_into_other_lines) { on_stage(injection_play); }
+
+static void limits_play(stage *t)
+{
+    char first[128];
+    sign_in_as(t, "kim");
+    snprintf(first, sizeof first, "%s", t->cookie);
+    for (int i = 0; i < SESSIONS_PER_PERSON_MAX; i++) {
+        fiber_sleep(millis(10));
+        t->cookie[0] = 0;
+        sign_in_as(t, "kim");
+    }
+    CHECK_INT(get(t, "/api/films").status, 200);
+    char last[128];
+    snprintf(last, sizeof last, "%s", t->cookie);
+    snprintf(t->cookie, sizeof t->cookie, "%s", first);
+    CHECK_INT(get(t, "/api/films").status, 401);                     // the oldest made room
+    snprintf(t->cookie, sizeof t->cookie, "%s", last);
+    fiber_sleep(minutes(29));
+    CHECK_INT(get(t, "/api/films").status, 200);
+    fiber_sleep(minutes(31));
+    CHECK_INT(get(t, "/api/films").status, 401);                     // idle
+    sign_in_as(t, "kim");
+    for (int i = 0; i < 26; i++) {
+        fiber_sleep(minutes(28));
+        get(t, "/api/films");
+    }
+    CHECK_INT(get(t, "/api/films").status, 401);                     // twelve hours, however busy
+}
+
+TEST(console_ends_sessions_in_number_and_time) { on_stage(limits_play); }
+
 static void closed_play(stage *t)
 {
     CHECK_INT(ask(t, "POST", "/api/register", "Content-Type: application/json\n", "{\"user\": \"n@g.com\", \"password\": \"longenough\"}").status, 403);
@@ -369,11 +598,125 @@ static void link_play(stage *t)
     for (int i = 0; i < 10; i++)
         get(t, "/media/ferry/a");                                    // 10 bytes each at 50 kbit/s: 1.6 ms
     CHECK(loop_now_ns() - begun >= millis(16));
-    CHECK(has(post(t, "/api/link", "{\"bps\": 0}").body, "\"link_bps\":0"));
-    CHECK_INT(post(t, "/api/link", "{\"bps\": -1}").status, 400);
+    CHECK(has(post(t, "/api/link", "{\"bps\": 0}").body, "\"bps\":0"));
+    static const char *const malformed[] = {"{\"bps\": -1}", "{\"bps\": \"5\"}", "{}", "{\"bps\": 1e3}", "[]"};
+    for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++)
+        CHECK_ROW(i, post(t, "/api/link", malformed[i]).status == 400);
+    CHECK(has(get(t, "/api/link").body, "\"at\":\"console\"") && has(get(t, "/api/link").body, "\"may\":true"));
 }
 
 TEST(console_link_has_the_rate_that_was_set) { on_stage(link_play); }
+
+// In the small Internet the line is everybody's: its operator sets it, and everybody sees what it truly is.
+static void line_set_play(stage *t)
+{
+    CHECK_INT(room_offer(t->r, "small.line", line_play, t), E_OK);
+    sign_in_as(t, "bob");
+    CHECK(has(get(t, "/api/link").body, "\"at\":\"line\"") && has(get(t, "/api/link").body, "\"may\":false"));
+    http_result r = post(t, "/api/link", "{\"bps\": 500000}");
+    CHECK(r.status == 403 && has(r.body, "operator") && t->line_bps == 0);
+    sign_in_as(t, "kim");
+    r = post(t, "/api/link", "{\"bps\": 500000}");
+    CHECK(r.status == 200 && has(r.body, "\"bps\":500000") && has(r.body, "\"may\":true") && t->line_bps == 500000);
+    CHECK(has(post(t, "/api/link", "{\"bps\": 1}").body, "\"bps\":200000"));      // the true value, not the wish
+    int64_t begun = loop_now_ns();
+    get(t, "/media/ferry/a");
+    CHECK(loop_now_ns() - begun < millis(100));                      // the console itself holds nothing back
+    CHECK(has(post(t, "/api/link", "{\"bps\": 0}").body, "\"bps\":0"));
+}
+
+TEST(console_sets_the_small_internets_line_for_its_operator) { on_stage(line_set_play); }
+
+static void no_line_play(stage *t)
+{
+    sign_in_as(t, "kim");
+    CHECK(has(get(t, "/api/link").body, "\"at\":\"none\"") && has(get(t, "/api/link").body, "\"may\":false"));
+    CHECK_INT(post(t, "/api/link", "{\"bps\": 500000}").status, 403);
+}
+
+TEST(console_without_a_line_says_so) { on_stage_with("plaintext loopback\norigin 10.0.0.1:8080\n", no_line_play); }
+
+// ---- what passes through goes on as it comes --------------------------------------------------------------------------------------
+
+enum { READERS = 100, AHEAD_BYTES_MAX = 512 * 1024 };
+
+// A browser that asks for a large file and reads nothing of it.
+static conn *reader_open(stage *t, const char *path)
+{
+    conn *c = conn_open(t->director, addr_v4(0x0a000001, CONSOLE_PORT), seconds(5));
+    conn_format(c, "GET %s HTTP/1.1\r\nHost: 10.0.0.1:8000\r\nCookie: naru=%s\r\n\r\n", path, t->cookie);
+    CHECK(conn_flush(c));
+    return c;
+}
+
+static void streaming_play(stage *t)
+{
+    conn *readers[READERS];
+    char path[64];
+    for (int i = 0; i < READERS; i++) {
+        if (i % CONSOLE_RELAYS_OF_PERSON_MAX == 0)
+            sign_in_as(t, i % 2 ? "bob" : "kim");
+        snprintf(path, sizeof path, i % 2 ? "/media/ferry/big-chunks" : "/via/10.0.0.1:8080/big");
+        readers[i] = reader_open(t, path);
+    }
+    fiber_sleep(seconds(2));
+    CHECK(t->big_put > READERS * INT64_C(16 * 1024) && t->big_put < READERS * (int64_t)AHEAD_BYTES_MAX);        // not 100 x 64 MiB
+    for (int i = 1; i < READERS; i++)
+        conn_abort(readers[i]);
+    fiber_sleep(seconds(2));
+    CHECK_INT(t->big_cut, READERS - 1);                              // who leaves leaves the origin, too
+    str line = conn_line(readers[0], &t->memory, 4096);
+    CHECK(str_starts(line, S("HTTP/1.1 200")));
+    int64_t got = 0, length = 0;
+    while (line.len > 2) {
+        line = str_chomp(conn_line(readers[0], &t->memory, 4096));
+        if (str_starts_nocase(line, S("Content-Length: ")))
+            CHECK(str_to_u64(str_from(line, 16), (uint64_t *)&length));
+    }
+    conn_deadline(readers[0], minutes(1));
+    for (str piece; got < BIG_BYTES && (piece = conn_some(readers[0])).len; got += piece.len)
+        conn_used(readers[0], (size_t)piece.len);
+    CHECK_INT(length, BIG_BYTES);
+    CHECK(got >= BIG_BYTES - 4096);                                  // whole, and larger than anything that is kept
+    conn_abort(readers[0]);
+}
+
+TEST(console_relays_as_it_comes_and_keeps_little) { on_stage(streaming_play); }
+
+static void broken_play(stage *t)
+{
+    static const char *const paths[] = {"/media/ferry/big-broken", "/media/ferry/big-broken-chunks"};
+    sign_in_as(t, "bob");
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        conn *c = conn_open(t->director, addr_v4(0x0a000001, CONSOLE_PORT), seconds(5));
+        conn_deadline(c, minutes(1));
+        http_header cookie = {S("Cookie"), str_format(&t->memory, "naru=%s", t->cookie)};
+        http_result r = http_fetch(c, S("GET"), S("10.0.0.1:8000"), str_z(paths[i]), &cookie, 1, (str){0}, 100 << 20, &t->memory);
+        CHECK_ROW(i, r.error == E_EOF || r.error == E_RESET);        // never a whole answer
+        conn_close(c);
+    }
+    http_result r = ask(t, "HEAD", "/media/ferry/v1000/1.m4s", with_session(t, ""), "");
+    CHECK(r.status == 200 && str_eq(header(&r, "Content-Length"), S("10")) && r.body.len == 0);
+}
+
+TEST(console_never_passes_a_part_for_the_whole) { on_stage(broken_play); }
+
+static void crowd_play(stage *t)
+{
+    conn *readers[CONSOLE_RELAYS_OF_PERSON_MAX];
+    sign_in_as(t, "bob");
+    for (int i = 0; i < CONSOLE_RELAYS_OF_PERSON_MAX; i++)
+        readers[i] = reader_open(t, "/media/ferry/big");
+    fiber_sleep(seconds(1));
+    CHECK_INT(get(t, "/media/ferry/v1000/1.m4s").status, 503);       // so many at once and no more
+    CHECK_INT(get(t, "/api/films").status, 200);
+    for (int i = 0; i < CONSOLE_RELAYS_OF_PERSON_MAX; i++)
+        conn_abort(readers[i]);
+    fiber_sleep(seconds(1));
+    CHECK_INT(get(t, "/media/ferry/v1000/1.m4s").status, 200);
+}
+
+TEST(console_relays_so_many_at_once_for_one_person) { on_stage(crowd_play); }
 
 static void report_play(stage *t)
 {

@@ -6,7 +6,7 @@
 #include "talk/dns_ask.h"
 #include "talk/http_fetch.h"
 
-enum { LINK_PIECE_BYTES = 8 * 1024, ADDRESSES_MAX = 4 };
+enum { RELAY_PIECE_BYTES = 8 * 1024, ADDRESSES_MAX = 4 };
 
 // ---- where ----------------------------------------------------------------------------------------------------------------------
 
@@ -36,49 +36,6 @@ conn *relay_dial(console *c, str host, uint16_t port, arena *msg)
     return first;
 }
 
-// ---- the link -------------------------------------------------------------------------------------------------------------------
-
-// When this much more may have passed: pieces of all answers of a session follow each other.
-static int64_t link_take(visit *v, ptrdiff_t bytes)
-{
-    session *s = visit_session(v);
-    int64_t now_ns = world_now_ns(v->c->w);
-    if (!s || !s->link_bps)
-        return now_ns;
-    s->link_free_ns = (s->link_free_ns > now_ns ? s->link_free_ns : now_ns) + bytes * 8 * NS_PER_S / s->link_bps;
-    return s->link_free_ns;
-}
-
-static void link_write(visit *v, str body)
-{
-    while (body.len) {
-        str piece = str_first(body, LINK_PIECE_BYTES);
-        int64_t until_ns = link_take(v, piece.len), wait_ns = until_ns - world_now_ns(v->c->w);
-        if ((wait_ns > 0 && fiber_sleep(wait_ns)) || !http_write(v->reply, piece))
-            return;
-        body = str_from(body, piece.len);
-    }
-}
-
-void relay_link(visit *v)
-{
-    session *s = visit_session(v);
-    json_t *body = v->c->link ? visit_body(v) : NULL;
-    if (!v->c->link)
-        visit_refuse(v, 403, "link");
-    if (!body)
-        return;
-    int64_t bps = json_integer_value(json_object_get(body, "bps"));
-    json_decref(body);
-    if (!s || bps < 0) {
-        visit_refuse(v, 400, "malformed");
-        return;
-    }
-    s->link_bps = bps == 0 || bps > CONSOLE_LINK_BPS_MAX ? 0 : bps < CONSOLE_LINK_BPS_MIN ? CONSOLE_LINK_BPS_MIN : bps;
-    s->link_free_ns = 0;
-    console_json_answer(v->reply, 200, json_pack("{s:I}", "link_bps", (json_int_t)s->link_bps));
-}
-
 // ---- passing on -------------------------------------------------------------------------------------------------------------------
 
 // Only what a player needs comes through under its own name; a page or a script does not.
@@ -93,9 +50,25 @@ static str type_passed(str type)
     return S("application/octet-stream");
 }
 
+// What was fetched for somebody who is signed in is theirs: no cache between us and them may give it to others.
+static str caching_passed(str value, arena *a)
+{
+    buf out = buf_make(HTTP_ANSWER_HEADERS_BYTES_MAX / 2);
+    buf_put(&out, S("private"));
+    while (value.len) {
+        str one = str_trim(str_cut(&value, ','));
+        if (one.len && !str_eq_nocase(one, S("public")) && !str_eq_nocase(one, S("private")) && !str_starts_nocase(one, S("s-maxage")))
+            buf_format(&out, ", " STR_FMT, STR_ARG(one));
+    }
+    str kept = out.full ? S("private") : str_copy(a, buf_str(&out));
+    buf_free(&out);
+    return kept;
+}
+
 static void headers_pass(visit *v, const http_result *r)
 {
-    static const char *const names[] = {"Content-Range", "ETag", "Last-Modified", "Cache-Control", "Age", "Cache-Status", "Cache-Tag"};
+    static const char *const names[] = {"Content-Range", "ETag", "Last-Modified", "Age", "Cache-Status", "Cache-Tag"};
+    http_answer_header(v->reply, S("Cache-Control"), caching_passed(http_result_header(r, S("Cache-Control")), v->msg));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         str value = http_result_header(r, str_z(names[i]));
         if (value.len)
@@ -118,25 +91,59 @@ static bool redirect_pass(visit *v, str to)
     return true;
 }
 
-static void pass(visit *v, const http_result *r)
+// An answer on its way through: it goes on as it comes, no faster than the browser takes it.
+typedef struct { visit *v; conn *from; bool begun, refused, given_up; } passing;
+
+// What the head says of the length: of the answer to HEAD, too.
+static int64_t length_of(const visit *v, const http_result *r, int64_t body_bytes)
 {
+    uint64_t said;
+    if (!str_eq(v->q->method, S("HEAD")))
+        return body_bytes;
+    return str_to_u64(http_result_header(r, S("Content-Length")), &said) && said <= CONSOLE_RELAY_BYTES_MAX ? (int64_t)said : 0;
+}
+
+static bool pass_head(void *arg, const http_result *r, int64_t body_bytes)
+{
+    passing *p = arg;
+    visit *v = p->v;
     bool redirect = r->status == 301 || r->status == 302 || r->status == 307 || r->status == 308;
     if (r->status >= 300 && r->status < 400 && r->status != 304 && !(redirect && redirect_pass(v, http_result_header(r, S("Location"))))) {
         visit_refuse(v, 502, "redirect");
-        return;
+        p->refused = true;
+        return false;
     }
     headers_pass(v, r);
     str type = type_passed(http_result_header(r, S("Content-Type")));
     if (r->status == 204 || r->status == 304) {
         http_answer(v->reply, r->status, type, (str){0});
-        return;
+        p->refused = true;
+        return false;
     }
-    http_begin(v->reply, r->status, type);
-    link_write(v, r->body);
-    console_count_relayed(r->body.len);
+    body_bytes = length_of(v, r, body_bytes);
+    if (body_bytes >= 0)
+        http_begin_length(v->reply, r->status, type, body_bytes);
+    else
+        http_begin(v->reply, r->status, type);
+    p->begun = true;
+    return true;
 }
 
-static void fetch_and_pass(visit *v, str host, uint16_t port, str authority, str target)
+static bool pass_piece(void *arg, str piece)
+{
+    passing *p = arg;
+    console_count_relayed(piece.len);
+    while (piece.len && !p->given_up) {
+        str part = str_first(piece, RELAY_PIECE_BYTES);
+        relay_pace(p->v, part.len);
+        p->given_up = fiber_canceled() || !http_write(p->v->reply, part);
+        piece = str_from(piece, part.len);
+    }
+    conn_deadline(p->from, seconds(CONSOLE_RELAY_S));
+    return !p->given_up;
+}
+
+static void fetch(visit *v, str host, uint16_t port, str authority, str target)
 {
     http_header headers[4];
     int count = 0;
@@ -146,19 +153,31 @@ static void fetch_and_pass(visit *v, str host, uint16_t port, str authority, str
         if (value.len)
             headers[count++] = (http_header){str_z(asked[i]), value};
     }
-    if (!slots_try(&v->c->relaying)) {
+    passing p = {.v = v, .from = relay_dial(v->c, host, port, v->msg)};
+    conn_deadline(p.from, seconds(CONSOLE_RELAY_S));
+    http_taker taker = {.head = pass_head, .take = pass_piece, .arg = &p};
+    http_result r = http_fetch_pieces(p.from, v->q->method, authority, target, headers, count, (str){0}, taker, CONSOLE_RELAY_BYTES_MAX, v->msg);
+    conn_close(p.from);
+    if (p.begun && r.error)
+        http_break_off(v->reply);
+    else if (r.error && !p.refused)
+        visit_refuse(v, r.error == E_TIMEOUT ? 504 : 502, "unreachable");
+}
+
+// So many at once, of all and of each: what waits holds memory.
+static void fetch_and_pass(visit *v, str host, uint16_t port, str authority, str target)
+{
+    session *s = visit_session(v);
+    if (!s || s->relaying >= CONSOLE_RELAYS_OF_PERSON_MAX || !slots_try(&v->c->relaying)) {
         visit_refuse(v, 503, "busy");
         return;
     }
-    conn *at = relay_dial(v->c, host, port, v->msg);
-    conn_deadline(at, seconds(CONSOLE_RELAY_S));
-    http_result r = http_fetch(at, v->q->method, authority, target, headers, count, (str){0}, CONSOLE_RELAY_BYTES_MAX, v->msg);
-    conn_close(at);
+    s->relaying++;
+    fetch(v, host, port, authority, target);
+    s = visit_session(v);                    // it may be over meanwhile
+    if (s)
+        s->relaying--;
     slots_give(&v->c->relaying);
-    if (r.error)
-        visit_refuse(v, r.error == E_TIMEOUT ? 504 : 502, "unreachable");
-    else
-        pass(v, &r);
 }
 
 void relay_media(visit *v, str path)

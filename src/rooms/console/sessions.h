@@ -19,7 +19,8 @@ typedef struct {
     char          csrf[SESSION_CSRF_DIGITS + 1];
     char          who[SESSION_WHO_BYTES_MAX + 1], role[SESSION_ROLE_BYTES_MAX + 1];
     int64_t       begun_ns, last_ns;
-    int64_t       link_bps, link_free_ns;    // the small Internet's link (relay.c): its rate, 0 unlimited; when it is free again
+    int64_t       link_bps, link_free_ns;    // the console's own link (link.c): its rate, 0 unlimited; when it is free again
+    int           relaying;                  // answers that pass through now
     int           begins;                    // viewings begun in the minute that began at minute_ns
     int64_t       minute_ns, reported_ns;    // ...; when its player reported last
 } session;

@@ -38,7 +38,7 @@ static bool from_this_machine(const visit *v)
 }
 
 // A password goes over no wire in the open: only under TLS, or within this machine where `plaintext loopback` says so.
-static bool wire_is_safe(const visit *v) { return v->c->tls || (v->c->plaintext_loopback && from_this_machine(v)); }
+bool sign_wire_is_safe(const visit *v) { return v->c->tls || (v->c->plaintext_loopback && from_this_machine(v)); }
 
 // ---- who am I ---------------------------------------------------------------------------------------------------------------------
 
@@ -54,16 +54,14 @@ static json_t *me_json(visit *v)
 {
     const console *c = v->c;
     session *s = visit_session(v);
-    json_t *o = json_pack("{s:s%, s:b, s:b, s:b, s:o, s:b}", "title", (const char *)c->title.at, (size_t)c->title.len, "registration",
-                          (int)c->registration, "films", (int)(c->origin.len > 0), "safe", (int)wire_is_safe(v), "relay", hosts_json(c), "link",
-                          (int)c->link);
+    json_t *o = json_pack("{s:s%, s:b, s:b, s:b, s:o}", "title", (const char *)c->title.at, (size_t)c->title.len, "registration",
+                          (int)c->registration, "films", (int)(c->origin.len > 0), "safe", (int)sign_wire_is_safe(v), "relay", hosts_json(c));
     if (c->steering.len)
         json_object_set_new(o, "steering", json_stringn((const char *)c->steering.at, (size_t)c->steering.len));
     if (s) {
         json_object_set_new(o, "who", json_string(s->who));
         json_object_set_new(o, "role", json_string(s->role));
         json_object_set_new(o, "csrf", json_string(s->csrf));
-        json_object_set_new(o, "link_bps", json_integer(s->link_bps));
     }
     return o;
 }
@@ -113,8 +111,8 @@ void sign_in(visit *v)
 {
     credentials given;
     str account, role;
-    json_t *body = wire_is_safe(v) ? visit_body(v) : NULL;
-    if (!body && !wire_is_safe(v))
+    json_t *body = sign_wire_is_safe(v) ? visit_body(v) : NULL;
+    if (!body && !sign_wire_is_safe(v))
         visit_refuse(v, 403, "plaintext");
     if (!body || !credentials_take(v, body, &given))
         return;
@@ -137,7 +135,7 @@ void sign_register(visit *v)
     };
     credentials given;
     str account;
-    if (!v->c->registration || !wire_is_safe(v)) {
+    if (!v->c->registration || !sign_wire_is_safe(v)) {
         visit_refuse(v, 403, v->c->registration ? "plaintext" : "closed");
         return;
     }
@@ -152,6 +150,37 @@ void sign_register(visit *v)
     if (verdict == JOIN_OK) {
         console_count_sign_in(SIGN_IN_JOINED);
         admit(v, account, S("viewer"));
+    } else {
+        visit_refuse(v, refusals[verdict].status, refusals[verdict].code);
+    }
+}
+
+// ---- another password -------------------------------------------------------------------------------------------------------------
+
+// Who changes it is signed out everywhere else: whoever knew the old one is out, too.
+void sign_password(visit *v)
+{
+    static const struct { int status; const char *code; } refusals[] = {
+        [CHANGE_WRONG] = {422, "wrong-password"}, [CHANGE_PASSWORD] = {422, "password"}, [CHANGE_TROUBLE] = {503, "trouble"},
+    };
+    json_t *body = sign_wire_is_safe(v) ? visit_body(v) : NULL;
+    if (!sign_wire_is_safe(v))
+        visit_refuse(v, 403, "plaintext");
+    if (!body)
+        return;
+    str old = str_copy(v->msg, str_z(json_string_value(json_object_get(body, "password"))));
+    str fresh = str_copy(v->msg, str_z(json_string_value(json_object_get(body, "new"))));
+    json_decref(body);
+    if (!old.len || !fresh.len || old.len > CREDENTIAL_BYTES_MAX || fresh.len > CREDENTIAL_BYTES_MAX) {
+        visit_refuse(v, 400, "malformed");
+        return;
+    }
+    change_verdict verdict = login_change(v->c->r, "console", v->q->peer, v->who, old, fresh, v->msg);
+    if (verdict == CHANGE_OK) {
+        sessions_end_of(v->c->sessions, v->who);
+        admit(v, v->who, v->role);
+    } else if (verdict == CHANGE_TOO_MANY) {
+        wait_refuse(v);
     } else {
         visit_refuse(v, refusals[verdict].status, refusals[verdict].code);
     }

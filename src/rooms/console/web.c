@@ -68,7 +68,9 @@ static const struct { const char *method, *path; need needs; void (*answer)(visi
     {"GET", "/api/status", NEEDS_SIGN_IN, status_answer},
     {"GET", "/api/accounting", NEEDS_SIGN_IN, account_answer},
     {"POST", "/api/viewings", NEEDS_SIGN_IN, account_begin},
-    {"POST", "/api/link", NEEDS_SIGN_IN, relay_link},
+    {"POST", "/api/password", NEEDS_SIGN_IN, sign_password},
+    {"GET", "/api/link", NEEDS_SIGN_IN, link_look},
+    {"POST", "/api/link", NEEDS_SIGN_IN, link_set},
     {"POST", "/api/report", NEEDS_SIGN_IN, relay_report},
 };
 
@@ -102,13 +104,23 @@ static void answer_one(visit *v, const char *method, need needs, void (*one)(vis
     }
 }
 
+// The last entry of this path, unless one before it has the request's method.
+static int exact_at(const http_request *q)
+{
+    int found = -1;
+    for (int i = 0; i < (int)(sizeof exact / sizeof *exact); i++)
+        if (str_eq(q->path, str_z(exact[i].path)) && (found < 0 || !method_is(q, exact[found].method)))
+            found = i;
+    return found;
+}
+
 static bool answer_asked(visit *v)
 {
-    for (size_t i = 0; i < sizeof exact / sizeof *exact; i++)
-        if (str_eq(v->q->path, str_z(exact[i].path))) {
-            answer_one(v, exact[i].method, exact[i].needs, exact[i].answer, NULL, (str){0});
-            return true;
-        }
+    int at = exact_at(v->q);
+    if (at >= 0) {
+        answer_one(v, exact[at].method, exact[at].needs, exact[at].answer, NULL, (str){0});
+        return true;
+    }
     for (size_t i = 0; i < sizeof below / sizeof *below; i++)
         if (str_starts(v->q->path, str_z(below[i].below))) {
             answer_one(v, below[i].method, NEEDS_SIGN_IN, NULL, below[i].answer, str_from(v->q->path, (ptrdiff_t)strlen(below[i].below)));
@@ -118,9 +130,10 @@ static bool answer_asked(visit *v)
 }
 
 // Whatever is answered: no other page frames it, no type is guessed, nothing that is not ours runs in it.
-static void headers_put(const console *c, http_reply *reply)
+// What others wrote (films, relayed hosts) may do nothing at all.
+static void headers_put(const console *c, http_reply *reply, bool ours)
 {
-    http_answer_header(reply, S("Content-Security-Policy"), c->policy);
+    http_answer_header(reply, S("Content-Security-Policy"), ours ? c->policy : S("default-src 'none'; sandbox; frame-ancestors 'none'"));
     http_answer_header(reply, S("X-Content-Type-Options"), S("nosniff"));
     http_answer_header(reply, S("Referrer-Policy"), S("no-referrer"));
     http_answer_header(reply, S("X-Frame-Options"), S("DENY"));
@@ -135,8 +148,9 @@ void console_handle(void *arg, const http_request *q, http_reply *reply, arena *
 {
     console *c = arg;
     visit v = {.c = c, .q = q, .reply = reply, .msg = msg};
-    headers_put(c, reply);
-    if (!str_starts(q->path, S("/api/")) && !str_starts(q->path, S("/media/")) && !str_starts(q->path, S("/via/"))) {
+    bool others = str_starts(q->path, S("/media/")) || str_starts(q->path, S("/via/"));
+    headers_put(c, reply, !others);
+    if (!str_starts(q->path, S("/api/")) && !others) {
         if (!method_is(q, "GET"))
             visit_refuse(&v, 405, "method");
         else if (!asset_answer(c, q, reply))
