@@ -57,7 +57,8 @@ class Up:
         self.write(more, **parts)
         self.log = open(os.path.join(self.dir, "log"), "w+")
         self.user, self.program, self.process = user, program, None
-        if user:
+        if user:                                 # who may not enter the builder's home: root's, on Debian
+            self.program = shutil.copy(program, self.dir)
             for path in (self.dir, self.config):
                 os.chown(path, user, user)
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
