@@ -195,6 +195,11 @@ static void put_json(query_run *q, const dns_exchanged *x, addr server)
         buf_format(out, ",\"%s\":", sections[s]);
         query_put_records_json(out, q->memory, m, s);
     }
+    if (m->edns.has_subnet) {
+        buf_put(out, S(",\"subnet\":"));
+        json_put(out, str_format(q->memory, STR_FMT "/%d", STR_ARG(addr_ip_text(q->memory, m->edns.subnet.network)), m->edns.subnet.source));
+        buf_format(out, ",\"subnet_scope\":%d", m->edns.subnet.scope);
+    }
     if (m->edns.has_ede) {
         buf_format(out, ",\"extended_error\":%u,\"explanation\":", m->edns.ede);
         json_put(out, m->edns.ede_text);
@@ -217,8 +222,8 @@ static void put_wires(query_run *q, const dns_exchanged *x)
     unsigned char *room = arena_alloc(q->memory, DNS_UDP_PLAIN_MAX, 1, 1);
     if (!room)
         return;
-    str query = dns_query_build_traced(room, DNS_UDP_PLAIN_MAX, x->message.header.id, q->question, true, DNS_UDP_MAX,
-                                       fiber_trace());
+    dns_edns edns = {.present = true, .udp_size = DNS_UDP_MAX, .trace = fiber_trace(), .has_subnet = q->has_subnet, .subnet = q->subnet};
+    str query = dns_query_build_with(room, DNS_UDP_PLAIN_MAX, x->message.header.id, q->question, true, &edns);
     put_wire(q, q->korean ? S("질의") : S("query"), query);
     put_wire(q, q->korean ? S("응답") : S("reply"), x->wire);
 }
@@ -240,6 +245,22 @@ static void put_explanation(query_run *q, const dns_message *m)
     }
 }
 
+// What the server says to the network that it was told.
+static void put_subnet(query_run *q, const dns_message *m)
+{
+    if (!q->has_subnet)
+        return;
+    dns_subnet told = q->subnet, good = dns_subnet_of(told.network, m->edns.subnet.scope < told.source ? m->edns.subnet.scope : told.source);
+    str told_text = dns_subnet_text(q->memory, &told), good_text = dns_subnet_text(q->memory, &good);
+    if (!m->edns.has_subnet)
+        buf_format(q->out, "  the server takes no notice of the network " STR_FMT "\n", STR_ARG(told_text));
+    else if (m->edns.subnet.scope == 0)
+        buf_format(q->out, "  for " STR_FMT " as for everybody\n", STR_ARG(told_text));
+    else
+        buf_format(q->out, "  for clients in " STR_FMT "%s\n", STR_ARG(good_text),
+                   m->edns.subnet.scope > told.source ? " (some of it may be answered differently)" : "");
+}
+
 static void put_reply(query_run *q, const dns_exchanged *x, addr server)
 {
     const dns_message *m = &x->message;
@@ -251,6 +272,7 @@ static void put_reply(query_run *q, const dns_exchanged *x, addr server)
         query_put_records(q->out, q->memory, m, DNS_AUTHORITY);
         query_put_records(q->out, q->memory, m, DNS_ADDITIONAL);
     }
+    put_subnet(q, m);
     buf_format(q->out, STR_FMT " answered over %s in ", STR_ARG(at), x->by_tcp ? "TCP" : "UDP");
     query_put_time(q->out, x->took_ns);
     buf_format(q->out, ": " STR_FMT "%s, %td bytes\n", STR_ARG(rcode), m->header.authoritative ? ", authoritative" : "",
@@ -261,7 +283,8 @@ static void put_reply(query_run *q, const dns_exchanged *x, addr server)
 
 static int ask_once(query_run *q)
 {
-    dns_asking asking = {.question = q->question, .recursion_desired = true, .by_tcp = q->by_tcp};
+    dns_asking asking = {.question = q->question, .recursion_desired = true, .by_tcp = q->by_tcp, .has_subnet = q->has_subnet,
+                         .subnet = q->subnet};
     for (int i = 0; i < q->server_count; i++) {
         addr server = addr_with_port(q->servers[i], DNS_PORT), shown = addr_with_port(q->servers[i], q->port);
         dns_exchanged x = dns_exchange(q->world, server, asking, seconds(QUERY_TIMEOUT_S), q->memory);
@@ -312,13 +335,14 @@ int cmd_query(int argc, char **argv)
     arena memory = arena_make(QUERY_MEMORY_BYTES);
     buf out = buf_make(QUERY_TEXT_BYTES);
     command c = {.run = {.memory = &memory, .out = &out, .port = DNS_PORT}};
-    str words[WORDS_MAX], lang = {0};
+    str words[WORDS_MAX], lang = {0}, subnet = {0};
     int count, code;
     const command_option options[] = {
         {"trace", OPTION_FLAG, &c.trace, NULL, "follow the name from the root down, and draw the way"},
         {"wire", OPTION_FLAG, &c.run.wire, NULL, "show query and reply field by field"},
         {"json", OPTION_FLAG, &c.run.json, NULL, "one JSON object"},
         {"tcp", OPTION_FLAG, &c.run.by_tcp, NULL, "ask over TCP"},
+        {"subnet", OPTION_TEXT, &subnet, "PREFIX", "ask for a client in this network (RFC 7871); 0: tell nobody of mine"},
         {"root", OPTION_TEXT, &c.root, "ADDRESS", "begin the trace there (default: the local server says where the root is)"},
         {"lang", OPTION_TEXT, &lang, "ko|en", "language of the explanations"},
         {0},
@@ -330,6 +354,7 @@ int cmd_query(int argc, char **argv)
         "  naru query 128.119.245.12               the name of an address\n"
         "  naru query gaia.cs.umass.edu --trace    from the root down\n"
         "  naru query www.ibm.com @127.0.0.2#5300 --wire    this server, every field of the messages\n"
+        "  naru query kingcdn.com --subnet 211.234.10.0/24  as somebody there is answered\n"
         "`Done` is: found. Not found and refused are 1.",
     };
     if (!options_read(argc, argv, &help, words, WORDS_MAX, &count, &code))
@@ -341,6 +366,9 @@ int cmd_query(int argc, char **argv)
         return usage_error(&help, "" STR_FMT, STR_ARG(c.run.trouble));
     if (c.root.len && !addr_parse_ip(c.root, DNS_PORT, &c.run.root))
         return usage_error(&help, "--root takes an IP address");
+    c.run.has_subnet = subnet.len > 0;
+    if (subnet.len && !dns_subnet_from_text(subnet, &c.run.subnet))
+        return usage_error(&help, "--subnet takes a network such as 198.51.100.0/24 or 2001:db8:5::/56, or 0");
     lang = language_choose(lang);
     if (!lang.len)
         return usage_error(&help, "--lang takes ko or en");

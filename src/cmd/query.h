@@ -22,7 +22,8 @@ typedef struct {
     uint16_t port;                       // of every server: 53, or what @SERVER#PORT says
     addr   root;                         // family 0: the local server is asked where the root is
     dns_question question;
-    bool   by_tcp, wire, json, korean, colour;
+    bool   by_tcp, wire, json, korean, colour, has_subnet;
+    dns_subnet subnet;                   // the network that servers are told to ask for (RFC 7871)
     str    trouble;                      // a sentence when something failed
 } query_run;
 

@@ -144,7 +144,8 @@ static int lane_of(trace *t, dns_name zone, addr server)
 // Asks one of the servers after the other. NULL: none was of use, or too many steps.
 static trace_step *ask_choice(trace *t, const choice *c, dns_name zone, dns_question question)
 {
-    dns_asking asking = {.question = question, .by_tcp = t->q->by_tcp};
+    bool tells = t->q->has_subnet && dns_name_labels(zone) >= 2;       // neither the root nor a top-level domain needs to know
+    dns_asking asking = {.question = question, .by_tcp = t->q->by_tcp, .has_subnet = tells, .subnet = t->q->subnet};
     for (int i = 0; i < c->count && t->steps < STEPS_MAX; i++) {
         trace_step *s = &t->step[t->steps++];
         *s = (trace_step){.question = question, .zone = zone, .server_name = c->name[i], .server = c->at[i],

@@ -31,7 +31,8 @@ static bool fits(const dns_message *m, uint16_t id, const dns_asking *asking)
 {
     bool bare_refusal = !m->has_question && m->header.rcode != DNS_NOERROR && m->header.rcode != DNS_NXDOMAIN;
     return m->header.response && m->header.id == id && m->header.opcode == DNS_OP_QUERY &&
-           (bare_refusal || (m->has_question && dns_question_eq(m->question, asking->question)));
+           (bare_refusal || (m->has_question && dns_question_eq(m->question, asking->question))) &&
+           (!m->edns.has_subnet || !asking->has_subnet || dns_subnet_same(&m->edns.subnet, &asking->subnet));
 }
 
 // `wire` already stands in `a`.
@@ -73,8 +74,10 @@ static err hear(dns_exchanged *x, sock *s, addr server, uint16_t id, const dns_a
 // The story's id travels with a question to somebody who asks on our behalf: a resolver of ours tells its part of it.
 static str query_build(unsigned char *at, uint16_t id, const dns_asking *asking)
 {
-    return dns_query_build_traced(at, DNS_UDP_PLAIN_MAX, id, asking->question, asking->recursion_desired,
-                                  asking->without_edns ? 0 : DNS_UDP_MAX, asking->recursion_desired ? fiber_trace() : 0);
+    dns_edns edns = {.present = true, .udp_size = DNS_UDP_MAX, .trace = asking->recursion_desired ? fiber_trace() : 0,
+                     .has_subnet = asking->has_subnet, .subnet = asking->subnet};
+    return dns_query_build_with(at, DNS_UDP_PLAIN_MAX, id, asking->question, asking->recursion_desired,
+                                asking->without_edns ? NULL : &edns);
 }
 
 static err by_udp(dns_exchanged *x, world *w, addr server, const dns_asking *asking, int64_t until_ns, arena *a)

@@ -15,6 +15,8 @@ typedef struct {
     bool recursion_desired;
     bool by_tcp;                         // do not try UDP first
     bool without_edns;
+    bool has_subnet;
+    dns_subnet subnet;                   // the client's network (RFC 7871), told to this server
 } dns_asking;
 
 typedef struct {
@@ -28,6 +30,6 @@ typedef struct {
 } dns_exchanged;
 
 // Sends the question once over UDP and waits; unfit replies do not end the waiting (a forger's malformed packet must not
-// beat the true reply). A wrong id, or TC, leads to TCP within the same time. Replies live in `a`. Parks. Tells both
+// beat the true reply), and neither does one that speaks of another client's network (RFC 7871 7.3). A wrong id, or TC, leads to TCP within the same time. Replies live in `a`. Parks. Tells both
 // messages to the story.
 dns_exchanged dns_exchange(world *w, addr server, dns_asking asking, int64_t timeout_ns, arena *a);

@@ -113,12 +113,28 @@ static step refer(answering *x, const zone *z, const zone_node *cut, bool is_fir
     return STEP_DONE;
 }
 
+// For whom a steered name is answered: the network that the query names, else the asker.
+static bool is_for_subnet(const answering *x)
+{
+    return x->setting->by_subnet && x->asked->edns.has_subnet && x->asked->edns.subnet.source > 0;
+}
+
+// Positive answers alone: what does not exist is the same for everybody (RFC 7871 7.4).
+static void narrow_scope(answering *x, const steered_ranking *r, const steered_network *n)
+{
+    const dns_subnet *told = &x->asked->edns.subnet;
+    int scope = steered_scope(r, n, told->network, told->source);
+    if (scope > x->edns.subnet.scope)
+        x->edns.subnet.scope = (uint8_t)scope;
+}
+
 // The addresses of a name that is steered, in the order of the ranking: the asker is to take the first. False: nobody has ranked them
 // yet, or not for this client: the zone's own count.
 static bool answer_steered(answering *x, const zone *z, dns_name owner)
 {
     const steered_name *s = x->setting->steered ? steered_name_find(x->setting->steered, owner) : NULL;
-    const steered_network *n = s && s->ranking ? steered_find(s->ranking, x->setting->client) : NULL;
+    addr client = is_for_subnet(x) ? x->asked->edns.subnet.network : x->setting->client;
+    const steered_network *n = s && s->ranking ? steered_find(s->ranking, client) : NULL;
     unsigned type = x->asked->question.type;
     int put = 0;
     for (int i = 0; n && i < n->count; i++) {
@@ -132,6 +148,8 @@ static bool answer_steered(answering *x, const zone *z, dns_name owner)
     }
     if (n && !put)
         put_negative_soa(x, z);                            // nodes of the other family alone: NODATA
+    if (put && is_for_subnet(x))
+        narrow_scope(x, s->ranking, n);
     return n != NULL;
 }
 
@@ -268,6 +286,8 @@ answer_verdict answer(const answer_setting *s, str query, arena *msg, void *out,
                          .checking_disabled = asked->header.checking_disabled};
     const dns_edns *edns = asked->edns.present ? &x.edns : NULL;
     x.edns.dnssec_ok = asked->edns.dnssec_ok;              // RFC 3225 3: copied
+    x.edns.has_subnet = s->by_subnet && asked->edns.has_subnet;      // RFC 7871 7.2.1: repeated, with the scope; 0: for everybody
+    x.edns.subnet = asked->edns.subnet;
     dns_build_start(&x.b, out, reply_limit(s, asked, out_max), header, edns);
     if (asked->has_question)
         dns_build_question(&x.b, asked->question);

@@ -12,7 +12,8 @@ enum {
 typedef struct {
     const zone_table *zones;
     const steered_table *steered;        // NULL: no name is
-    addr     client;                     // who asks, for steered names
+    addr     client;                     // who asks, for steered names ...
+    bool     by_subnet;                  // ... or, where the query names the network for which it is asked, that (RFC 7871)
     uint32_t turn;                       // rotates sets of several records: the caller counts it up, a query at a time
     bool     is_stream;                  // TCP: no truncation below 65535 bytes
     bool     offers_recursion;           // sets RA, and leaves queries with RD that leave our zones to the caller

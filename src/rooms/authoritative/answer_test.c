@@ -319,3 +319,41 @@ TEST(answer_steers_by_the_asker)
     zone_table_free(&t);
     arena_free(&a);
 }
+
+// The network that a query names counts instead of the asker; the reply says for how much of it.
+TEST(answer_steers_by_the_clients_network)
+{
+    static const struct { const char *name, *network, *first; bool off; int scope; } rows[] = {
+        {"video.steered.test", "192.0.2.0/24", "203.0.113.1", false, 24}, {"video.steered.test", "192.0.2.128/25", "203.0.113.1", false, 24},
+        {"video.steered.test", "192.0.0.0/16", "203.0.113.9", false, 24},          // too little is told to know: longer than the source
+        {"video.steered.test", "10.0.0.0/8", "203.0.113.9", false, 1}, {"video.steered.test", "0.0.0.0/0", "203.0.113.9", false, 0},
+        {"video.steered.test", "0", "203.0.113.9", false, 0}, {"alias.steered.test", "192.0.2.0/24", "203.0.113.1", false, 24},
+        {"plain.steered.test", "192.0.2.0/24", "192.0.2.202", false, 0}, {"none.steered.test", "192.0.2.0/24", "", false, 0},
+        {"video.steered.test", "192.0.2.0/24", "203.0.113.9", true, -1},
+    };
+    arena a = arena_make(ARENA);
+    zone_table t = {0};
+    steered_ranking ranking;
+    hold(&a, &t, "steered.test", "$TTL 300\n@ SOA ns1 root 1 2 3 4 60\n@ NS ns1.elsewhere.net.\nvideo A 192.0.2.200\nplain A 192.0.2.202\nalias CNAME video\n");
+    CHECK(steered_read(S("version 1\nttl 10\n0.0.0.0/0 203.0.113.9\n192.0.2.0/24 203.0.113.1 203.0.113.2\n"), &a, &ranking));
+    steered_table s = {.names = {{name(&a, "video.steered.test"), &ranking}}, .count = 1};
+    CHECK(zone_steer(zone_table_get(&t, name(&a, "steered.test")), s.names[0].name));
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        unsigned char query[512], out[DNS_UDP_MAX];
+        dns_edns edns = {.present = true, .udp_size = DNS_UDP_MAX, .has_subnet = true};
+        dns_message asked, m;
+        str reply = {0}, first = S("");
+        CHECK(dns_subnet_from_text(str_z(rows[i].network), &edns.subnet));
+        answer_setting how = {.zones = &t, .steered = &s, .client = addr_v4(0x0a000001, 53), .by_subnet = !rows[i].off};
+        str wire = dns_query_build_with(query, sizeof query, 7, (dns_question){name(&a, rows[i].name), DNS_A, DNS_CLASS_IN}, false, &edns);
+        CHECK(answer(&how, wire, &a, out, sizeof out, &reply, &asked) == ANSWER_READY && dns_message_read(reply, &a, &m, NULL));
+        for (int k = m.count[DNS_ANSWER] - 1; k >= 0; k--)
+            if (dns_message_record(&m, DNS_ANSWER, k)->type == DNS_A)
+                first = dns_rdata_text(&a, DNS_A, dns_message_record(&m, DNS_ANSWER, k)->rdata);
+        CHECK_STR(first, str_z(rows[i].first));
+        CHECK_ROW(i, m.edns.has_subnet == (rows[i].scope >= 0));
+        CHECK_ROW(i, !m.edns.has_subnet || (m.edns.subnet.scope == rows[i].scope && dns_subnet_same(&m.edns.subnet, &edns.subnet)));
+    }
+    zone_table_free(&t);
+    arena_free(&a);
+}

@@ -34,6 +34,9 @@ static const setting settings[] = {
     {.key = "steered", .type = SETTING_LIST, .min = 1, .max = 1, .repeated = true,
      .help_en = "a name whose addresses the steering service of this host ranks for each asker; the zone's own stand in until it does",
      .help_ko = "이 호스트의 스티어링 서비스가 묻는 사람마다 주소의 순위를 정하는 이름; 그때까지는 존의 주소로 답함"},
+    {.key = "subnet", .type = SETTING_BOOL, .fallback = "on", .reloadable = true,
+     .help_en = "steered names are answered for the client's network where the query names it (RFC 7871), else for the asker",
+     .help_ko = "질의가 클라이언트의 네트워크를 말하면 (RFC 7871) 스티어링되는 이름을 그에 맞게, 아니면 묻는 쪽에 맞게 답함"},
     {.key = "recurse", .type = SETTING_PREFIX, .repeated = true, .reloadable = true,
      .help_en = "askers for whom other servers are asked too (default: nobody)",
      .help_ko = "다른 서버에도 대신 물어 줄 상대 (기본: 없음)"},
@@ -46,6 +49,8 @@ static meter replies = {.name = "naru_authoritative_replies_total", .help = "Rep
                         .label = "rcode", .values = {"noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "other"}};
 static meter recursions = {.name = "naru_authoritative_recursions_total", .help = "Queries passed on for the asker",
                            .type = METER_COUNTER};
+static meter subnets = {.name = "naru_authoritative_subnet_queries_total", .help = "Queries that name their client's network (RFC 7871)",
+                        .type = METER_COUNTER};
 static meter records = {.name = "naru_authoritative_records", .help = "Records held, all zones", .type = METER_GAUGE};
 
 typedef struct { addr prefix; int bits; } prefix;
@@ -57,6 +62,7 @@ typedef struct {
     arena      msg;                          // of the datagram at work: the answer never parks
     prefix     recurse[RECURSE_PREFIXES_MAX];
     int        recurse_count, recursions;
+    bool       by_subnet;
     int64_t    records_counted;              // in the meter, which all servers of the process share
     steered_table steered;
     steered_following *following;            // of each steered name
@@ -128,8 +134,8 @@ static size_t on_datagram(void *arg, datagram_door *d, const datagram *in, unsig
     server *s = arg;
     dns_message asked;
     str reply = {0};
-    answer_setting how = {.zones = &s->zones, .steered = &s->steered, .client = in->peer, .turn = s->turn++,
-                          .offers_recursion = may_recurse(s, in->peer)};
+    answer_setting how = {.zones = &s->zones, .steered = &s->steered, .client = in->peer, .by_subnet = s->by_subnet,
+                          .turn = s->turn++, .offers_recursion = may_recurse(s, in->peer)};
     arena_reset(&s->msg);
     meter_add_at(&queries, 0, 1);
     answer_verdict v = answer(&how, str_of(in->at, in->len), &s->msg, out, out_max, &reply, &asked);
@@ -137,6 +143,7 @@ static size_t on_datagram(void *arg, datagram_door *d, const datagram *in, unsig
         pass_on_later(s, d, in);
     if (v != ANSWER_READY)
         return 0;
+    meter_add(&subnets, asked.edns.has_subnet);
     count_reply(reply);
     return (size_t)reply.len;
 }
@@ -146,8 +153,8 @@ static size_t on_stream(void *arg, conn *c, str query, arena *msg, unsigned char
     server *s = arg;
     dns_message asked;
     str reply = {0};
-    answer_setting how = {.zones = &s->zones, .steered = &s->steered, .client = c->peer, .turn = s->turn++, .is_stream = true,
-                          .offers_recursion = may_recurse(s, c->peer)};
+    answer_setting how = {.zones = &s->zones, .steered = &s->steered, .client = c->peer, .by_subnet = s->by_subnet,
+                          .turn = s->turn++, .is_stream = true, .offers_recursion = may_recurse(s, c->peer)};
     meter_add_at(&queries, 1, 1);
     answer_verdict v = answer(&how, query, msg, out, out_max, &reply, &asked);
     if (v == ANSWER_RECURSE) {
@@ -156,6 +163,7 @@ static size_t on_stream(void *arg, conn *c, str query, arena *msg, unsigned char
     }
     if (v != ANSWER_READY)
         return 0;
+    meter_add(&subnets, asked.edns.has_subnet);
     count_reply(reply);
     return (size_t)reply.len;
 }
@@ -410,6 +418,8 @@ static err start(room *r, str *why)
     meter_show(&queries);
     meter_show(&replies);
     meter_show(&recursions);
+    meter_show(&subnets);
+    s->by_subnet = config_bool(r->settings, settings, "subnet");
     recurse_take(s, r->settings);
     if (!steered_take(s, r->settings, why) || !zones_take(s, r->settings, why))
         return E_PROTOCOL;
@@ -439,6 +449,7 @@ static err reload(room *r, const statement *block, str *why)
 {
     server *s = r->state;
     r->settings = block;
+    s->by_subnet = config_bool(block, settings, "subnet");
     recurse_take(s, block);
     return zones_take(s, block, why) ? E_OK : E_PROTOCOL;
 }

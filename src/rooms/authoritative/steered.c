@@ -99,6 +99,38 @@ const steered_network *steered_find(const steered_ranking *r, addr client)
     return NULL;
 }
 
+static int common_bits(addr a, addr b)
+{
+    for (int i = 0; i < (int)sizeof a.ip; i++)
+        if (a.ip[i] != b.ip[i])
+            return 8 * i + __builtin_clz((unsigned)(a.ip[i] ^ b.ip[i])) - 24;
+    return 128;
+}
+
+static bool same_answer(const steered_network *a, const steered_network *b)
+{
+    bool same = a && a->count == b->count;
+    for (int i = 0; i < b->count && same; i++)
+        same = addr_eq_ip(a->at[i], b->at[i]);
+    return same;
+}
+
+// Networks that are longer than the one found do not hold the client, as far as it is told; the answer ends where the nearest of them
+// parts from it, and one that begins like all that is told may hold it.
+int steered_scope(const steered_ranking *r, const steered_network *found, addr client, int told)
+{
+    int scope = found ? found->bits : 0;
+    for (int i = 0; i < r->network_count; i++) {
+        const steered_network *n = &r->networks[i];
+        if (n->prefix.family != client.family || n->bits <= scope || same_answer(found, n))
+            continue;
+        int common = common_bits(n->prefix, client), known = n->bits < told ? n->bits : told;
+        int need = common >= known ? n->bits : common + 1;
+        scope = need > scope ? need : scope;
+    }
+    return scope;
+}
+
 const steered_name *steered_name_find(const steered_table *t, dns_name n)
 {
     for (int i = 0; i < t->count; i++)

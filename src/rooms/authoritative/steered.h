@@ -29,6 +29,9 @@ typedef struct {
 bool steered_read(str text, arena *a, steered_ranking *out);
 // The network of the longest prefix; NULL: none.
 const steered_network *steered_find(const steered_ranking *r, addr client);
+// For how many first bits of the client's address (`told` bits of which are known) the answer `found` is right for all clients: no
+// other network of the ranking with another answer lies within them. More than `told` when what is told is not enough to know (RFC 7871 7.2.1).
+int steered_scope(const steered_ranking *r, const steered_network *found, addr client, int told);
 
 typedef struct {
     dns_name name;

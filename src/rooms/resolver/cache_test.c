@@ -129,3 +129,70 @@ TEST(cache_flushes_a_name_with_what_is_below_it)
     cache_free(&c);
     arena_free(&a);
 }
+
+static void put_for(cache *c, const dns_record *r, const char *network)
+{
+    dns_subnet s;
+    CHECK(dns_subnet_from_text(str_z(network), &s));
+    cache_put_set_for(c, &r, 1, &s, 0);
+}
+
+static str found_for(cache *c, arena *a, dns_name n, const char *network, int64_t now_ns)
+{
+    dns_subnet s;
+    ptrdiff_t cursor = 0;
+    str rdata = {0};
+    CHECK(dns_subnet_from_text(str_z(network), &s));
+    const cache_entry *e = cache_find_for(c, n, DNS_A, &s, now_ns);
+    return e && cache_next(e, &cursor, &rdata) ? dns_rdata_text(a, DNS_A, rdata) : S("nothing");
+}
+
+TEST(cache_keeps_answers_for_networks_apart)
+{
+    arena a = arena_make(ARENA);
+    cache c;
+    cache_init(&c, 1, CEILING);
+    dns_record one = record(&a, "v.a", DNS_A, "1.1.1.1", 60), two = record(&a, "v.a", DNS_A, "2.2.2.2", 60),
+               three = record(&a, "V.a", DNS_A, "3.3.3.3", 30), all = record(&a, "v.a", DNS_A, "9.9.9.9", 60);
+    put_for(&c, &one, "10.0.0.0/8");
+    put_for(&c, &two, "10.1.0.0/16");
+    put_for(&c, &three, "0");
+    CHECK_STR(found_for(&c, &a, one.name, "10.2.3.0/24", 0), S("1.1.1.1"));
+    CHECK_STR(found_for(&c, &a, one.name, "10.1.3.0/24", 0), S("2.2.2.2"));
+    CHECK_STR(found_for(&c, &a, one.name, "10.1.0.0/12", 0), S("1.1.1.1"));
+    CHECK_STR(found_for(&c, &a, one.name, "10.0.0.0/7", 0), S("nothing"));
+    CHECK_STR(found_for(&c, &a, one.name, "a01::/24", 0), S("nothing"));
+    CHECK_STR(found_for(&c, &a, one.name, "0", 0), S("3.3.3.3"));
+    CHECK(!cache_find(&c, one.name, DNS_A, 0) && c.tailored.count == 1 && c.entries.count == 0);
+    put(&c, &all, 0);
+    CHECK_STR(found_for(&c, &a, one.name, "11.0.0.0/24", 0), S("9.9.9.9"));
+    CHECK_STR(found_for(&c, &a, one.name, "10.1.3.0/24", 0), S("2.2.2.2"));
+    put_for(&c, &one, "10.1.0.0/16");                                          // in the place of the older one
+    CHECK_STR(found_for(&c, &a, one.name, "10.1.3.0/24", 0), S("1.1.1.1"));
+    CHECK_STR(found_for(&c, &a, one.name, "0", 31 * S_NS), S("9.9.9.9"));
+    CHECK(!cache_find(&c, one.name, DNS_A, 61 * S_NS) && !cache_find_for(&c, one.name, DNS_A, &(dns_subnet){0}, 61 * S_NS));
+    CHECK(c.bytes == 0 && c.tailored.count == 0);
+    put_for(&c, &one, "10.0.0.0/8");
+    put(&c, &all, 0);
+    CHECK_INT(cache_flush(&c, name(&a, "a")), 2);
+    CHECK(c.bytes == 0 && c.tailored.count == 0);
+    cache_free(&c);
+    arena_free(&a);
+}
+
+TEST(cache_has_a_ceiling_for_networks_of_a_name_and_for_all_of_them)
+{
+    cache c;
+    cache_init(&c, 1, 40000);
+    for (int i = 0; i < 4000; i++) {
+        arena a = arena_make(ARENA);
+        dns_record r = record(&a, str_to_z(&a, str_format(&a, "n%d.example", i / 100)), DNS_A, "1.1.1.1", 60);
+        put_for(&c, &r, str_to_z(&a, str_format(&a, "10.%d.%d.0/24", i / 100, i % 100)));
+        CHECK_ROW(i, c.bytes <= 40000 && c.tailored.count <= 200);
+        CHECK_ROW(i, cache_subnets_full(&c, r.name, DNS_A, 0) == (i % 100 >= CACHE_SUBNETS_MAX - 1));
+        arena_free(&a);
+    }
+    CHECK(c.evictions > 1000);
+    cache_free(&c);
+    CHECK(c.bytes == 0);
+}

@@ -6,6 +6,8 @@
 #include "rooms/resolver/scrub.h"
 #include "talk/dns_exchange.h"
 
+enum { KEY_BYTES_MAX = DNS_NAME_MAX + 4 + 2 * DNS_SUBNET_BYTES_MAX };
+
 // What one client query may still spend, and where it stands.
 typedef struct {
     uint64_t number;                     // of the client query: older ones are smaller
@@ -26,7 +28,7 @@ typedef struct {
     gate     finished;
     arena    memory;
     found    result;
-    unsigned char key_bytes[DNS_NAME_MAX + 4];
+    unsigned char key_bytes[KEY_BYTES_MAX];
 } lookup;
 
 // One step of an answer: what is known of one name.
@@ -41,6 +43,7 @@ typedef struct {
     dns_record  soa;
     uint16_t    ede;                     // STEP_FAILED out of the cache
     str         ede_text;
+    uint8_t     scope;                   // as found.scope
 } step;
 
 // One name and type being looked for, from zone to zone; the last reply of use stands in message and view.
@@ -49,11 +52,15 @@ typedef struct {
     budget      *budget;
     arena       *memory;
     dns_question question;
+    const dns_subnet *client;            // NULL: in no zone whose servers are told
     dns_message  message;
     reply_view   view;
+    bool         told;                   // the reply's server was told the client's network, and said for whom the reply is
 } search;
 
-static void find_merged(resolver *r, budget *b, dns_question q, arena *a, found *out);
+static const dns_subnet untold;
+
+static void find_whole(resolver *r, budget *b, dns_question q, const dns_subnet *client, arena *a, found *out);
 
 void resolver_init(resolver *r, world *w, size_t cache_bytes_max)
 {
@@ -72,6 +79,30 @@ void resolver_free(resolver *r)
     delegations_free(&r->delegations);
 }
 
+// Whose servers are told the client's network.
+
+bool subnet_zones_add(subnet_zones *z, dns_name n)
+{
+    if (z->count == RESOLVER_SUBNET_ZONES_MAX || dns_name_labels(n) < 2)
+        return false;
+    z->zone[z->count++] = n;
+    return true;
+}
+
+static bool is_told(const resolver *r, dns_name n)
+{
+    for (int i = 0; i < r->subnet_zones.count; i++)
+        if (dns_name_under(n, r->subnet_zones.zone[i]))
+            return true;
+    return false;
+}
+
+// For whom a name is looked up: NULL where that makes no difference.
+static const dns_subnet *client_for(const resolver *r, dns_name n, const dns_subnet *client)
+{
+    return !is_told(r, n) ? NULL : client && client->source ? client : &untold;
+}
+
 // What the cache knows.
 
 static dns_record record_copy(arena *a, const dns_record *r)
@@ -85,7 +116,7 @@ static void step_from_cache(const cache_entry *e, int64_t now_ns, arena *a, step
                                       [CACHED_NO_NAME] = STEP_NO_NAME, [CACHED_FAILURE] = STEP_FAILED};
     dns_record record = {.name = e->name, .type = e->type, .class = DNS_CLASS_IN, .ttl = cache_ttl_s(e, now_ns)};
     ptrdiff_t cursor = 0;
-    *out = (step){.kind = kinds[e->kind]};
+    *out = (step){.kind = kinds[e->kind], .scope = e->subnet.source};
     if (e->kind == CACHED_FAILURE) {
         out->ede = e->ede;
         out->ede_text = str_copy(a, e->data);
@@ -99,10 +130,22 @@ static void step_from_cache(const cache_entry *e, int64_t now_ns, arena *a, step
     }
 }
 
-static bool step_cached(resolver *r, dns_question q, arena *a, step *out)
+// A name with answers for very many networks is looked up without telling: from then on *client says so.
+static const cache_entry *entry_for(resolver *r, dns_question q, const dns_subnet **client, int64_t now_ns)
+{
+    *client = client_for(r, q.name, *client);
+    const cache_entry *e = cache_find_for(&r->answers, q.name, q.type, *client, now_ns);
+    if (e || !*client || !(*client)->source || !cache_subnets_full(&r->answers, q.name, q.type, now_ns))
+        return e;
+    *client = &untold;
+    r->figures.subnets_full++;
+    return cache_find_for(&r->answers, q.name, q.type, *client, now_ns);
+}
+
+static bool step_cached(resolver *r, dns_question q, const dns_subnet *client, arena *a, step *out)
 {
     int64_t now = world_now_ns(r->world);
-    const cache_entry *e = cache_find(&r->answers, q.name, q.type, now);
+    const cache_entry *e = entry_for(r, q, &client, now);
     if (!e)
         return false;
     step_from_cache(e, now, a, out);
@@ -115,24 +158,40 @@ static bool step_cached(resolver *r, dns_question q, arena *a, step *out)
 
 // What a reply teaches.
 
-static void learn_set(resolver *r, const dns_message *m, dns_name owner, unsigned type)
+// For whom a reply of the zone's servers is good: NULL for everybody. No longer than what was told (RFC 7871 7.3.1); what was asked
+// without telling servers who would have liked to know is for others of whom nothing is told.
+static const dns_subnet *good_for(const search *s, dns_name zone, dns_subnet *room)
+{
+    const dns_subnet *got = &s->message.edns.subnet;
+    if (!s->client || !is_told(s->resolver, zone) || (s->client->source && !s->told))
+        return NULL;
+    if (!s->told)
+        return &untold;
+    *room = dns_subnet_of(s->client->network, got->scope < s->client->source ? got->scope : s->client->source);
+    s->resolver->figures.subnets_tailored += room->source > 0;
+    return room->source ? room : NULL;
+}
+
+static void learn_set(search *s, dns_name owner, unsigned type, const dns_subnet *whom)
 {
     const dns_record *set[CACHE_SET_RECORDS_MAX];
-    int count = reply_set(m, owner, type, set, CACHE_SET_RECORDS_MAX);
-    cache_put_set(&r->answers, set, count, world_now_ns(r->world));
+    int count = reply_set(&s->message, owner, type, set, CACHE_SET_RECORDS_MAX);
+    cache_put_set_for(&s->resolver->answers, set, count, whom, world_now_ns(s->resolver->world));
 }
 
 // The set that was asked for, or the alias and what the same server's zone says behind it.
-static void learn_answer(resolver *r, const dns_message *m, dns_name zone, dns_question q)
+static void learn_answer(search *s, dns_name zone, const dns_subnet *whom)
 {
+    const dns_message *m = &s->message;
+    dns_question q = s->question;
     dns_name owner = q.name;
     for (int aliases = 0; aliases < SCRUB_ALIASES_MAX && dns_name_under(owner, zone); aliases++) {
         const dns_record *alias;
-        learn_set(r, m, owner, q.type);
+        learn_set(s, owner, q.type, whom);
         bool has_data = q.type == DNS_CNAME || reply_set(m, owner, q.type, &alias, 1);
         if (has_data || !reply_set(m, owner, DNS_CNAME, &alias, 1))
             return;
-        learn_set(r, m, owner, DNS_CNAME);
+        learn_set(s, owner, DNS_CNAME, whom);
         owner = alias->rdata;
     }
 }
@@ -156,7 +215,10 @@ static void step_from_reply(search *s, dns_name zone, step *out)
         out->kind = is_alias ? STEP_ALIAS : STEP_DATA;
         step_from_set(m, q.name, is_alias ? DNS_CNAME : q.type, s->memory, out);
         out->target = is_alias && out->count ? out->records[0].rdata : dns_root;
-        learn_answer(s->resolver, m, zone, q);
+        dns_subnet room;
+        const dns_subnet *whom = good_for(s, zone, &room);
+        out->scope = whom ? whom->source : 0;
+        learn_answer(s, zone, whom);
         return;
     }
     out->kind = s->view.kind == REPLY_NO_NAME ? STEP_NO_NAME : STEP_NO_DATA;
@@ -229,22 +291,39 @@ static bool no_use(search *s, dns_name zone, const char *what)
     return false;
 }
 
-// One exchange, and another without EDNS when the server does not know it (RFC 6891 7). Paid from the budget.
-static dns_exchanged exchange(search *s, addr server, int64_t wait_ns)
+static dns_exchanged exchange_once(search *s, addr server, const dns_asking *asking, int64_t wait_ns)
+{
+    dns_exchanged x = dns_exchange(s->resolver->world, server, *asking, wait_ns, s->memory);
+    s->budget->queries_left -= x.queries;
+    s->resolver->figures.queries_sent += x.queries;
+    return x;
+}
+
+// One exchange, and others with less when the server does not know it: without the client's network, then without EDNS (RFC 6891 7).
+// A reply that does not repeat the network is worth nothing, for a forger has as many tries at it as there are clients' networks being
+// asked for at once; TCP is not forged so. All is paid from the budget.
+static dns_exchanged exchange(search *s, addr server, int64_t wait_ns, dns_name zone)
 {
     resolver *r = s->resolver;
     dns_asking asking = {.question = s->question, .recursion_desired = r->asks_recursively};
-    dns_exchanged x = dns_exchange(r->world, server, asking, wait_ns, s->memory);
+    asking.has_subnet = s->client && s->client->source && is_told(r, zone);
+    if (asking.has_subnet)
+        asking.subnet = *s->client;
+    dns_exchanged x = exchange_once(s, server, &asking, wait_ns);
+    r->figures.subnets_told += asking.has_subnet;
+    s->told = asking.has_subnet && x.error == E_OK && x.message.edns.has_subnet;
+    if (asking.has_subnet && x.error == E_OK && !s->told && s->budget->queries_left > 0) {
+        r->figures.subnets_ignored++;
+        asking.has_subnet = false;
+        asking.by_tcp = true;
+        x = exchange_once(s, server, &asking, wait_ns);
+    }
     bool is_old = x.error == E_OK && !x.message.edns.present &&
                   (x.message.header.rcode == DNS_FORMERR || x.message.header.rcode == DNS_NOTIMP);
-    int sent = x.queries;
-    if (is_old && s->budget->queries_left > sent) {
+    if (is_old && s->budget->queries_left > 0) {
         asking.without_edns = true;
-        x = dns_exchange(r->world, server, asking, wait_ns, s->memory);
-        sent += x.queries;
+        x = exchange_once(s, server, &asking, wait_ns);
     }
-    s->budget->queries_left -= sent;
-    r->figures.queries_sent += sent;
     return x;
 }
 
@@ -254,7 +333,7 @@ static bool ask_server(search *s, addr server, int round, dns_name zone)
     resolver *r = s->resolver;
     int64_t left = s->budget->until_ns - world_now_ns(r->world);
     int64_t wait = r->asks_recursively ? left : millis(WORK_TRY_MS) << round;      // who recurses waits for others himself
-    dns_exchanged x = exchange(s, server, wait < left ? wait : left);
+    dns_exchanged x = exchange(s, server, wait < left ? wait : left, zone);
     if (x.error != E_OK) {
         s->budget->unreachable = true;
         if (x.error != E_CANCELED)
@@ -286,7 +365,7 @@ static void look_up_server(search *s, dns_name server, candidates *c)
         if (!can_reach(s->resolver->world, types[t] == DNS_A ? 4 : 6) || spent(s))
             continue;
         s->budget->depth++;
-        find_merged(s->resolver, s->budget, (dns_question){server, types[t], DNS_CLASS_IN}, s->memory, &f);
+        find_whole(s->resolver, s->budget, (dns_question){server, types[t], DNS_CLASS_IN}, NULL, s->memory, &f);
         s->budget->depth--;
         for (int i = 0; i < f.answers; i++) {
             addr at = {.family = types[t] == DNS_A ? 4 : 6};
@@ -341,9 +420,9 @@ static bool ask_delegation(search *s, const delegation *d)
 }
 
 // From the deepest known zone down to the one that answers.
-static void step_asked(resolver *r, budget *b, dns_question q, arena *a, step *out)
+static void step_asked(resolver *r, budget *b, dns_question q, const dns_subnet *client, arena *a, step *out)
 {
-    search s = {.resolver = r, .budget = b, .memory = a, .question = q};
+    search s = {.resolver = r, .budget = b, .memory = a, .question = q, .client = client};
     delegation d = {.zone = dns_root};
     bool at_parent = q.type == DNS_DS && !dns_name_is_root(q.name);    // DS lives in the parent (RFC 4035 3.1.4.1)
     dns_name begin = at_parent ? dns_name_parent(q.name) : q.name;
@@ -392,6 +471,7 @@ static bool found_take(found *f, const step *s, dns_name *name, arena *a)
     f->rcode = s->kind == STEP_NO_NAME ? DNS_NXDOMAIN : DNS_NOERROR;
     f->has_soa = s->has_soa;
     f->soa = s->soa;
+    f->scope = s->scope > f->scope ? s->scope : f->scope;
     if (s->kind == STEP_FAILED)
         found_fail(f, s->ede, s->ede_text);
     else if (!found_append(f, s, a))
@@ -403,12 +483,12 @@ static bool found_take(found *f, const step *s, dns_name *name, arena *a)
     return false;
 }
 
-bool resolver_find_cached(resolver *r, dns_question q, arena *a, found *out)
+bool resolver_find_cached(resolver *r, dns_question q, const dns_subnet *client, arena *a, found *out)
 {
     *out = (found){0};
     for (int aliases = 0; aliases <= WORK_ALIASES_MAX; aliases++) {
         step s;
-        if (!step_cached(r, q, a, &s))
+        if (!step_cached(r, q, client, a, &s))
             return false;
         if (!found_take(out, &s, &q.name, a))
             return true;
@@ -429,13 +509,19 @@ static void explain_failure(resolver *r, const budget *b, dns_question q, arena 
         cache_put_failure(&r->answers, q.name, q.type, s->ede, s->ede_text, world_now_ns(r->world));
 }
 
-static void find(resolver *r, budget *b, dns_question q, arena *a, found *out)
+// Ends at an alias that leads from zones whose servers are told the client's network to others, or the other way: fibers whose clients
+// are in different networks share what makes no difference to them. `client` as client_for says for the first name.
+static void find(resolver *r, budget *b, dns_question q, const dns_subnet *client, arena *a, found *out)
 {
     *out = (found){0};
     for (int aliases = 0; aliases <= WORK_ALIASES_MAX; aliases++) {
         step s;
-        if (!step_cached(r, q, a, &s)) {
-            step_asked(r, b, q, a, &s);
+        if (is_told(r, q.name) != (client != NULL)) {
+            out->rest = dns_name_copy(a, q.name);
+            return;
+        }
+        if (!step_cached(r, q, client, a, &s)) {
+            step_asked(r, b, q, client, a, &s);
             if (s.kind == STEP_FAILED)
                 explain_failure(r, b, q, a, &s);
         }
@@ -456,6 +542,7 @@ static void found_copy(const found *from, arena *a, found *out)
     if (from->has_soa)
         out->soa = record_copy(a, &from->soa);
     out->ede_text = str_copy(a, from->ede_text);
+    out->rest = str_copy(a, from->rest);
     if (a->full)
         found_fail(out, DNS_EDE_OTHER, S("the answer is too large"));
 }
@@ -496,14 +583,32 @@ static void wait_for(resolver *r, const budget *b, lookup *l, arena *a, found *o
     lookup_leave(l);
 }
 
-static void find_merged(resolver *r, budget *b, dns_question q, arena *a, found *out)
+static void key_put(writer *w, const unsigned char *bytes, size_t count)
 {
-    unsigned char key_bytes[DNS_NAME_MAX + 4];
-    writer w = wr_into(key_bytes, sizeof key_bytes);
+    for (size_t i = 0; i < count; i++) {                   // no letters: the table does not see case
+        wr_u8(w, '0' + (bytes[i] & 15u));
+        wr_u8(w, '0' + (bytes[i] >> 4 & 15u));
+    }
+}
+
+static str key_make(unsigned char room[KEY_BYTES_MAX], dns_question q, const dns_subnet *client)
+{
+    unsigned char type[] = {(unsigned char)q.type, (unsigned char)(q.type >> 8)}, option[DNS_SUBNET_BYTES_MAX];
+    writer w = wr_into(room, KEY_BYTES_MAX), subnet = wr_into(option, sizeof option);
     wr_bytes(&w, q.name);
-    for (int shift = 0; shift < 16; shift += 4)
-        wr_u8(&w, '0' + (q.type >> shift & 15));           // no letters: the table does not see case
-    lookup *l = map_get(&r->in_flight, wr_str(&w));
+    key_put(&w, type, sizeof type);
+    if (client)
+        dns_subnet_write(&subnet, client);
+    key_put(&w, option, (size_t)wr_len(&subnet));
+    return wr_str(&w);
+}
+
+static void find_merged(resolver *r, budget *b, dns_question q, const dns_subnet *client, arena *a, found *out)
+{
+    unsigned char room[KEY_BYTES_MAX];
+    (void)entry_for(r, q, &client, world_now_ns(r->world));            // for whom it will be asked
+    str key = key_make(room, q, client);
+    lookup *l = map_get(&r->in_flight, key);
     if (l && l->number == b->number) {
         trouble(b, q.name, "a name server's address depends on itself:");
         found_fail(out, DNS_EDE_NO_REACHABLE_AUTHORITY, S("a name server's address depends on itself"));
@@ -513,12 +618,12 @@ static void find_merged(resolver *r, budget *b, dns_question q, arena *a, found 
         wait_for(r, b, l, a, out);
         return;
     }
-    l = l ? NULL : lookup_new(r, b, wr_str(&w));
+    l = l ? NULL : lookup_new(r, b, key);
     if (!l) {
-        find(r, b, q, a, out);
+        find(r, b, q, client, a, out);
         return;
     }
-    find(r, b, q, &l->memory, &l->result);
+    find(r, b, q, client, &l->memory, &l->result);
     (void)map_remove(&r->in_flight, l->key);
     l->done = true;
     gate_wake_all(&l->finished);
@@ -526,10 +631,40 @@ static void find_merged(resolver *r, budget *b, dns_question q, arena *a, found 
     lookup_leave(l);
 }
 
-void resolver_find(resolver *r, dns_question q, arena *a, found *out)
+// Puts the answer for the rest of a chain of aliases behind what led there.
+static void found_join(found *f, const found *rest, arena *a)
+{
+    step behind = {.records = rest->answer, .count = rest->answers};
+    found whole = *rest;
+    whole.answer = f->answer;
+    whole.answers = f->answers;
+    whole.scope = rest->scope > f->scope ? rest->scope : f->scope;
+    *f = whole;
+    if (rest->rcode == DNS_SERVFAIL)
+        f->answers = 0;
+    else if (!found_append(f, &behind, a))
+        found_fail(f, DNS_EDE_OTHER, S("the answer is too large"));
+}
+
+static void find_whole(resolver *r, budget *b, dns_question q, const dns_subnet *client, arena *a, found *out)
+{
+    find_merged(r, b, q, client, a, out);
+    while (out->rest.len) {
+        found rest;
+        if (out->answers > WORK_ALIASES_MAX) {
+            found_fail(out, DNS_EDE_OTHER, S("the name is an alias of an alias of an alias ... too many times"));
+            return;
+        }
+        q.name = out->rest;
+        find_merged(r, b, q, client, a, &rest);
+        found_join(out, &rest, a);
+    }
+}
+
+void resolver_find(resolver *r, dns_question q, const dns_subnet *client, arena *a, found *out)
 {
     budget b = {.number = ++r->lookups, .until_ns = world_now_ns(r->world) + seconds(WORK_SECONDS_MAX),
                 .queries_left = WORK_QUERIES_MAX, .server_lookups_left = WORK_SERVER_LOOKUPS_MAX};
     r->figures.lookups++;
-    find_merged(r, &b, q, a, out);
+    find_whole(r, &b, q, client, a, out);
 }

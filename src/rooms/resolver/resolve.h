@@ -19,7 +19,19 @@ enum {
     WORK_BYTES_MAX = 1024 * 1024,        // memory of one client query
     RESOLVER_ROOTS_MAX = 26,
     RESOLVER_IN_FLIGHT_MAX = 20000,      // questions at work
+    RESOLVER_SUBNET_ZONES_MAX = 64,      // zones whose servers are told the client's network
+    SUBNET_BITS_4_MAX = 24, SUBNET_BITS_6_MAX = 56,        // of a client's address that are told (RFC 7871 11.1)
 };
+
+// RFC 7871: servers of the zones named here, and of zones below them, are told the network of the client for whom they are asked. Never
+// the root's or a top-level domain's. Off when there is no zone.
+typedef struct {
+    dns_name zone[RESOLVER_SUBNET_ZONES_MAX];
+    int      count;
+} subnet_zones;
+
+// False: a zone of less than two labels, or too many zones. The name must live as long as the zones.
+bool subnet_zones_add(subnet_zones *z, dns_name n);
 
 typedef struct {
     unsigned rcode;                      // DNS_NOERROR, DNS_NXDOMAIN, DNS_SERVFAIL
@@ -30,6 +42,8 @@ typedef struct {
     bool     has_ede;
     uint16_t ede;
     str      ede_text;
+    uint8_t  scope;                      // good for all clients whose first bits are the same; 0: for everybody (or nobody was told)
+    dns_name rest;                       // the alias at which looking up ended before the answer; empty: it did not
 } found;
 
 typedef struct {
@@ -39,6 +53,7 @@ typedef struct {
 
 typedef struct {
     int64_t queries_sent, merged, failures, lookups;
+    int64_t subnets_told, subnets_tailored, subnets_ignored, subnets_full;
 } resolver_figures;
 
 typedef struct {
@@ -49,6 +64,7 @@ typedef struct {
     root_hint   roots[RESOLVER_ROOTS_MAX];
     int         root_count;
     bool        asks_recursively;        // sends RD to the servers it asks (scene N2)
+    subnet_zones subnet_zones;
     map         in_flight;               // of struct lookup, by question
     uint64_t    lookups;                 // numbers client queries, oldest first
     resolver_figures figures;
@@ -57,8 +73,9 @@ typedef struct {
 void resolver_init(resolver *r, world *w, size_t cache_bytes_max);
 void resolver_free(resolver *r);         // no fiber may be inside resolver_find
 
-// Answers from the caches alone; never parks. False when something would have to be asked.
-bool resolver_find_cached(resolver *r, dns_question q, arena *a, found *out);
-// Finds the answer; parks. Identical questions that are at work at the same time are asked once. Always fills *out
-// (DNS_SERVFAIL with an extended error when nothing could be found in the budget), its texts in `a`.
-void resolver_find(resolver *r, dns_question q, arena *a, found *out);
+// Answers from the caches alone; never parks. False when something would have to be asked. `client`: his network, at most as many bits
+// of it as may be told; NULL or no bits: nobody is told.
+bool resolver_find_cached(resolver *r, dns_question q, const dns_subnet *client, arena *a, found *out);
+// Finds the answer; parks. Identical questions that are at work at the same time (for clients of the same network, where it is told) are
+// asked once. Always fills *out (DNS_SERVFAIL with an extended error when nothing could be found in the budget), its texts in `a`.
+void resolver_find(resolver *r, dns_question q, const dns_subnet *client, arena *a, found *out);

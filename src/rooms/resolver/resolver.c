@@ -16,7 +16,7 @@
 #include "wire/dns/describe.h"
 
 enum {
-    PREFIXES_MAX = 64,
+    PREFIXES_MAX = 64, FORWARDERS_MAX = 16,
     FAST_ARENA_BYTES = 512 * 1024,
     CLIENTS_MAX = 5000,                      // UDP queries at work
     NETWORKS = 4096,                         // slots that clients' networks share by hash ...
@@ -41,6 +41,12 @@ static const setting settings[] = {
      .help_en = "said with a name that the root does not know", .help_ko = "루트가 모르는 이름에 덧붙이는 말"},
     {.key = "cache", .type = SETTING_SIZE, .fallback = "32MB", .min = 65536, .max = 1ll << 40,
      .help_en = "memory for answers", .help_ko = "응답을 기억할 메모리"},
+    {.key = "subnet", .type = SETTING_LIST, .min = 1, .max = RESOLVER_SUBNET_ZONES_MAX, .repeated = true, .reloadable = true,
+     .help_en = "zones whose name servers are told the client's network, /24 or /56 of it (RFC 7871; default: none)",
+     .help_ko = "네임 서버에 클라이언트의 네트워크(/24 또는 /56까지)를 알려 줄 영역 (RFC 7871; 기본: 없음)"},
+    {.key = "subnet-from", .type = SETTING_PREFIX, .repeated = true, .reloadable = true,
+     .help_en = "forwarders that may say for which network they ask (default: none)",
+     .help_ko = "어느 네트워크를 위해 묻는지 말해도 되는 포워더 (기본: 없음)"},
     {.key = "recursive", .type = SETTING_BOOL, .fallback = "off",
      .help_en = "ask the servers to recurse, as in the course's recursive query", .help_ko = "서버들에게 재귀 질의로 물음 (수업의 재귀 질의)"},
     {0},
@@ -49,6 +55,8 @@ static const setting settings[] = {
 static meter queries = {.name = "naru_resolver_queries_total", .help = "Queries of clients", .type = METER_COUNTER,
                         .label = "outcome", .values = {"cached", "asked", "refused", "malformed", "dropped"}};
 static meter sent = {.name = "naru_resolver_sent_total", .help = "Queries sent to name servers", .type = METER_COUNTER};
+static meter subnets = {.name = "naru_resolver_subnets_total", .help = "Client networks (RFC 7871): told to a name server, answers for them alone, passed over by the server, not told because the name had very many",
+                        .type = METER_COUNTER, .label = "what", .values = {"told", "tailored", "ignored", "full"}};
 static meter cache_bytes = {.name = "naru_resolver_cache_bytes", .help = "Memory of the answer cache", .type = METER_GAUGE};
 enum { WAS_CACHED, WAS_ASKED, WAS_REFUSED, WAS_MALFORMED, WAS_DROPPED };
 
@@ -69,7 +77,9 @@ typedef struct {
     resolver core;
     arena    msg;                            // of the datagram at work, when the caches answer
     prefix   allow[PREFIXES_MAX];
-    int      allow_count, clients;
+    prefix   forwarders[FORWARDERS_MAX];
+    int      allow_count, forwarder_count, clients;
+    resolver_figures counted;                // are in the meters
     int64_t  cache_bytes_counted;            // in the meter, which all resolvers of the process share
     uint64_t network_secret;
     uint16_t of_network[NETWORKS];           // queries at work, by the client's network
@@ -88,27 +98,58 @@ static bool allowed(const server *s, addr peer)
     return false;
 }
 
-static void count_work(server *s, int64_t sent_before)
+static void count_work(server *s)
 {
-    meter_add(&sent, s->core.figures.queries_sent - sent_before);
+    const resolver_figures *now = &s->core.figures, *before = &s->counted;
+    meter_add(&sent, now->queries_sent - before->queries_sent);
+    meter_add_at(&subnets, 0, now->subnets_told - before->subnets_told);
+    meter_add_at(&subnets, 1, now->subnets_tailored - before->subnets_tailored);
+    meter_add_at(&subnets, 2, now->subnets_ignored - before->subnets_ignored);
+    meter_add_at(&subnets, 3, now->subnets_full - before->subnets_full);
+    s->counted = *now;
     meter_add(&cache_bytes, (int64_t)s->core.answers.bytes - s->cache_bytes_counted);
     s->cache_bytes_counted = (int64_t)s->core.answers.bytes;
 }
 
-static respond_setting respond_how(server *s, bool is_stream)
+static bool is_forwarder(const server *s, addr peer)
 {
-    return (respond_setting){s->explain, s->turn++, is_stream, s->core.roots, s->core.root_count};
+    for (int i = 0; i < s->forwarder_count; i++)
+        if (addr_in_prefix(peer, s->forwarders[i].prefix, s->forwarders[i].bits))
+            return true;
+    return false;
+}
+
+// A client who says "no bits of my address" is always heeded (RFC 7871 7.1.2); who says another network, only when he may.
+static bool heeds_subnet(const server *s, addr peer, const dns_edns *edns)
+{
+    return edns->has_subnet && s->core.subnet_zones.count && (edns->subnet.source == 0 || is_forwarder(s, peer));
+}
+
+// The client's network as it may be told: his own, or the one a forwarder of ours asks for; at most as much of it as he says himself.
+// Addresses that mean nothing outside are not told.
+static dns_subnet client_network(const server *s, addr peer, const dns_edns *edns)
+{
+    bool said = edns->has_subnet, forwarded = said && is_forwarder(s, peer);
+    addr at = forwarded ? edns->subnet.network : peer;
+    int most = at.family == 4 ? SUBNET_BITS_4_MAX : at.family == 6 ? SUBNET_BITS_6_MAX : 0;
+    bool fewer = said && edns->subnet.source < most;
+    return addr_is_private(at) ? (dns_subnet){0} : dns_subnet_of(at, fewer ? edns->subnet.source : most);
+}
+
+static respond_setting respond_how(server *s, addr peer, const dns_message *asked, bool is_stream)
+{
+    return (respond_setting){s->explain, s->turn++, is_stream, s->core.roots, s->core.root_count, heeds_subnet(s, peer, &asked->edns)};
 }
 
 // Finds the answer and writes it. Parks.
-static size_t find_and_respond(server *s, const dns_message *asked, bool is_stream, arena *msg, void *out, size_t out_max)
+static size_t find_and_respond(server *s, const dns_message *asked, addr peer, bool is_stream, arena *msg, void *out, size_t out_max)
 {
     found f;
-    int64_t before = s->core.figures.queries_sent;
+    dns_subnet network = client_network(s, peer, &asked->edns);
     fiber_set_trace(asked->edns.trace ? asked->edns.trace : story_trace_new());
-    resolver_find(&s->core, asked->question, msg, &f);
-    count_work(s, before);
-    respond_setting how = respond_how(s, is_stream);
+    resolver_find(&s->core, asked->question, &network, msg, &f);
+    count_work(s);
+    respond_setting how = respond_how(s, peer, asked, is_stream);
     return respond(asked, &f, &how, out, out_max);
 }
 
@@ -144,7 +185,7 @@ static void client_serve(void *arg)
     unsigned char *out = memory_new(DNS_UDP_MAX);
     size_t len = 0;
     if (dns_message_read(str_of(c->query, c->len), &msg, &asked, NULL))
-        len = find_and_respond(s, &asked, false, &msg, out, DNS_UDP_MAX);
+        len = find_and_respond(s, &asked, c->peer, false, &msg, out, DNS_UDP_MAX);
     if (len)
         datagram_send(c->door, c->peer, c->local, str_of(out, len));
     memory_free(out);
@@ -188,11 +229,12 @@ static size_t respond_at_once(server *s, str query, addr peer, bool is_stream, a
         meter_add_at(&queries, WAS_REFUSED, 1);
         return len;
     }
-    *go_on = !special_find(&s->core, asked->question, msg, &f) && !resolver_find_cached(&s->core, asked->question, msg, &f);
+    dns_subnet network = client_network(s, peer, &asked->edns);
+    *go_on = !special_find(&s->core, asked->question, msg, &f) && !resolver_find_cached(&s->core, asked->question, &network, msg, &f);
     if (*go_on)
         return 0;
     meter_add_at(&queries, WAS_CACHED, 1);
-    respond_setting how = respond_how(s, is_stream);
+    respond_setting how = respond_how(s, peer, asked, is_stream);
     return respond(asked, &f, &how, out, out_max);
 }
 
@@ -218,7 +260,7 @@ static size_t on_stream(void *arg, conn *c, str query, arena *msg, unsigned char
         return len;
     arena work = arena_make(WORK_BYTES_MAX);
     meter_add_at(&queries, WAS_ASKED, 1);
-    len = find_and_respond(s, &asked, true, &work, out, out_max);
+    len = find_and_respond(s, &asked, c->peer, true, &work, out, out_max);
     arena_free(&work);
     return len;
 }
@@ -241,6 +283,34 @@ static void allow_take(server *s, const statement *block)
     if (s->allow_count == 0)
         for (size_t i = 0; i < sizeof private_networks / sizeof *private_networks; i++)
             allow_add(s, str_z(private_networks[i]));
+}
+
+static void forwarders_take(server *s, const statement *block)
+{
+    s->forwarder_count = 0;
+    for (const statement *l = config_first(block, "subnet-from"); l; l = config_next(l, "subnet-from"))
+        for (int i = 1; i < l->word_count && s->forwarder_count < FORWARDERS_MAX; i++) {
+            prefix *to = &s->forwarders[s->forwarder_count];
+            s->forwarder_count += prefix_parse(l->words[i], &to->prefix, &to->bits);
+        }
+}
+
+// Whose name servers are told where clients are. False with *why; then nothing has changed.
+static bool subnets_take(server *s, const statement *block, str *why)
+{
+    subnet_zones zones = {0};
+    forwarders_take(s, block);
+    for (const statement *l = config_first(block, "subnet"); l; l = config_next(l, "subnet"))
+        for (int i = 1; i < l->word_count; i++) {
+            dns_name n;
+            const char *sentence = "neither the root's nor a top-level domain's servers are told where clients are; at most 64 zones are named";
+            if (dns_name_from_text(s->room->memory, l->words[i], dns_root, &n, &sentence) && subnet_zones_add(&zones, n))
+                continue;
+            *why = str_format(s->room->memory, "subnet " STR_FMT ": %s", STR_ARG(l->words[i]), sentence);
+            return false;
+        }
+    s->core.subnet_zones = zones;
+    return true;
 }
 
 static bool root_add(server *s, str name, str address, str *why)
@@ -307,6 +377,7 @@ static err start(room *r, str *why)
     server *s = memory_zeroed(1, sizeof *s);
     meter_show(&queries);
     meter_show(&sent);
+    meter_show(&subnets);
     meter_show(&cache_bytes);
     s->room = r;
     s->msg = arena_make(FAST_ARENA_BYTES);
@@ -316,7 +387,7 @@ static err start(room *r, str *why)
     s->core.asks_recursively = config_bool(r->settings, settings, "recursive");
     allow_take(s, r->settings);
     explain_take(s, r->settings);
-    if (!roots_take(s, r->settings, why))
+    if (!roots_take(s, r->settings, why) || !subnets_take(s, r->settings, why))
         return E_PROTOCOL;
     err e = dns_doors_open(&s->doors, r, on_datagram, on_stream, s, true, why);      // a resolver is for its own people
     if (e)
@@ -331,10 +402,9 @@ static err start(room *r, str *why)
 
 static err reload(room *r, const statement *block, str *why)
 {
-    (void)why;
     allow_take(r->state, block);
     explain_take(r->state, block);
-    return E_OK;
+    return subnets_take(r->state, block, why) ? E_OK : E_PROTOCOL;
 }
 
 static void stop(room *r)

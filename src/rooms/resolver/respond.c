@@ -90,7 +90,8 @@ size_t respond(const dns_message *asked, const found *f, const respond_setting *
 {
     dns_builder b;
     dns_edns edns = {.present = true, .udp_size = DNS_UDP_MAX, .dnssec_ok = asked->edns.dnssec_ok, .has_ede = f->has_ede,
-                     .ede = f->ede, .ede_text = f->ede_text};
+                     .ede = f->ede, .ede_text = f->ede_text, .has_subnet = how->repeats_subnet, .subnet = asked->edns.subnet};
+    edns.subnet.scope = f->scope;
     bool denied_by_root = f->rcode == DNS_NXDOMAIN && f->has_soa && dns_name_is_root(f->soa.name);
     if (denied_by_root && how->explain.len && !edns.has_ede) {
         edns.has_ede = true;

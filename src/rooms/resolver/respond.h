@@ -12,6 +12,7 @@ typedef struct {
     bool     is_stream;          // TCP
     const root_hint *roots;      // their addresses go with an answer that names the root's servers
     int      root_count;
+    bool     repeats_subnet;     // the client's option was heeded: it is repeated, with the scope of the answer (RFC 7871 7.2.1)
 } respond_setting;
 
 // The reply with what was found; returns its length.

@@ -39,6 +39,9 @@ static void put_edns(buf *out, arena *a, const dns_edns *edns)
 {
     buf_format(out, "\n;; OPT PSEUDOSECTION:\n; EDNS: version: %u, flags:%s; udp: %u\n", edns->version,
                edns->dnssec_ok ? " do" : "", edns->udp_size);
+    if (edns->has_subnet)
+        buf_format(out, "; CLIENT-SUBNET: " STR_FMT "/%d/%d\n", STR_ARG(addr_ip_text(a, edns->subnet.network)), edns->subnet.source,
+                   edns->subnet.scope);
     if (!edns->has_ede)
         return;
     str meaning = dns_ede_text(a, edns->ede);
@@ -93,14 +96,15 @@ str dns_message_line(arena *a, str wire)
         return str_format(a, "malformed message of %td bytes: %s", wire.len, why);
     str name = m.has_question ? dns_name_show(a, m.question.name) : S("(no question)");
     str type = m.has_question ? dns_type_text(a, m.question.type) : S("");
+    str client = m.edns.has_subnet ? str_format(a, ", client in " STR_FMT, STR_ARG(dns_subnet_text(a, &m.edns.subnet))) : S("");
     if (!m.header.response)
-        return str_format(a, "query %u " STR_FMT " " STR_FMT "%s", m.header.id, STR_ARG(name), STR_ARG(type),
-                          m.header.recursion_desired ? " rd" : "");
+        return str_format(a, "query %u " STR_FMT " " STR_FMT "%s" STR_FMT, m.header.id, STR_ARG(name), STR_ARG(type),
+                          m.header.recursion_desired ? " rd" : "", STR_ARG(client));
     str rcode = dns_rcode_text(a, m.header.rcode);
-    return str_format(a, "reply %u " STR_FMT " " STR_FMT " " STR_FMT "%s%s: %d answers, %d authority, %d additional",
+    return str_format(a, "reply %u " STR_FMT " " STR_FMT " " STR_FMT "%s%s: %d answers, %d authority, %d additional" STR_FMT,
                       m.header.id, STR_ARG(name), STR_ARG(type), STR_ARG(rcode), m.header.authoritative ? " aa" : "",
                       m.header.truncated ? " tc" : "", m.count[DNS_ANSWER], m.count[DNS_AUTHORITY],
-                      m.count[DNS_ADDITIONAL]);
+                      m.count[DNS_ADDITIONAL], STR_ARG(client));
 }
 
 // Field by field.
@@ -301,11 +305,16 @@ static void view_options(view *v, size_t len)
             return;
         }
         unsigned ede = code == DNS_OPTION_EDE ? rd_u16(&inside) : 0;
+        dns_subnet subnet;
         str value = code == DNS_OPTION_EDE ? str_join(v->a, str_format(v->a, "%u ", ede), dns_ede_text(v->a, ede))
-                                           : str_format(v->a, "%u, %td bytes", code, data.len);
+                    : code == DNS_OPTION_SUBNET && dns_subnet_read(data, &subnet) ? dns_subnet_text(v->a, &subnet)
+                                                                                  : str_format(v->a, "%u, %td bytes", code, data.len);
         add(v, start, rd_at(&v->r) - start, option_name(code), value, "");
         if (code == DNS_OPTION_EDE && v->count < DNS_WIRE_FIELDS_MAX)
             v->field[v->count - 1].explanation = printable(v->a, rd_rest(&inside));
+        else if (code == DNS_OPTION_SUBNET)
+            note_last(v, "the network of the client for whom it is asked; in a reply also how much of it the answer is good for",
+                      "누구를 위해 묻는지: 그 클라이언트의 네트워크; 응답에서는 답이 유효한 앞부분의 길이도");
         else if (code == DNS_OPTION_TRACE)
             note_last(v, "ties the messages of one story together", "한 이야기의 메시지들을 하나로 묶는다");
     }

@@ -30,6 +30,7 @@ static void write_and_compare(arena *a, const dns_message *m)
     must(again.header.id == m->header.id && again.header.rcode == m->header.rcode);
     must(again.has_question == m->has_question && (!m->has_question || dns_question_eq(again.question, m->question)));
     must(again.edns.present == m->edns.present && again.edns.has_ede == m->edns.has_ede);
+    must(again.edns.has_subnet == m->edns.has_subnet && dns_subnet_same(&again.edns.subnet, &m->edns.subnet));
     for (int s = 0; s < DNS_SECTIONS; s++) {
         must(again.count[s] == m->count[s]);
         for (int i = 0; i < m->count[s]; i++)

@@ -72,6 +72,22 @@ static bool ede_read(str option, dns_edns *edns)
     return true;
 }
 
+// One option. False when it is malformed, or a client's network that stands there twice or with a scope in a query.
+static bool option_read(unsigned code, str value, bool response, dns_edns *edns)
+{
+    reader trace = rd_of(value);
+    if (code == DNS_OPTION_TRACE && value.len == TRACE_BYTES)
+        edns->trace = rd_u64(&trace);
+    if (code == DNS_OPTION_EDE)
+        return ede_read(value, edns);
+    if (code != DNS_OPTION_SUBNET)
+        return true;
+    if (edns->has_subnet || !dns_subnet_read(value, &edns->subnet))
+        return false;
+    edns->has_subnet = true;
+    return response || edns->subnet.scope == 0;            // RFC 7871 6
+}
+
 // RFC 6891 6.1: the OPT record keeps its data in the class and TTL fields. Cookies and other options are passed over.
 static bool opt_read(const dns_record *r, uint32_t ttl, dns_message *m, const char **why)
 {
@@ -87,10 +103,7 @@ static bool opt_read(const dns_record *r, uint32_t ttl, dns_message *m, const ch
     for (int i = 0; rd_left(&options) > 0; i++) {
         uint16_t code = rd_u16(&options);
         str value = rd_bytes(&options, rd_u16(&options));
-        reader trace = rd_of(value);
-        if (code == DNS_OPTION_TRACE && value.len == TRACE_BYTES)
-            edns->trace = rd_u64(&trace);
-        if (i == DNS_EDNS_OPTIONS_MAX || options.bad || (code == DNS_OPTION_EDE && !ede_read(value, edns)))
+        if (i == DNS_EDNS_OPTIONS_MAX || options.bad || !option_read(code, value, m->header.response, edns))
             return fail(why, "malformed or too many EDNS options");
     }
     return true;
@@ -168,6 +181,13 @@ bool dns_question_eq(dns_question a, dns_question b)
 
 // Building.
 
+// What an OPT record takes without its extended error.
+static ptrdiff_t opt_bytes(const dns_edns *edns)
+{
+    ptrdiff_t trace = edns->trace ? OPTION_BYTES + TRACE_BYTES : 0;
+    return OPT_BYTES + trace + (edns->has_subnet ? OPTION_BYTES + (ptrdiff_t)dns_subnet_bytes(&edns->subnet) : 0);
+}
+
 void dns_build_start(dns_builder *b, void *at, size_t size, dns_header header, const dns_edns *edns)
 {
     *b = (dns_builder){.w = wr_into(at, size), .header = header};
@@ -175,7 +195,7 @@ void dns_build_start(dns_builder *b, void *at, size_t size, dns_header header, c
     for (int i = 0; i < 5; i++)
         wr_u16(&b->w, 0);
     if (edns)
-        b->reserved = OPT_BYTES + (edns->trace ? OPTION_BYTES + TRACE_BYTES : 0);
+        b->reserved = opt_bytes(edns);
     if (!b->w.bad && wr_left(&b->w) >= b->reserved)
         b->w.end -= b->reserved;
     else
@@ -245,20 +265,24 @@ static str sentence_cut(str text, ptrdiff_t room)
 static void opt_write(dns_builder *b, const dns_edns *edns)
 {
     writer *w = &b->w;
-    ptrdiff_t trace_bytes = edns->trace ? OPTION_BYTES + TRACE_BYTES : 0;
-    ptrdiff_t spare = wr_left(w) - OPT_BYTES - trace_bytes - OPTION_BYTES - 2;      // for the sentence of an extended error
+    ptrdiff_t needed = opt_bytes(edns), spare = wr_left(w) - needed - OPTION_BYTES - 2;      // for the sentence of an extended error
     str text = sentence_cut(edns->ede_text, spare < DNS_EDE_TEXT_MAX ? spare : DNS_EDE_TEXT_MAX);
     bool ede = edns->has_ede && spare >= 0;
     wr_u8(w, 0);
     wr_u16(w, DNS_OPT);
     wr_u16(w, edns->udp_size);
     wr_u32(w, (uint32_t)(b->header.rcode >> 4) << 24 | (uint32_t)edns->version << 16 | (edns->dnssec_ok ? EDNS_DO : 0));
-    wr_u16(w, (unsigned)((ede ? OPTION_BYTES + 2 + text.len : 0) + trace_bytes));
+    wr_u16(w, (unsigned)((ede ? OPTION_BYTES + 2 + text.len : 0) + needed - OPT_BYTES));
     if (ede) {
         wr_u16(w, DNS_OPTION_EDE);
         wr_u16(w, (unsigned)(2 + text.len));
         wr_u16(w, edns->ede);
         wr_bytes(w, text);
+    }
+    if (edns->has_subnet) {
+        wr_u16(w, DNS_OPTION_SUBNET);
+        wr_u16(w, (unsigned)dns_subnet_bytes(&edns->subnet));
+        dns_subnet_write(w, &edns->subnet);
     }
     if (edns->trace) {
         wr_u16(w, DNS_OPTION_TRACE);
@@ -285,18 +309,17 @@ str dns_build_end(dns_builder *b, const dns_edns *edns)
 
 str dns_query_build(void *at, size_t size, uint16_t id, dns_question q, bool recursion_desired, uint16_t udp_size)
 {
-    return dns_query_build_traced(at, size, id, q, recursion_desired, udp_size, 0);
+    dns_edns edns = {.present = true, .udp_size = udp_size};
+    return dns_query_build_with(at, size, id, q, recursion_desired, udp_size ? &edns : NULL);
 }
 
-str dns_query_build_traced(void *at, size_t size, uint16_t id, dns_question q, bool recursion_desired, uint16_t udp_size,
-                           uint64_t trace)
+str dns_query_build_with(void *at, size_t size, uint16_t id, dns_question q, bool recursion_desired, const dns_edns *edns)
 {
     dns_builder b;
-    dns_edns edns = {.present = true, .udp_size = udp_size, .trace = trace};
     dns_header header = {.id = id, .recursion_desired = recursion_desired};
-    dns_build_start(&b, at, size, header, udp_size ? &edns : NULL);
+    dns_build_start(&b, at, size, header, edns);
     dns_build_question(&b, q);
-    return dns_build_end(&b, &edns);
+    return dns_build_end(&b, edns);
 }
 
 str dns_reply_bare(void *at, size_t size, str wire, unsigned rcode)

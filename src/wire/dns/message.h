@@ -2,6 +2,7 @@
 // compression and never leaves half a record.
 #pragma once
 #include "wire/dns/rdata.h"
+#include "wire/dns/subnet.h"
 
 enum {
     DNS_HEADER_BYTES = 12,
@@ -42,6 +43,8 @@ typedef struct {
     bool     has_ede;
     uint16_t ede;                        // the first extended error, DNS_EDE_...
     str      ede_text;                   // UTF-8, may be empty
+    bool     has_subnet;
+    dns_subnet subnet;                   // the client's network (RFC 7871); in replies with the scope of the answer
     uint64_t trace;                      // naru's own option: the story that the query belongs to; 0: none
 } dns_edns;
 
@@ -61,7 +64,7 @@ bool dns_header_read(str wire, dns_header *out);
 
 // Reads a whole message; texts and names are views into `wire` or live in `msg`. False with a sentence in *why
 // (NULL: not wanted) when it is malformed: cut short, more than one question, more records than DNS_RECORDS_MAX,
-// bad names or rdata, two OPT records, bytes left over; what was read before is in *out, header first (its id is to
+// bad names or rdata, two OPT records, a client subnet against the rules or in a query with a scope, bytes left over; what was read before is in *out, header first (its id is to
 // be echoed in a FORMERR when wire.len >= 12).
 bool dns_message_read(str wire, arena *msg, dns_message *out, const char **why);
 
@@ -99,9 +102,8 @@ str  dns_build_end(dns_builder *b, const dns_edns *edns);
 
 // A query with one question in memory of the caller (DNS_UDP_PLAIN_MAX bytes always do). udp_size 0: without EDNS.
 str  dns_query_build(void *at, size_t size, uint16_t id, dns_question q, bool recursion_desired, uint16_t udp_size);
-// The same with a trace id in its EDNS (0: none), for servers of ours.
-str  dns_query_build_traced(void *at, size_t size, uint16_t id, dns_question q, bool recursion_desired, uint16_t udp_size,
-                            uint64_t trace);
+// The same with what its EDNS says beside (a trace for servers of ours, a client's network). NULL: without EDNS.
+str  dns_query_build_with(void *at, size_t size, uint16_t id, dns_question q, bool recursion_desired, const dns_edns *edns);
 // A bare reply to a message that may not even be readable: its id, opcode, RD and, when readable, question, with
 // `rcode`. Empty when `wire` is too short for a header or is itself a response.
 str  dns_reply_bare(void *at, size_t size, str wire, unsigned rcode);

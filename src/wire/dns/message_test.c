@@ -30,7 +30,8 @@ TEST(message_query_goes_both_ways)
     CHECK(dns_message_read(wire, &a, &m, NULL));
     CHECK(m.header.id == 4660 && m.header.recursion_desired && !m.header.response && m.header.opcode == DNS_OP_QUERY);
     CHECK(m.has_question && dns_question_eq(m.question, q) && m.edns.present && m.edns.udp_size == DNS_UDP_MAX);
-    wire = dns_query_build_traced(out, sizeof out, 1, q, true, DNS_UDP_MAX, 0x123456789abcdef0u);
+    dns_edns traced = {.present = true, .udp_size = DNS_UDP_MAX, .trace = 0x123456789abcdef0u};
+    wire = dns_query_build_with(out, sizeof out, 1, q, true, &traced);
     CHECK(dns_message_read(wire, &a, &m, NULL) && m.edns.trace == 0x123456789abcdef0u);
     wire = dns_query_build(out, sizeof out, 1, q, false, 0);
     CHECK(dns_message_read(wire, &a, &m, NULL) && !m.edns.present && !m.header.recursion_desired);
