@@ -66,20 +66,21 @@ export class Stage {
     ]);
   }
 
-  // The small Internet with three CDNs and the film: where its company's page is.
+  // The small Internet with three CDNs and the film: where its company's page is, and who may set its line.
   async tryStart() {
     const child = spawn(this.naru, ['try', '--map', 'three-cdns', '--films', this.film, '--json', '--dir', path.join(this.directory, 'try')], { stdio: ['ignore', 'pipe', 'ignore'] });
     this.processes.try = child;
     let said = '';
-    const hosts = await new Promise((yes, no) => {
+    const all = await new Promise((yes, no) => {
       setTimeout(() => no(new Error(`naru try is not ready: ${said}`)), START_MS).unref();
       child.stdout.on('data', chunk => {
         said += chunk;
-        try { yes(JSON.parse(said).hosts); } catch { /* more comes */ }
+        try { yes(JSON.parse(said)); } catch { /* more comes */ }
       });
       child.on('exit', () => no(new Error(`naru try ended: ${said}`)));
     });
-    return `http://${hosts['netcinema.com'].console}`;
+    const operator = all.accounts.find(a => a.address.startsWith('operator@'));
+    return { site: `http://${all.hosts['netcinema.com'].console}`, all, operator: { user: operator.address, password: operator.password } };
   }
 
   // The process and the services below it end in order.

@@ -5,12 +5,10 @@ export interface Me {
   films: boolean;
   safe: boolean;
   relay: string[];
-  link: boolean;
   steering?: string;
   who?: string;
   role?: string;
   csrf?: string;
-  link_bps?: number;
 }
 
 export interface Film {
@@ -28,7 +26,7 @@ export class Refusal extends Error {
   }
 }
 
-export let me: Me = { title: 'naru', registration: false, films: false, safe: true, relay: [], link: false };
+export let me: Me = { title: 'naru', registration: false, films: false, safe: true, relay: [] };
 let ended: () => void = () => {};
 
 export function whenSignedOut(run: () => void): void {
@@ -61,6 +59,6 @@ export async function lookMe(): Promise<void> {
   me = await get<Me>('/api/me');
 }
 
-export async function become(path: '/api/sign-in' | '/api/register' | '/api/sign-out' | '/api/sign-out-everywhere', body: unknown = {}): Promise<void> {
+export async function become(path: '/api/sign-in' | '/api/register' | '/api/sign-out' | '/api/sign-out-everywhere' | '/api/password', body: unknown = {}): Promise<void> {
   me = await post<Me>(path, body);
 }

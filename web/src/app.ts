@@ -53,7 +53,7 @@ async function signOut(): Promise<void> {
 
 export function go(path: string): void {
   history.pushState(null, '', path);
-  void show();
+  void show().then(() => scrollTo(0, 0));
 }
 
 export async function show(): Promise<void> {
@@ -75,7 +75,7 @@ document.addEventListener('click', e => {
   const link = (e.target as Element).closest?.('a');
   if (!link || e.defaultPrevented || e.ctrlKey || e.metaKey || e.shiftKey || link.origin !== location.origin || link.hash || link.target) return;
   e.preventDefault();
-  go(link.pathname);
+  go(link.pathname + link.search);
 });
 addEventListener('popstate', () => void show());
 whenSignedOut(() => void show());

@@ -11,19 +11,19 @@ export type Where = typeof WHERES[number];
 const ACTS = ['fetch', 'wait', 'go_on', 'abandon', 'done'] as const;
 const PLAYOUTS = ['starting', 'playing', 'stalled', 'paused'] as const;
 const ENDS = ['whole', 'abandoned', 'failed'] as const;
-export const RUNGS_MAX = 16, SERVERS_MAX = 16;
+export const AHEAD_MAX = 8;                              // rows of sizes that a decision looks at
 
 export type Playout = typeof PLAYOUTS[number];
 
 export interface Situation {
   nowMs: number; playout: Playout; bufferMs: number; capacityMs: number; speedPermille: number; segmentMs: number; segmentsLeft: number;
-  bps: number[]; servers: number; barred: boolean[];
+  bps: number[]; bytes: number[]; servers: number; barred: boolean[];      // bytes: a row of rungs for each of the next segments
   running?: { rung: number; server: number; bytes: number; got: number; elapsedMs: number; firstByteMs: number; silentMs: number };
 }
 
 export interface Decision {
   act: typeof ACTS[number]; rung: number; server: number; waitMs: number; when: When; what: What; where: Where;
-  throughputBps: number; throughputLowBps: number; downloadMs: number; bufferAfterMs: number;
+  throughputBps: number; throughputLowBps: number; downloadMs: number; bufferAfterMs: number; worthMilli: number; nextWorthMilli: number;
 }
 
 export interface Download {
@@ -35,6 +35,7 @@ interface Door {
   jump(): void;
   situate(nowMs: number, playout: number, bufferMs: number, capacityMs: number, speed: number, segmentMs: number, left: number, rungs: number, ahead: number, servers: number): void;
   rung(i: number, bps: number): void;
+  size(row: number, rung: number, bytes: number): void;
   bar(server: number): void;
   running(rung: number, server: number, bytes: number, got: number, elapsedUs: number, firstByteUs: number, silentMs: number): void;
   decide(): void;
@@ -49,14 +50,16 @@ export class Decider {
     door.start(0);
   }
 
-  static async make(): Promise<Decider> {
-    const { instance } = await WebAssembly.instantiate(bytes as BufferSource, {});
+  static async make(code: BufferSource = bytes as BufferSource): Promise<Decider> {
+    const { instance } = await WebAssembly.instantiate(code, {});
     return new Decider(instance.exports as unknown as Door);
   }
 
   decide(s: Situation): Decision {
     const d = this.door, whole = Math.round;
-    d.situate(whole(s.nowMs), PLAYOUTS.indexOf(s.playout), whole(s.bufferMs), s.capacityMs, s.speedPermille, whole(s.segmentMs), s.segmentsLeft, s.bps.length, 0, s.servers);
+    d.situate(whole(s.nowMs), PLAYOUTS.indexOf(s.playout), whole(s.bufferMs), s.capacityMs, s.speedPermille, whole(s.segmentMs), s.segmentsLeft, s.bps.length,
+      Math.floor(s.bytes.length / s.bps.length), s.servers);
+    s.bytes.forEach((bytes, i) => d.size(Math.floor(i / s.bps.length), i % s.bps.length, bytes));
     s.bps.forEach((bps, i) => d.rung(i, bps));
     s.barred.forEach((barred, i) => { if (barred) d.bar(i); });
     const r = s.running;
@@ -65,6 +68,7 @@ export class Decider {
     return {
       act: ACTS[d.decided(0)]!, rung: d.decided(1), server: d.decided(2), waitMs: d.decided(3), when: WHENS[d.decided(4)]!, what: WHATS[d.decided(5)]!,
       where: WHERES[d.decided(6)]!, throughputBps: d.decided(7), throughputLowBps: d.decided(8), downloadMs: d.decided(9), bufferAfterMs: d.decided(10),
+      worthMilli: d.decided(11), nextWorthMilli: d.decided(12),
     };
   }
 

@@ -5,9 +5,10 @@ export interface Progress { got: number; bytes: number; elapsedMs: number; first
 export interface Fetched extends Progress { body: Uint8Array<ArrayBuffer> | null; end: 'whole' | 'abandoned' | 'failed'; cache: string }
 
 // judge: asked every so often (it says when again); false gives the download up.
-export async function download(url: string, judge: (p: Progress) => { goOn: boolean; waitMs: number; failed?: boolean }, signal: AbortSignal): Promise<Fetched> {
+// expected: how large it will be, where that is known before.
+export async function download(url: string, range: [number, number] | undefined, expected: number, judge: (p: Progress) => { goOn: boolean; waitMs: number; failed?: boolean }, signal: AbortSignal): Promise<Fetched> {
   const stop = new AbortController(), begun = performance.now(), parts: Uint8Array[] = [];
-  const p: Progress = { got: 0, bytes: 0, elapsedMs: 0, firstByteMs: 0, silentMs: 0 };
+  const p: Progress = { got: 0, bytes: expected, elapsedMs: 0, firstByteMs: 0, silentMs: 0 };
   let last = begun, timer = 0, end: Fetched['end'] = 'failed', cache = '';
   const look = () => {
     p.elapsedMs = performance.now() - begun;
@@ -24,9 +25,9 @@ export async function download(url: string, judge: (p: Progress) => { goOn: bool
   signal.addEventListener('abort', given);
   timer = window.setTimeout(look, 250);
   try {
-    const answer = await fetch(via(url), { signal: stop.signal });
-    if (!answer.ok || !answer.body) throw new Error(String(answer.status));
-    p.bytes = answer.headers.has('Content-Encoding') ? 0 : Number(answer.headers.get('Content-Length') ?? 0);
+    const answer = await fetch(via(url), { signal: stop.signal, headers: range ? { Range: `bytes=${range[0]}-${range[1]}` } : {} });
+    if (!answer.ok || !answer.body || (range && answer.status !== 206)) throw new Error(String(answer.status));
+    if (!answer.headers.has('Content-Encoding')) p.bytes = Number(answer.headers.get('Content-Length') ?? 0) || expected;
     cache = answer.headers.get('Cache-Status') ?? '';
     for (const reader = answer.body.getReader(); ;) {
       const { done, value } = await reader.read();

@@ -2,19 +2,23 @@
 // Extensions), and can tell at any time what it does and why.
 import { Decider, type Decision, type Playout, type Situation } from './decision';
 import { download, type Fetched, type Progress } from './fetch';
-import { fill, mpdRead, type Base, type Presentation, type Rendition, type Segment } from './mpd';
-import { via } from './relay';
+import { load } from './load';
+import { initPiece, segmentPiece, type Base, type Piece, type Presentation, type Rendition, type Segment } from './mpd';
 import { Servers } from './servers';
 import { Track } from './source';
+import { capacityMs, situationOf } from './told';
 
-const CAPACITY_MS = 25000, START_MS = 1000;              // what is buffered; what is there before it starts
+const START_MS = 1000;                                   // what is there before it starts
 const KEEP_BEHIND_S = 30, KEEP_AHEAD_BACKWARDS_S = 12, BACK_FETCH_S = 24;
 const WAIT_MS_MAX = 500, TICK_MS = 100, BACK_TICK_MS = 250;
 const SOUND_MS_MAX = 8000, SILENT_MS_MAX = 4000;         // of a download that the decision does not watch: sound, initialization
+const NOTE_MS = 250;                                     // the picture of the buffer has a point so often
 const NUDGE_S = 0.6;                                     // a hole so small is stepped over
 const TRIES_MAX = 32;                                    // of one small download, over all servers
 
 export interface Told { kind: 'report' | 'failed'; server: string; rung: string; throughputBps: number; stalls: number; bufferMs: number }
+
+export interface Moment { atMs: number; endMs: number; kind: 'stall' | 'server' | 'failed' | 'jump'; text: string }
 
 export interface View {
   playout: Playout | 'over'; bufferS: number; delayMs: number; startupMs: number; stalls: number; stallMs: number; watchedMs: number; bytes: number;
@@ -35,7 +39,12 @@ export class Player {
   rung: Rendition | null = null;                         // fetched last
   server: Base | null = null;
   readonly used = new Map<string, number>();             // bytes by server
-  readonly log: { atMs: number; bufferS: number; bps: number; throughputBps: number }[] = [];
+  readonly log: { atMs: number; bufferS: number; bps: number; throughputBps: number; lowBps: number }[] = [];
+  readonly moments: Moment[] = [];                       // what is worth a mark in the picture
+  readonly heldS = new Map<string, number>();            // seconds of the film, by rendition
+  switches = 0;
+  abandoned = 0;
+  readonly begunMs = performance.now();
   onTold: (what: Told) => void = () => {};
   onTrouble: (text: string) => void = () => {};
 
@@ -49,19 +58,22 @@ export class Player {
   private current = new AbortController();
   private running: Situation['running'];
   private serverAt = 0;
-  private readonly begunMs = performance.now();
   private stallSinceMs = 0;
   private lastTime = 0;
   private lastTickMs = performance.now();
   private ticker = 0;
+  private stall: Moment | null = null;
+  private lastNoteMs = 0;
   private backTimer = 0;
   private bpsSeconds = 0;
+  private switchedBps = 0;
+  private lastHeld: Rendition | null = null;
+  private segments = 0;
   private rungSeconds = 0;
   private muted = false;
 
-  private constructor(readonly element: HTMLVideoElement, text: string, from: string, private readonly decider: Decider) {
-    this.presentation = mpdRead(text, from);
-    if (!this.presentation.video.length) throw new Error('no video that can be played');
+  private constructor(readonly element: HTMLVideoElement, presentation: Presentation, private readonly decider: Decider) {
+    this.presentation = presentation;
     this.servers = new Servers(this.presentation, before => {
       decider.reorder(before);
       this.serverAt = Math.max(0, before.indexOf(this.serverAt));
@@ -69,9 +81,8 @@ export class Player {
   }
 
   static async open(element: HTMLVideoElement, manifest: string): Promise<Player> {
-    const [decider, answer] = await Promise.all([Decider.make(), fetch(via(manifest))]);
-    if (!answer.ok) throw new Error(`${answer.status}`);
-    const player = new Player(element, await answer.text(), answer.url, decider);
+    const [decider, presentation] = await Promise.all([Decider.make(), load(manifest)]);
+    const player = new Player(element, presentation, decider);
     await player.begin();
     return player;
   }
@@ -130,6 +141,29 @@ export class Player {
     };
   }
 
+  // Mean rate - 4.3 a second of waiting - the steps between neighbours, in Mbit/s a segment (Yin and others, SIGCOMM 2015): as `naru play`.
+  quality(): number {
+    if (!this.segments) return 0;
+    return this.bpsSeconds / this.rungSeconds / 1e6 - (4.3 * (this.startupMs + this.stallMs) / 1000 + this.switchedBps / 1e6) / this.segments;
+  }
+
+  private held(r: Rendition, s: Segment): void {
+    this.segments++;
+    this.heldS.set(r.id, (this.heldS.get(r.id) ?? 0) + s.end - s.start);
+    if (this.lastHeld && this.lastHeld !== r) {
+      this.switches++;
+      this.switchedBps += Math.abs(this.lastHeld.bps - r.bps);
+    }
+    this.lastHeld = r;
+  }
+
+  private mark(kind: Moment['kind'], text: string): Moment {
+    const moment = { atMs: performance.now(), endMs: 0, kind, text };
+    this.moments.push(moment);
+    if (this.moments.length > 500) this.moments.splice(0, 250);
+    return moment;
+  }
+
   ranges(): [number, number][] {
     return this.video.ranges();
   }
@@ -147,7 +181,12 @@ export class Player {
   }
 
   jump(seconds: number): void {
+    this.mark('jump', '');
     this.element.currentTime = Math.min(Math.max(0, seconds), this.presentation.seconds - 0.1);
+  }
+
+  get isMuted(): boolean {
+    return this.muted;
   }
 
   mute(muted: boolean): void {
@@ -211,10 +250,13 @@ export class Player {
     if (this.started && dry && !e.paused && !this.stallSinceMs) {
       this.stallSinceMs = now;
       this.stalls++;
+      this.stall = this.mark('stall', '');
     } else if (this.stallSinceMs) {
       this.stallMs += now - this.lastTickMs;
       if (!dry) this.stallSinceMs = 0;
+      if (!dry && this.stall) this.stall.endMs = now;
     }
+    if (now - this.lastNoteMs >= NOTE_MS) this.noteNow();
     this.lastTime = e.currentTime;
     this.lastTickMs = now;
   };
@@ -270,20 +312,19 @@ export class Player {
       this.noteNow();
       return this.sleep(WAIT_MS_MAX);
     }
-    if (sound && this.audio && (!picture || sound.start < picture.start) && sound.start < t + CAPACITY_MS / 1000) {
+    if (sound && this.audio && (!picture || sound.start < picture.start) && sound.start < t + capacityMs(this.speed) / 1000) {
       return this.small(p.audio[0]!, sound, this.audio);
     }
     if (picture) return this.large(v, picture);
     return this.sleep(WAIT_MS_MAX);
   }
 
-  private situation(left: number, segment: Segment): Situation {
-    const playout = this.playout;
-    return {
-      nowMs: performance.now(), playout: playout === 'over' ? 'paused' : playout, bufferMs: this.bufferS * 1000, capacityMs: CAPACITY_MS, speedPermille: Math.max(1000, this.speed * 1000),
-      segmentMs: (segment.end - segment.start) * 1000, segmentsLeft: left, bps: this.presentation.video.map(r => r.bps), servers: this.servers.bases.length,
-      barred: this.servers.bases.map(() => false), running: this.running,
-    };
+  private situation(index: number): Situation {
+    const playout = this.playout, t = this.element.currentTime;
+    return situationOf(this.presentation.video, this.presentation.audio[0], {
+      nowMs: performance.now(), playout: playout === 'over' ? 'paused' : playout, bufferMs: this.video.ahead(t) * 1000, speed: this.speed, index,
+      servers: this.servers.bases.length, running: this.running,
+    });
   }
 
   // What is shown while nothing new is fetched: why it waits, and still why that rung and server.
@@ -294,34 +335,36 @@ export class Player {
 
   private noteNow(): void {
     const bps = this.rung?.bps ?? 0;
-    this.log.push({ atMs: performance.now(), bufferS: this.bufferS, bps, throughputBps: this.decision?.throughputBps ?? 0 });
-    if (this.log.length > 2000) this.log.splice(0, 1000);
+    this.lastNoteMs = performance.now();
+    this.log.push({ atMs: this.lastNoteMs, bufferS: this.bufferS, bps, throughputBps: this.decision?.throughputBps ?? 0, lowBps: this.decision?.throughputLowBps ?? 0 });
+    if (this.log.length > 4000) this.log.splice(0, 2000);
   }
 
   // A segment of the picture, as the decision says.
   private async large(index: number, segment: Segment): Promise<void> {
-    const left = this.presentation.video[0]!.segments.length - index;
-    const d = this.decider.decide(this.situation(left, segment));
+    const d = this.decider.decide(this.situation(index));
     this.decision = d.act === 'fetch' ? d : this.kept(d);
     this.noteNow();
     if (d.act !== 'fetch') return this.sleep(Math.min(d.waitMs || WAIT_MS_MAX, WAIT_MS_MAX));
-    const r = this.presentation.video[d.rung]!, base = this.servers.bases[d.server]!;
+    const r = this.presentation.video[d.rung]!, base = this.servers.bases[d.server]!, s = r.segments[index]!, piece = segmentPiece(r, s);
     this.serverAt = d.server;
     this.rung = r;
+    if (this.server && this.server !== base) this.mark('server', base.location);
     this.server = base;
-    const got = await download(new URL(fill(r.media, r, r.segments[index]), base.url).href, p => this.judge(p, d, left, segment), this.current.signal);
+    const got = await download(new URL(piece.url, base.url).href, piece.range, s.bytes, p => this.judge(p, d, index), this.current.signal);
     this.running = undefined;
     this.decider.learn({ nowMs: performance.now(), server: this.servers.bases.indexOf(base), rung: d.rung, bytes: got.got, firstByteMs: got.firstByteMs, elapsedMs: got.elapsedMs, end: got.end });
     this.count(base, r, got);
     if (!got.body) return;
     this.bpsSeconds += r.bps * (segment.end - segment.start);
     this.rungSeconds += segment.end - segment.start;
+    this.held(r, segment);
     await this.give(this.video, r, got.body, base);
   }
 
-  private judge(p: Progress, d: Decision, left: number, segment: Segment): { goOn: boolean; waitMs: number; failed?: boolean } {
+  private judge(p: Progress, d: Decision, index: number): { goOn: boolean; waitMs: number; failed?: boolean } {
     this.running = { rung: d.rung, server: d.server, bytes: p.bytes, got: p.got, elapsedMs: p.elapsedMs, firstByteMs: p.firstByteMs, silentMs: p.silentMs };
-    const now = this.decider.decide(this.situation(left, segment));
+    const now = this.decider.decide(this.situation(index));
     this.decision = now.act === 'go_on' ? this.kept(now) : now;
     this.noteNow();
     return { goOn: now.act !== 'abandon', waitMs: now.waitMs, failed: now.when === 'silent' };
@@ -330,18 +373,19 @@ export class Player {
   private count(base: Base, r: Rendition, got: Fetched): void {
     this.bytes += got.got;
     if (got.got) this.used.set(base.location, (this.used.get(base.location) ?? 0) + got.got);
-    if (got.end === 'failed') this.failures++;
+    if (got.end === 'failed') this.failures++, this.mark('failed', base.location);
+    if (got.end === 'abandoned') this.abandoned++;
     this.onTold({
       kind: got.end === 'failed' ? 'failed' : 'report', server: base.location, rung: r.id, throughputBps: this.decision?.throughputBps ?? 0, stalls: this.stalls, bufferMs: Math.round(this.bufferS * 1000),
     });
   }
 
   // Sound, initialization, pictures in fast motion backwards: from the server of the last decision, else the next ones.
-  private async plain(r: Rendition, template: string, segment: Segment | undefined, first: Base | null): Promise<{ body: Uint8Array<ArrayBuffer>; base: Base } | null> {
+  private async plain(r: Rendition, piece: Piece, first: Base | null): Promise<{ body: Uint8Array<ArrayBuffer>; base: Base } | null> {
     let at = first ? Math.max(0, this.servers.bases.indexOf(first)) : this.serverAt;
     for (let tries = 0; tries < TRIES_MAX && !this.closed && !this.current.signal.aborted; tries++, at++) {
       const base = this.servers.bases[at % this.servers.bases.length]!;
-      const got = await download(new URL(fill(template, r, segment), base.url).href,
+      const got = await download(new URL(piece.url, base.url).href, piece.range, 0,
         p => ({ goOn: p.elapsedMs < SOUND_MS_MAX && p.silentMs < SILENT_MS_MAX, waitMs: 250, failed: true }), this.current.signal);
       if (got.end !== 'abandoned') this.count(base, r, got);
       if (got.body) return { body: got.body, base };
@@ -354,7 +398,7 @@ export class Player {
   }
 
   private async small(r: Rendition, segment: Segment, track: Track): Promise<void> {
-    const got = await this.plain(r, r.media, segment, null);
+    const got = await this.plain(r, segmentPiece(r, segment), null);
     if (got) await this.give(track, r, got.body, got.base);
   }
 
@@ -362,7 +406,7 @@ export class Player {
   private async give(track: Track, r: Rendition, body: Uint8Array<ArrayBuffer>, base: Base): Promise<void> {
     let init = this.inits.get(r.id);
     if (!init) {
-      const got = await this.plain(r, r.init, undefined, base);
+      const got = await this.plain(r, initPiece(r), base);
       if (!got) return;
       this.inits.set(r.id, init = got.body);
     }
@@ -387,7 +431,7 @@ export class Player {
     for (let i = r.segments.findIndex(s => t < s.end); i >= 0 && r.segments[i]!.end > t - BACK_FETCH_S; i--) {
       const s = r.segments[i]!;
       if (this.video.has(s.start, s.end)) continue;
-      const got = await this.plain(r, r.media, s, null);
+      const got = await this.plain(r, segmentPiece(r, s), null);
       if (!got) return;
       this.rung = r;
       this.server = got.base;
