@@ -11,7 +11,10 @@
 #define SO_BUF_LOCK 72
 #endif
 
-enum { QUEUE_BYTES_MAX = 1 << 20 };          // a path that holds more is left to the kernel's own judgement
+enum {
+    QUEUE_BYTES_MAX = 1 << 20,               // a path that holds more is left to the kernel's own judgement,
+    LINE_PACKET_BYTES_MAX = 16 * 1024,       // and so is one with packets that no line carries: it stays in this machine
+};
 
 // Bytes on the way when the path is full and nothing queues: the smallest round trip seen x what was delivered lately.
 static uint64_t path_bytes(int fd)
@@ -20,6 +23,9 @@ static uint64_t path_bytes(int fd)
     socklen_t size = sizeof info;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) || info.tcpi_min_rtt == UINT32_MAX)
         return 0;
+    // A queue shorter than two packets would wait for an acknowledgement that the receiver delays.
+    if (info.tcpi_snd_mss > LINE_PACKET_BYTES_MAX)
+        return QUEUE_BYTES_MAX;
     uint64_t rate = info.tcpi_delivery_rate < UINT32_MAX ? info.tcpi_delivery_rate : UINT32_MAX;
     return rate * info.tcpi_min_rtt / 1000000;           // microseconds
 }
