@@ -15,6 +15,7 @@ step bad 'echo "1 passed, 1 failed, 0 skipped"; exit 1'
 step skips 'echo "SKIPPED x: no x here"; echo "0 passed, 0 failed, 1 skipped"'
 step lies 'echo "3 passed, 0 failed, 0 skipped"; exit 3'
 step dies 'echo "half way"; kill -9 $$'
+step build 'echo "0 passed, 1 failed, 0 skipped"; exit 1'
 step chatty 'echo "4 passed, 0 failed, 0 skipped"; echo "and then something else"'
 
 # expect EXIT_CODE LAST_LINE STEP...
@@ -40,5 +41,6 @@ expect 1 '2 passed, 1 failed, 0 skipped' dies good
 expect 1 '2 passed, 1 failed, 0 skipped' good chatty
 expect 1 '0 passed, 0 failed, 1 skipped' skips
 expect 1 '0 passed, 1 failed, 0 skipped' missing
+expect 1 '0 passed, 1 failed, 0 skipped' build good
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]
