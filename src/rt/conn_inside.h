@@ -19,6 +19,7 @@ typedef struct conn_inside {
     pipe_end    *pipe;                       // or one end of a memory pair; both NULL: it never came to be
     tls_session *tls;                        // NULL: plain text
     conn_buffer  in, out;
+    str          lent, lent_left;            // input that the world lends, while `in` is empty; what is left of it
     int64_t      deadline_ns;                // absolute; NEVER_NS: none
     int64_t      rate_bytes_per_s;           // 0: no minimum
     int64_t      patience_ns, patience_max_ns;   // how long we would wait now; bytes that move buy more

@@ -1,6 +1,7 @@
 // TLS over a conn. OpenSSL reads and writes through a BIO of ours that never parks: when the carrier has nothing, the call
 // comes back with WANT_READ or WANT_WRITE and the conn parks outside OpenSSL, where its stack is shallow.
 #include "rt/conn_inside.h"
+#include "rt/shared.h"
 #include "rt/tls_inside.h"
 
 #include <openssl/err.h>
@@ -157,7 +158,9 @@ void session_free(tls_session *t)
 // (CVE-2011-0411 and its descendants).
 static void drop_plain_input(conn_inside *c)
 {
-    c->tls_dropped += c->in.len;
+    c->tls_dropped += c->in.len + (size_t)c->lent_left.len;
+    shared_drop(c->lent);
+    c->lent = c->lent_left = (str){0};
     conn_buffer_free(&c->in);
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/crc32c.h"
 #include "base/heap_memory.h"
 #include "base/must.h"
 #include "rt/sim_inside.h"
@@ -92,6 +93,13 @@ void sim_mix(sim *s, uint64_t what)
 {
     uint64_t state = s->fingerprint ^ what * 0xff51afd7ed558ccdu;
     s->fingerprint = splitmix(&state);
+}
+
+void sim_mix_bytes(sim *s, str bytes)
+{
+    enum { END_BYTES = 64 };
+    uint32_t check = crc32c((uint32_t)bytes.len, str_first(bytes, END_BYTES));
+    sim_mix(s, bytes.len > END_BYTES ? crc32c(check, str_from(bytes, bytes.len - END_BYTES)) : check);
 }
 
 uint64_t sim_number(sim *s) { return ++s->numbers; }
@@ -300,12 +308,12 @@ static const world_operations sim_operations = {
     .now_ns = host_now, .wall_ns = host_wall, .random = host_random,
     .listen = sim_listen, .listen_unix = sim_listen_unix, .accept = sim_accept,
     .connect = sim_connect, .connect_unix = sim_connect_unix, .connected = sim_connected,
-    .read = sim_read, .write = sim_write, .shutdown = sim_shutdown, .close = socket_close,
+    .read = sim_read, .lend = sim_lend, .write = sim_write, .shutdown = sim_shutdown, .close = socket_close,
     .local = socket_local, .peer_closed = sim_peer_closed, .unsent_max = sim_unsent_max,
     .queue_short = sim_queue_short,
     .datagram = sim_datagram, .datagram_connect = sim_datagram_connect, .datagram_group = sim_datagram_group,
     .receive = sim_receive, .send = sim_send,
-    .open = sim_file_open, .file_read = sim_file_read, .file_write = sim_file_write, .file_size = sim_file_size,
+    .open = sim_file_open, .file_read = sim_file_read, .file_lend = sim_file_lend, .file_write = sim_file_write, .file_size = sim_file_size,
     .file_truncate = sim_file_truncate, .file_sync = sim_file_sync, .file_lock = sim_file_lock,
     .file_close = sim_file_close, .stat = sim_path_stat, .rename = sim_path_rename, .remove = sim_path_remove,
     .dir_make = sim_dir_make, .dir_list = sim_dir_list, .dir_sync = sim_dir_sync,

@@ -2,7 +2,6 @@
 // or a fault may strike (sim_crash_after, sim_fault_after), costs virtual time, and goes into the fingerprint.
 #include <string.h>
 
-#include "base/crc32c.h"
 #include "base/heap_memory.h"
 #include "base/must.h"
 #include "rt/sim_tree.h"
@@ -131,9 +130,22 @@ err sim_file_read(file *base, int64_t offset, void *into, size_t size, size_t *g
     const image *i = &f->node->now;
     if ((size_t)offset < i->size) {
         *got = i->size - (size_t)offset < size ? i->size - (size_t)offset : size;
-        memcpy(into, i->bytes + offset, *got);
+        image_read(i, (size_t)offset, into, *got);
     }
     charge(f->host, 0, *got);
+    return E_OK;
+}
+
+err sim_file_lend(file *base, int64_t offset, size_t size, str *out)
+{
+    sim_file *f = file_inside(base);
+    err e = look(f->host, f->incarnation, OP_READ);
+    if (e)
+        return e;
+    must(offset >= 0 && (f->flags & FILE_READ));
+    if (!image_lend(&f->node->now, (size_t)offset, size, out))
+        return E_UNSUPPORTED;
+    charge(f->host, 0, size);
     return E_OK;
 }
 
@@ -148,19 +160,14 @@ static size_t iovec_bytes(const struct iovec *from, int count)
 // Writes the first `len` bytes of the pieces, as one change.
 static void pieces_write(sim_file *f, int64_t offset, const struct iovec *from, int count, size_t len)
 {
-    unsigned char *joined = memory_new(len + 1);
-    size_t done = 0;
-    for (int i = 0; i < count && done < len; i++) {
-        size_t part = from[i].iov_len < len - done ? from[i].iov_len : len - done;
-        if (part)
-            memcpy(joined + done, from[i].iov_base, part);
-        done += part;
-    }
-    if (len)
-        inode_write(f->node, (size_t)offset, joined, len);
+    inode_write(f->node, (size_t)offset, from, count, len);
     f->node->modified_ns = world_wall_ns(&f->host->world);
-    sim_mix(f->host->sim, crc32c((uint32_t)f->node->number, str_of(joined, len)) + (uint64_t)offset);
-    memory_free(joined);
+    sim_mix(f->host->sim, f->node->number + (uint64_t)offset);
+    for (int i = 0; i < count && len; i++) {
+        size_t part = from[i].iov_len < len ? from[i].iov_len : len;
+        sim_mix_bytes(f->host->sim, str_of(from[i].iov_base, (ptrdiff_t)part));
+        len -= part;
+    }
 }
 
 err sim_file_write(file *base, int64_t offset, const struct iovec *from, int count)

@@ -24,6 +24,8 @@ typedef struct sim_event {
 // ---- hosts -------------------------------------------------------------------------------------------------
 typedef struct sim_tree sim_tree;
 
+enum { SIM_SEGMENT_BYTES_MAX = 16 * 1024 + 512 };        // of a stream: a block of a swarm and what stands before it
+
 typedef struct sim_sender {              // who sends over a host's line: one direction of a stream
     list_link of_line;
     size_t  (*first_bytes)(const struct sim_sender *);
@@ -94,6 +96,7 @@ static inline sim_machine *host_of(world *w) { return (sim_machine *)(void *)w; 
 void sim_at(sim *s, sim_event *e, int64_t when_ns);          // arms, or moves
 void sim_drop(sim *s, sim_event *e);
 void sim_mix(sim *s, uint64_t what);                         // into the fingerprint
+void sim_mix_bytes(sim *s, str bytes);                       // of many: their number and both ends
 uint64_t sim_number(sim *s);                                 // 1, 2, 3 ...: names things without their addresses
 sim_path *sim_path_of(sim *s, const sim_machine *from, const sim_machine *to);
 sim_link sim_link_of(sim *s, const sim_machine *from, const sim_machine *to);
@@ -146,6 +149,7 @@ err  sim_connect(world *w, addr to, sock **out);
 err  sim_connect_unix(world *w, const char *path, sock **out);
 err  sim_connected(sock *s);
 err  sim_read(sock *s, void *into, size_t size, size_t *got);
+err  sim_lend(sock *s, str *out);
 err  sim_write(sock *s, const struct iovec *from, int count, size_t *put);
 err  sim_shutdown(sock *s);
 void sim_unsent_max(sock *s, int bytes);
@@ -169,6 +173,7 @@ void sim_datagrams_free(sim *s);
 // sim_disk.c: the operations of a world
 err  sim_file_open(world *w, const char *path, int flags, unsigned mode, file **out);
 err  sim_file_read(file *f, int64_t offset, void *into, size_t size, size_t *got);
+err  sim_file_lend(file *f, int64_t offset, size_t size, str *out);
 err  sim_file_write(file *f, int64_t offset, const struct iovec *from, int count);
 err  sim_file_size(file *f, int64_t *out);
 err  sim_file_truncate(file *f, int64_t size_bytes);

@@ -3,7 +3,7 @@
 #include "base/must.h"
 #include "rt/sim_inside.h"
 
-enum { TURN_BYTES = 16 * 1024 };              // at least the largest piece
+enum { TURN_BYTES = SIM_SEGMENT_BYTES_MAX };  // at least the largest piece
 
 static void line_start(sim_machine *h)
 {

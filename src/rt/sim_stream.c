@@ -3,13 +3,14 @@
 // arrival here.
 #include <string.h>
 
-#include "base/crc32c.h"
 #include "base/heap_memory.h"
 #include "base/must.h"
+#include "rt/shared.h"
 #include "rt/sim_inside.h"
 
 enum {
-    SEGMENT_BYTES_MAX = 16 * 1024,
+    SEGMENT_PIECES_MAX = 8,
+    WRITE_PIECES_MAX = 64,
     SPLIT_PER_MILLION = 150000,         // a write that becomes two segments at a random place
     RST_PER_MILLION = 500000,           // a crash that its peers notice at once
     LOSSES_IN_A_ROW_MAX = 6,
@@ -24,8 +25,9 @@ typedef struct {
     list_link     link;
     int64_t       arrives_ns;
     unsigned      flags;
-    size_t        len, used;            // `used`: already read by the receiver
-    unsigned char bytes[];
+    size_t        len;                  // of all pieces
+    int           count, first;         // pieces; those before `first` were read, and it lost what was read of it
+    str           pieces[];             // shared ones (shared.h) are held; the bytes of the others stand behind them
 } segment;
 
 typedef enum {
@@ -82,10 +84,17 @@ static stream_sock *stream_sock_of(sock *s) { return (stream_sock *)(void *)s; }
 
 // ---- segments ----------------------------------------------------------------------------------------------
 
+static void segment_free(segment *g)
+{
+    for (int i = g->first; i < g->count; i++)
+        shared_drop(g->pieces[i]);
+    memory_free(g);
+}
+
 static void segments_free(list *l, size_t *bytes)
 {
     for (list_link *k; (k = list_take(l)); )
-        memory_free(LIST_OF(k, segment, link));
+        segment_free(LIST_OF(k, segment, link));
     *bytes = 0;
 }
 
@@ -196,18 +205,32 @@ static bool sender_leaves(sim_sender *k)
     return !list_empty(&from->waiting);
 }
 
-static segment *segment_new(unsigned flags, const void *bytes, size_t len)
+static segment *segment_new(unsigned flags, const str *pieces, int count)
 {
-    segment *g = memory_new(sizeof *g + len);
-    *g = (segment){.flags = flags, .len = len};
-    if (len)
-        memcpy(g->bytes, bytes, len);
+    size_t len = 0, own = 0;
+    bool shared[SEGMENT_PIECES_MAX];
+    for (int i = 0; i < count; i++) {
+        shared[i] = shared_hold(pieces[i]);
+        own += shared[i] ? 0 : (size_t)pieces[i].len;
+        len += (size_t)pieces[i].len;
+    }
+    segment *g = memory_new(sizeof *g + (size_t)count * sizeof g->pieces[0] + own);
+    *g = (segment){.flags = flags, .len = len, .count = count};
+    unsigned char *at = (unsigned char *)(g->pieces + count);
+    for (int i = 0; i < count; i++) {
+        g->pieces[i] = pieces[i];
+        if (shared[i])
+            continue;
+        g->pieces[i].at = memcpy(at, pieces[i].at, (size_t)pieces[i].len);
+        at += pieces[i].len;
+    }
     return g;
 }
 
-static void segment_send(stream_end *from, unsigned flags, const void *bytes, size_t len)
+static void segment_send(stream_end *from, unsigned flags, const str *pieces, int count)
 {
-    segment *g = segment_new(flags, bytes, len);
+    segment *g = segment_new(flags, pieces, count);
+    size_t len = g->len;
     from->out_bytes += len;
     bool inside = from->stream->is_unix || other(from)->host == from->host;
     if (inside || !from->host || !sim_line_limited(from->host)) {
@@ -269,7 +292,7 @@ static void called(stream_end *from, segment *g)
         return;
     }
     list_remove(&g->link);
-    memory_free(g);
+    segment_free(g);
     if (!l) {
         to->state = END_CLOSED;
         reset_send(to);
@@ -289,14 +312,16 @@ static void segment_deliver(stream_end *from, segment *g)
     from->out_bytes -= g->len;
     from->resends = 0;
     sim_mix(from->stream->sim, from->stream->number * 2 + (from == &from->stream->end[0]));
-    sim_mix(from->stream->sim, crc32c((uint32_t)g->flags, str_of(g->bytes, g->len)));
+    sim_mix(from->stream->sim, (uint64_t)g->flags);
+    for (int i = 0; i < g->count; i++)
+        sim_mix_bytes(from->stream->sim, g->pieces[i]);
     unsigned flags = g->flags;
     size_t len = g->len;
     if (len && to->state != END_CLOSED && to->state != END_GONE && !to->broken) {
         list_append(&to->arrived, &g->link);
         to->arrived_bytes += len;
     } else {
-        memory_free(g);
+        segment_free(g);
     }
     if (flags & SEGMENT_RST) {
         end_break(to, to->established ? E_RESET : E_REFUSED);
@@ -530,27 +555,28 @@ err sim_connected(sock *base)
     return E_AGAIN;
 }
 
-err sim_read(sock *base, void *into, size_t size, size_t *got)
+// What comes next to the reader; NULL: nothing is there.
+static str *arrived_first(const stream_end *e)
 {
-    stream_sock *k = stream_sock_of(base);
-    stream_end *e = k->end;
-    *got = 0;
-    if (!sock_alive(&k->socket))
-        return E_CRASHED;
-    for (list_link *first; *got < size && (first = list_first(&e->arrived)); ) {
-        segment *g = LIST_OF(first, segment, link);
-        size_t part = g->len - g->used < size - *got ? g->len - g->used : size - *got;
-        memcpy((unsigned char *)into + *got, g->bytes + g->used, part);
-        g->used += part, *got += part, e->arrived_bytes -= part;
-        if (g->used < g->len)
-            break;
-        list_remove(first);
-        memory_free(g);
+    list_link *first = list_first(&e->arrived);
+    segment *g = first ? LIST_OF(first, segment, link) : NULL;
+    return g ? &g->pieces[g->first] : NULL;
+}
+
+// So much of the first piece was taken.
+static void arrived_took(stream_end *e, str *piece, size_t part)
+{
+    segment *g = LIST_OF(list_first(&e->arrived), segment, link);
+    e->arrived_bytes -= part;
+    if (!piece->len && ++g->first == g->count) {
+        list_remove(&g->link);
+        segment_free(g);
     }
-    if (*got) {
-        writer_again(other(e));
-        return E_OK;
-    }
+    writer_again(other(e));
+}
+
+static err nothing_came(sock *base, const stream_end *e)
+{
     if (e->broken)
         return e->broken;
     if (e->peer_shut)
@@ -559,16 +585,66 @@ err sim_read(sock *base, void *into, size_t size, size_t *got)
     return E_AGAIN;
 }
 
-// In pieces: now and then in two where one would do, so that nobody relies on where a read ends.
-static void bytes_send(stream_end *e, const unsigned char *bytes, size_t len)
+err sim_read(sock *base, void *into, size_t size, size_t *got)
+{
+    stream_sock *k = stream_sock_of(base);
+    stream_end *e = k->end;
+    *got = 0;
+    if (!sock_alive(&k->socket))
+        return E_CRASHED;
+    for (str *p; *got < size && (p = arrived_first(e)) && (*got == 0 || !shared_is(*p)); ) {
+        size_t part = (size_t)p->len < size - *got ? (size_t)p->len : size - *got;
+        memcpy((unsigned char *)into + *got, p->at, part);
+        *got += part;
+        shared_skip(p, (ptrdiff_t)part);
+        arrived_took(e, p, part);
+    }
+    return *got ? E_OK : nothing_came(base, e);
+}
+
+err sim_lend(sock *base, str *out)
+{
+    stream_sock *k = stream_sock_of(base);
+    stream_end *e = k->end;
+    if (!sock_alive(&k->socket))
+        return E_CRASHED;
+    str *first = arrived_first(e);
+    if (!first)
+        return nothing_came(base, e);
+    if (!shared_is(*first))
+        return E_UNSUPPORTED;
+    *out = *first;
+    *first = (str){0};                                   // who took it holds it
+    arrived_took(e, first, (size_t)out->len);
+    return E_OK;
+}
+
+// The next `len` bytes of the pieces, as one segment. Fewer where they are too many pieces: answers how many.
+static size_t segment_gather(stream_end *e, str *from, int count, size_t len)
+{
+    str pieces[SEGMENT_PIECES_MAX];
+    int n = 0;
+    size_t taken = 0;
+    for (int i = 0; i < count && taken < len && n < SEGMENT_PIECES_MAX; i++) {
+        if (!from[i].len)
+            continue;
+        pieces[n] = str_first(from[i], (ptrdiff_t)(len - taken));
+        taken += (size_t)pieces[n].len;
+        from[i] = str_from(from[i], pieces[n++].len);
+    }
+    segment_send(e, 0, pieces, n);
+    return taken;
+}
+
+// In segments: now and then in two where one would do, so that nobody relies on where a read ends.
+static void bytes_send(stream_end *e, str *pieces, int count, size_t len)
 {
     dice *d = &e->stream->sim->network;
     while (len) {
-        size_t part = len < SEGMENT_BYTES_MAX ? len : SEGMENT_BYTES_MAX;
+        size_t part = len < SIM_SEGMENT_BYTES_MAX ? len : SIM_SEGMENT_BYTES_MAX;
         if (part > 1 && dice_chance(d, SPLIT_PER_MILLION))
             part = 1 + (size_t)dice_below(d, part - 1);
-        segment_send(e, 0, bytes, part);
-        bytes += part, len -= part;
+        len -= segment_gather(e, pieces, count, part);
     }
 }
 
@@ -582,13 +658,15 @@ err sim_write(sock *base, const struct iovec *from, int count, size_t *put)
     if (e->broken)
         return e->broken;
     must(!e->shut);
+    must(count <= WRITE_PIECES_MAX);
+    str pieces[WRITE_PIECES_MAX];
     size_t room = writer_room(e, other(e)), asked = 0;
     for (int i = 0; i < count; i++) {
-        size_t part = from[i].iov_len < room ? from[i].iov_len : room;
+        pieces[i] = str_of(from[i].iov_base, from[i].iov_len);
         asked += from[i].iov_len;
-        bytes_send(e, from[i].iov_base, part);
-        room -= part, *put += part;
     }
+    *put = asked < room ? asked : room;
+    bytes_send(e, pieces, count, *put);
     if (*put == asked)
         return E_OK;
     base->writable = false;

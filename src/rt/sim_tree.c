@@ -4,14 +4,16 @@
 
 #include "base/heap_memory.h"
 #include "base/must.h"
+#include "rt/shared.h"
 
-enum { IMAGE_FIRST_BYTES = 4096, ENTRIES_FIRST = 8 };
+enum { ENTRIES_FIRST = 8 };
 
 typedef struct {                         // of a file's content
-    list_link     link;
-    bool          resize;                // to `offset`; else `len` bytes at `offset`
-    size_t        offset, len;
-    unsigned char bytes[];
+    list_link link;
+    bool      resize;                    // to `offset`; else `len` bytes at `offset`
+    size_t    offset, len;
+    int       count;
+    str       pieces[];                  // shared ones are held; the bytes of the others stand behind them
 } file_change;
 
 typedef struct {                         // of one or two directories, as a whole or not at all
@@ -22,43 +24,6 @@ typedef struct {                         // of one or two directories, as a whol
     char  *new_name;
     inode *node;
 } dir_change;
-
-// ---- images ------------------------------------------------------------------------------------------------
-
-static void image_resize(image *i, size_t size)
-{
-    if (size > i->cap) {
-        size_t cap = i->cap ? i->cap : IMAGE_FIRST_BYTES;
-        while (cap < size)
-            cap *= 2;
-        i->bytes = memory_resize(i->bytes, cap);
-        i->cap = cap;
-    }
-    if (size > i->size)
-        memset(i->bytes + i->size, 0, size - i->size);
-    i->size = size;
-}
-
-static void image_write(image *i, size_t offset, const void *bytes, size_t len)
-{
-    if (!len)
-        return;
-    if (offset + len > i->size)
-        image_resize(i, offset + len);
-    memcpy(i->bytes + offset, bytes, len);
-}
-
-static void image_copy(image *to, const image *from)
-{
-    image_resize(to, 0);
-    image_write(to, 0, from->bytes, from->size);
-}
-
-static void image_free(image *i)
-{
-    memory_free(i->bytes);
-    *i = (image){0};
-}
 
 // ---- entries -----------------------------------------------------------------------------------------------
 
@@ -155,10 +120,17 @@ static inode *inode_new(sim_tree *t, bool is_dir, unsigned mode, int64_t now_ns)
     return n;
 }
 
+static void change_free(file_change *c)
+{
+    for (int i = 0; i < c->count; i++)
+        shared_drop(c->pieces[i]);
+    memory_free(c);
+}
+
 static void pending_clear(inode *n)
 {
     for (list_link *k; (k = list_take(&n->pending)); )
-        memory_free(LIST_OF(k, file_change, link));
+        change_free(LIST_OF(k, file_change, link));
 }
 
 void inode_hold(inode *n) { n->references++; }
@@ -176,25 +148,48 @@ void inode_release(sim_tree *t, inode *n)
     memory_free(n);
 }
 
-static void change_add(inode *n, bool resize, size_t offset, const void *bytes, size_t len)
+static file_change *change_new(inode *n, size_t offset, size_t len, int count)
 {
-    file_change *c = memory_new(sizeof *c + len);
-    *c = (file_change){.resize = resize, .offset = offset, .len = len};
-    if (len)
-        memcpy(c->bytes, bytes, len);
+    file_change *c = memory_new(sizeof *c + (size_t)count * sizeof c->pieces[0] + len);
+    *c = (file_change){.offset = offset, .len = len, .count = count};
     list_append(&n->pending, &c->link);
+    return c;
 }
 
-void inode_write(inode *n, size_t offset, const void *bytes, size_t len)
+// Bytes [at, at + len) of the change, where they belong.
+static void change_part(image *i, const file_change *c, size_t at, size_t len)
 {
-    image_write(&n->now, offset, bytes, len);
-    change_add(n, false, offset, bytes, len);
+    size_t start = 0;
+    for (int k = 0; k < c->count && start < at + len; k++) {
+        str piece = c->pieces[k];
+        size_t end = start + (size_t)piece.len, from = start > at ? start : at, until = end < at + len ? end : at + len;
+        if (from < until)
+            image_write(i, c->offset + from, piece.at + (from - start), until - from);
+        start = end;
+    }
+}
+
+void inode_write(inode *n, size_t offset, const struct iovec *from, int count, size_t len)
+{
+    file_change *c = change_new(n, offset, len, count);
+    unsigned char *own = (unsigned char *)(c->pieces + count);
+    for (int i = 0; i < count; i++) {
+        size_t part = from[i].iov_len < len ? from[i].iov_len : len;
+        c->pieces[i] = str_of(from[i].iov_base, (ptrdiff_t)part);
+        if (part && !shared_hold(c->pieces[i])) {
+            memcpy(own, from[i].iov_base, part);
+            c->pieces[i].at = own;
+            own += part;
+        }
+        len -= part;
+    }
+    change_part(&n->now, c, 0, c->len);
 }
 
 void inode_resize(inode *n, size_t size)
 {
     image_resize(&n->now, size);
-    change_add(n, true, size, NULL, 0);
+    change_new(n, size, 0, 0)->resize = true;
 }
 
 static void change_apply(image *i, const file_change *c)
@@ -202,7 +197,7 @@ static void change_apply(image *i, const file_change *c)
     if (c->resize)
         image_resize(i, c->offset);
     else
-        image_write(i, c->offset, c->bytes, c->len);
+        change_part(i, c, 0, c->len);
 }
 
 void inode_sync(inode *n)
@@ -221,7 +216,7 @@ static void write_torn(image *i, const file_change *c, dice *d)
         size_t sector_end = (c->offset + at) / SIM_SECTOR_BYTES * SIM_SECTOR_BYTES + SIM_SECTOR_BYTES - c->offset;
         size_t part = (sector_end < c->len ? sector_end : c->len) - at;
         if (dice_below(d, 2))
-            image_write(i, c->offset + at, c->bytes + at, part);
+            change_part(i, c, at, part);
         at += part;
     }
 }
@@ -234,7 +229,7 @@ static void write_fate(image *i, const file_change *c, bool last, dice *d)
     } else if (fate < 5) {
         return;
     } else if (fate < 7 && last) {
-        image_write(i, c->offset, c->bytes, (size_t)dice_below(d, c->len + 1));
+        change_part(i, c, 0, (size_t)dice_below(d, c->len + 1));
     } else if (fate < 7) {
         write_torn(i, c, d);
     } else if (c->offset + c->len > i->size) {
@@ -358,7 +353,7 @@ static void change_dirs(sim_tree *t, inode *from, const char *name, inode *to, c
     list_append(&t->changes, &c->link);
     if (to)
         entries_set(t, &to->entries, new_name, node);
-    if (from && !(from == to && !strcmp(name, new_name)))
+    if (from && !(from == to && new_name && !strcmp(name, new_name)))
         entries_unset(t, &from->entries, name);
 }
 

@@ -6,12 +6,8 @@
 // file system's journal).
 #pragma once
 #include "base/list.h"
+#include "rt/sim_image.h"
 #include "rt/sim_inside.h"
-
-typedef struct {
-    unsigned char *bytes;
-    size_t         size, cap;
-} image;
 
 typedef struct inode inode;
 typedef struct { char *name; inode *node; } dir_entry;
@@ -55,7 +51,8 @@ void   tree_sync_dir(sim_tree *t, inode *dir);
 
 void   inode_hold(inode *n);
 void   inode_release(sim_tree *t, inode *n);
-void   inode_write(inode *n, size_t offset, const void *bytes, size_t len);      // in the page cache
+// In the page cache: the first `len` bytes of the pieces, as one change. Pieces that are shared (shared.h) are held, others copied.
+void   inode_write(inode *n, size_t offset, const struct iovec *from, int count, size_t len);
 void   inode_resize(inode *n, size_t size);
 void   inode_sync(inode *n);                                                 // onto the medium
 void   inode_sync_failed(inode *n, dice *d);     // by chance onto the medium; never again (the pages count as clean)

@@ -4,12 +4,31 @@
 #include "rooms/swarm/swarm_inside.h"
 #include "rooms/swarm/swarm_meters.h"
 #include "rt/loop.h"
+#include "rt/shared.h"
 
 enum { HEAD_BYTES = 13, KIND_AT = 4 };               // of a piece message: length, kind, piece, begin
 
 // ---- blocks -------------------------------------------------------------------------------------------------------------
 
-void peer_block_forget(peer *p) { p->block_at = NULL; }
+void peer_block_forget(peer *p)
+{
+    shared_drop(p->block_lent);
+    p->block_lent = (str){0};
+    p->block_at = NULL;
+}
+
+// The simulator lends what its hosts share: as long as a block is all of that, it stays where it is.
+static bool block_borrow(peer *p, str part)
+{
+    bool first = p->block_left == p->block.length;
+    if ((first || p->block_lent.len) && shared_extend(&p->block_lent, part))
+        return true;
+    if (p->block_lent.len)
+        memcpy(p->block_at - p->block_lent.len, p->block_lent.at, (size_t)p->block_lent.len);
+    shared_drop(p->block_lent);
+    p->block_lent = (str){0};
+    return false;
+}
 
 static void block_done(peer *p)
 {
@@ -29,6 +48,7 @@ static void block_done(peer *p)
         p->delay_ns = now - p->asked_ns;
     p->delay_runs = false;
     piece_block_came(t, p, p->block);
+    peer_block_forget(p);
 }
 
 static bool block_begin(peer *p, str head)
@@ -54,7 +74,8 @@ static str block_take(peer *p, str in)
 {
     str part = str_first(in, p->block_left);
     if (p->block_at) {
-        memcpy(p->block_at, part.at, (size_t)part.len);
+        if (!block_borrow(p, part))
+            memcpy(p->block_at, part.at, (size_t)part.len);
         p->block_at += part.len;
     }
     p->block_left -= part.len;

@@ -9,6 +9,7 @@
 #include "rt/digest.h"
 #include "rt/log.h"
 #include "rt/loop.h"
+#include "rt/shared.h"
 #include "rt/sim.h"
 #include "rt/worker.h"
 
@@ -33,6 +34,7 @@ static coming_piece *coming_new(torrent *t, int32_t piece)
     if (!o) {
         o = memory_zeroed(1, sizeof *o);
         o->bytes = memory_new((size_t)t->meta->piece_bytes);
+        o->lent = memory_zeroed((size_t)blocks_of((int32_t)t->meta->piece_bytes), sizeof *o->lent);
         o->senders.of_block = memory_new((size_t)blocks_of((int32_t)t->meta->piece_bytes));
     } else {
         t->spare_bytes -= t->meta->piece_bytes;
@@ -47,8 +49,24 @@ static coming_piece *coming_new(torrent *t, int32_t piece)
     return o;
 }
 
+static void lent_drop(coming_piece *o)
+{
+    for (int32_t i = 0; i < blocks_of(o->length); i++) {
+        shared_drop(o->lent[i]);
+        o->lent[i] = (str){0};
+    }
+}
+
+static str block_bytes(const coming_piece *o, int32_t block)
+{
+    str own = str_of(o->bytes + block * PICKER_BLOCK_BYTES, (size_t)block_length(o->length, block));
+    return o->lent && o->lent[block].len ? o->lent[block] : own;
+}
+
 static void coming_free(coming_piece *o)
 {
+    lent_drop(o);
+    memory_free(o->lent);
     memory_free(o->bytes);
     memory_free(o->senders.of_block);
     memory_free(o);
@@ -56,6 +74,7 @@ static void coming_free(coming_piece *o)
 
 static void coming_done(torrent *t, coming_piece *o)
 {
+    lent_drop(o);
     if (t->spare_bytes + t->meta->piece_bytes > SPARE_BYTES_MAX) {
         coming_free(o);
         return;
@@ -89,6 +108,9 @@ void pieces_save(torrent *t)
     for (list_link *l = list_first(&t->coming); l && !a.full; l = list_next(&t->coming, l)) {
         const coming_piece *o = LIST_OF(l, coming_piece, link);
         int32_t blocks = blocks_of(o->length);
+        for (int32_t i = 0; i < blocks; i++)
+            if (o->lent[i].len)
+                memcpy(o->bytes + i * PICKER_BLOCK_BYTES, o->lent[i].at, (size_t)o->lent[i].len);
         unsigned char *there = arena_alloc(&a, (size_t)bitfield_bytes(blocks), 1, 1);
         for (int32_t i = 0; i < blocks && there; i++)
             if (picker_block_there(t->picker, (picker_block){o->piece, i * PICKER_BLOCK_BYTES, block_length(o->length, i)}))
@@ -162,7 +184,7 @@ static void digest_blocks(void *arg)
     digesting *d = arg;
     unsigned char sha1[DIGEST_SHA1_BYTES];
     for (int32_t at = 0, i = 0; at < d->o->length; at += PICKER_BLOCK_BYTES, i++) {
-        digest_of(DIGEST_SHA1, str_first(str_of(d->o->bytes + at, (size_t)(d->o->length - at)), PICKER_BLOCK_BYTES), sha1);
+        digest_of(DIGEST_SHA1, block_bytes(d->o, i), sha1);
         memcpy(d->out[i].bytes, sha1, POISON_DIGEST_BYTES);
     }
 }
@@ -236,10 +258,28 @@ static void piece_is_wrong(torrent *t, const coming_piece *o)
     torrent_ask_all(t);
 }
 
+// Blocks that lie side by side go as one.
+static err piece_put(torrent *t, const coming_piece *o, bool *good)
+{
+    int32_t blocks = blocks_of(o->length);
+    int count = 0;
+    str *all = memory_new((size_t)blocks * sizeof *all);
+    for (int32_t i = 0; i < blocks; i++) {
+        str b = block_bytes(o, i);
+        if (count && all[count - 1].at + all[count - 1].len == b.at)
+            all[count - 1].len += b.len;
+        else
+            all[count++] = b;
+    }
+    err e = store_put(t->store, o->piece, all, count, good);
+    memory_free(all);
+    return e;
+}
+
 static void piece_finish(torrent *t, coming_piece *o)
 {
     bool good = false;
-    err e = store_piece_put(t->store, o->piece, str_of(o->bytes, (size_t)o->length), &good);
+    err e = piece_put(t, o, &good);
     if (e) {
         picker_piece_failed(t->picker, o->piece, (int[1]){0}, 0);    // nobody's fault
         torrent_store_trouble(t);
@@ -328,8 +368,12 @@ void piece_block_came(torrent *t, peer *p, picker_block b)
     coming_piece *o = t->coming_by_piece[b.piece];
     p->useless = 0;
     others_forget(t, p, b);
-    if (p->block_apart)
+    if (p->block_lent.len) {
+        o->lent[b.begin / PICKER_BLOCK_BYTES] = p->block_lent;
+        p->block_lent = (str){0};
+    } else if (p->block_apart) {
         memcpy(o->bytes + b.begin, p->apart, (size_t)b.length);
+    }
     poison_sent(&o->senders, b.begin / PICKER_BLOCK_BYTES, p->at);
     for (int i = 0; i < count; i++)
         cancel_tell(t, others[i], b);

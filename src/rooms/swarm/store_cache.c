@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/heap_memory.h"
 #include "rooms/swarm/store_inside.h"
+#include "rt/shared.h"
 
 typedef struct store_chunk chunk;
 
@@ -25,11 +26,19 @@ static chunk *chunk_find(store *s, int32_t piece, int32_t number)
 }
 
 // The last one's memory goes to the next of its size: fresh pages cost more than reading into them.
-static void chunk_free(store_pool *p, chunk *c)
+static void bytes_free(store_pool *p, unsigned char *bytes, int32_t length)
 {
     memory_free(p->spare);
-    p->spare = c->bytes;
-    p->spare_bytes = c->length;
+    p->spare = bytes;
+    p->spare_bytes = length;
+}
+
+static void chunk_free(store_pool *p, chunk *c)
+{
+    if (c->lent)
+        shared_drop(str_of(c->bytes, (size_t)c->length));
+    else
+        bytes_free(p, c->bytes, c->length);
     memory_free(c);
 }
 
@@ -79,9 +88,9 @@ void store_cache_forget(store *s, int32_t piece)
 
 // ---- reading --------------------------------------------------------------------------------------------------------------------------
 
-static err range_read(store *s, int64_t at, int32_t length, unsigned char *into)
+static err range_read(store *s, int64_t at, int32_t length, unsigned char *into, str *lent)
 {
-    store_io io = {.store = s, .at = at, .length = length, .into = into};
+    store_io io = {.store = s, .at = at, .length = length, .into = into, .lent = lent};
     store_enter(s);
     err e = store_layout_hold(s, &io.layout);
     if (e) {
@@ -131,7 +140,13 @@ static void chunk_unpin(store_pool *p, chunk *c)
 
 static void chunk_load(store *s, chunk *c, int32_t piece, int32_t number)
 {
-    c->error = range_read(s, s->piece_bytes * piece + (int64_t)number * STORE_CHUNK_BYTES, c->length, c->bytes);
+    str lent = {0};
+    c->error = range_read(s, s->piece_bytes * piece + (int64_t)number * STORE_CHUNK_BYTES, c->length, c->bytes, &lent);
+    if (lent.len) {
+        bytes_free(s->pool, c->bytes, c->length);
+        c->bytes = (unsigned char *)(uintptr_t)lent.at;
+        c->lent = true;
+    }
     c->loading = false;
     if (c->error)
         chunk_unlist(s->pool, c);
@@ -205,7 +220,7 @@ static err loose_get(store *s, int32_t piece, int32_t begin, int32_t length, sto
     chunk *c = memory_zeroed(1, sizeof *c);
     p->loose_count++;
     *c = (chunk){.bytes = memory_new((size_t)length), .length = length, .pins = 1, .loose = true};
-    err e = range_read(s, s->piece_bytes * piece + begin, length, c->bytes);
+    err e = range_read(s, s->piece_bytes * piece + begin, length, c->bytes, NULL);
     if (e) {
         chunk_unpin(p, c);
         return e;

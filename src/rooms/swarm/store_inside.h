@@ -44,6 +44,7 @@ struct store_chunk {
     int32_t   length;
     int       pins;
     bool      loading, loose;                    // loose: of its own, not in the cache
+    bool      lent;                              // by the world: `bytes` are shared (rt/shared.h)
     err       error;
     gate      loaded;
 };
@@ -177,6 +178,7 @@ typedef struct {
     const str *blocks;                           // to write
     int      block_count;
     unsigned char *into;                         // to read
+    str      *lent;                              // set when the world lent the bytes instead; NULL: it need not try
     const unsigned char *expected;               // INFO_HASH_BYTES
     bool     probing;                            // reading: what is not there is no trouble
     // answers

@@ -60,6 +60,7 @@ enum {
 #define PEER_LATE_NS          (20 * NS_PER_S)    // a request unanswered so long is given to others, too
 #define PEER_HAVES_NS         (50 * NS_PER_MS)   // HAVEs wait so long for company
 #define PEER_HAVES_LATE_NS    (1 * NS_PER_S)     // those that help nobody right now
+#define PEER_SHOWN_AGAIN_NS   (5 * NS_PER_S)     // superseeding: without news for so long it is shown what others have been, too
 #define PEER_PEX_NS           (60 * NS_PER_S)
 #define PEER_QUEUE_NS         (250 * NS_PER_MS)    // requests on their way: bytes of so long, at least twice the delay
 #define SWARM_BUSY_NS         (2 * NS_PER_MS)    // a block that waited longer to be taken by the kernel: the uplink is full
@@ -104,6 +105,7 @@ typedef struct peer {
     unsigned char *block_at;                 // where the next byte goes; NULL: thrown away
     ptrdiff_t   block_left;                  // 0: no block is coming
     bool        block_apart;                 // block_at is in `apart`
+    str         block_lent;                  // what came of it in shared memory (rt/shared.h) and was not copied; then all of it so far
     unsigned char *apart;
     int         useless, rejects;            // blocks, rejected requests of ours in a row
     int64_t     asked_ns, block_ns;          // when the oldest unanswered request went out, the last block came
@@ -132,6 +134,7 @@ typedef struct peer {
     struct { int32_t piece; bool asked; } offers[PEER_OFFERS_MAX];   // suggested to it; has it asked for a part of it?
     int         offer_count;
     bitfield    offered;                     // ever
+    int64_t     shown_ns, has_ns;            // superseeding: when it was last shown a piece; when it last said HAVE
 } peer;
 
 // A piece whose blocks come in.
@@ -139,6 +142,7 @@ typedef struct coming_piece {
     list_link link;                          // in coming, to_finish or spare
     int32_t   piece, length;
     unsigned char *bytes;
+    str       *lent;                         // of each block: where it is, if not in `bytes` (rt/shared.h)
     poison_senders senders;
 } coming_piece;
 
@@ -333,6 +337,7 @@ void torrent_rest(torrent *t);                           // the same of one that
 void torrent_nudge(torrent *t);
 void torrent_trouble(torrent *t, err e, str what);
 void torrent_store_trouble(torrent *t);
+void torrent_trouble_retry(torrent *t, int64_t now);       // is the disk well again? Parks
 void torrent_state_set(torrent *t, torrent_state s);
 void torrent_progress(torrent *t);                       // a piece has come, or was recorded: is it all?
 void torrent_priorities_apply(torrent *t);
