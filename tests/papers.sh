@@ -97,6 +97,7 @@ complaints=$(for command in $commands; do
 done
 grep -o "^| \[\?\`naru [a-z]*\`" docs/commands.md | sed 's/.*naru \([a-z]*\).*/\1/' | while read -r command; do
     grep -qx "$command" <<<"$commands" || echo "docs/commands.md lists naru $command, which there is not"
+    [ "$(grep -c "^| \[\?\`naru $command\`" docs/commands.md)" = 1 ] || echo "docs/commands.md lists naru $command twice"
 done)
 verdict "docs/commands.md lists the commands that there are" "$complaints"
 
