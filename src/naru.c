@@ -48,13 +48,27 @@ static void usage(FILE *to)
     fprintf(to, "\n`naru COMMAND --help` says more. Start with: naru try\n");
 }
 
+static int is_word(const char *word, const char *a, const char *b)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-        usage(argc < 2 ? stderr : stdout);
-        return argc < 2 ? COMMAND_USAGE : COMMAND_OK;
+    if (argc < 2) {
+        usage(stderr);
+        return COMMAND_USAGE;
     }
-    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+    if (is_word(argv[1], "--help", "-h") || (argc == 2 && strcmp(argv[1], "help") == 0)) {
+        usage(stdout);
+        return COMMAND_OK;
+    }
+    char *help[] = {argv[0], argv[2], (char[]){"--help"}, NULL};   // naru help query: naru query --help
+    if (strcmp(argv[1], "help") == 0) {
+        argv = help;
+        argc = 3;
+    }
+    if (is_word(argv[1], "--version", "version")) {
         printf("naru %s\n", NARU_VERSION);
         return COMMAND_OK;
     }
