@@ -75,6 +75,24 @@ static void rendition_make(media_rendition *r, str id, media_kind kind, const ma
     segments_make(r, plan, bps, a);
 }
 
+// As the origin writes it, of what the player reads.
+static str record_make(const media_presentation *p, arena *a)
+{
+    buf out = buf_make(MPD_BYTES_MAX);
+    buf_put(&out, S("{\"renditions\": ["));
+    for (int i = 0; i < p->rendition_count; i++) {
+        buf_format(&out, "%s{\"id\": \"" STR_FMT "\", \"segments\": [", i ? ", " : "", STR_ARG(p->renditions[i].id));
+        for (int k = 0; k < p->renditions[i].segment_count; k++)
+            buf_format(&out, "%s[%llu, %llu]", k ? ", " : "", (unsigned long long)p->renditions[i].segments[k].duration,
+                       (unsigned long long)p->renditions[i].segments[k].bytes);
+        buf_put(&out, S("]}"));
+    }
+    buf_put(&out, S("]}\n"));
+    str text = str_copy(a, buf_str(&out));
+    buf_free(&out);
+    return text;
+}
+
 void made_film_make(made_film *m, const made_film_plan *plan, const media_base *bases, int base_count, str steering_url, arena *a)
 {
     must(plan->rungs > 0 && plan->rungs <= IDS_MAX && plan->segments > 0);
@@ -93,6 +111,7 @@ void made_film_make(made_film *m, const made_film_plan *plan, const media_base *
     buf out = buf_make(MPD_BYTES_MAX);
     must(mpd_write(p, plan->on_demand ? MPD_ON_DEMAND : MPD_DURATION, &out));
     m->mpd = str_copy(a, buf_str(&out));
+    m->record = plan->record ? record_make(p, a) : (str){0};
     buf_free(&out);
     must(!a->full);
 }
@@ -202,6 +221,10 @@ void made_film_serve(void *arg, const http_request *q, http_reply *reply, arena 
         continue;
     if (str_eq(name, S("manifest.mpd"))) {
         http_answer(reply, 200, S("application/dash+xml"), m->mpd);
+        return;
+    }
+    if (str_eq(name, S("presentation.json")) && m->record.len) {
+        http_answer(reply, 200, S("application/json"), m->record);
         return;
     }
     for (int i = 0; i < m->film.rendition_count; i++)

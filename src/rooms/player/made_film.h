@@ -12,11 +12,12 @@ typedef struct {
     uint64_t sound_bps;                      // 0: silent
     int      varies_percent;                 // segments' sizes differ by up to so much from the mean
     bool     on_demand;                      // one file a rendition with an index, instead of a file a segment
+    bool     record;                         // presentation.json is there, with every segment's size
 } made_film_plan;
 
 typedef struct {
     media_presentation film;
-    str      mpd;
+    str      mpd, record;                    // record: empty: there is none
     bool     on_demand;
     int      requests;
     uint64_t bytes;                          // of bodies, handed to the network

@@ -1,8 +1,11 @@
 // What is to be played: the manifest (DASH or HLS), playlists and indexes; the rungs, the sound, the servers.
 #include "base/must.h"
 #include "rooms/player/player_inside.h"
+#include "rt/json_read.h"
 #include "wire/media/hls.h"
 #include "wire/media/mpd.h"
+
+enum { RECORD_DEPTH_MAX = 8, RECORD_S = 3 };
 
 static str describe(player *p, const player_download *d)
 {
@@ -150,6 +153,59 @@ static err renditions_load(player *p)
     return e;
 }
 
+// ---- sizes that the manifest leaves out ---------------------------------------------------------------------------
+
+static bool sizes_wanted(const media_rendition *r) { return r->kind != MEDIA_IMAGES && r->segment_count > 0 && r->segments[0].bytes == 0; }
+
+// One rendition's [duration, bytes] pairs: all of them, of the same segments, or nothing.
+static void sizes_take(media_rendition *r, const json_t *pairs)
+{
+    size_t i;
+    json_t *pair;
+    bool fits = (int)json_array_size(pairs) == r->segment_count;
+    json_array_foreach(pairs, i, pair)
+        fits = fits && json_integer_value(json_array_get(pair, 0)) == (json_int_t)r->segments[i].duration && json_integer_value(json_array_get(pair, 1)) > 0;
+    if (!fits)
+        return;
+    json_array_foreach(pairs, i, pair)
+        r->segments[i].bytes = (uint64_t)json_integer_value(json_array_get(pair, 1));
+    media_rendition measured = *r;
+    media_rates_measure(&measured);
+    r->average_bps = measured.average_bps;
+}
+
+static void record_take(player *p, str text)
+{
+    const char *why;
+    size_t i;
+    json_t *record = json_object_read(text, RECORD_DEPTH_MAX, &why), *one;
+    json_array_foreach(json_object_get(record, "renditions"), i, one)
+        for (int k = 0; k < p->film->rendition_count; k++) {
+            media_rendition *r = &p->film->renditions[k];
+            if (sizes_wanted(r) && str_eq(r->id, str_z(json_string_value(json_object_get(one, "id")))))
+                sizes_take(r, json_object_get(one, "segments"));
+        }
+    json_decref(record);
+}
+
+// naru's origin has a record beside its manifest, presentation.json, which knows every segment's size; a template does not. Elsewhere
+// there is none, and rates must do. Never fails.
+static void sizes_load(player *p)
+{
+    bool wanted = false;
+    for (int i = 0; i < p->film->rendition_count; i++)
+        wanted = wanted || (sizes_wanted(&p->film->renditions[i]) && p->film->renditions[i].playlist.len == 0);
+    player_download d = player_download_new(PLAYER_MANIFEST_BYTES_MAX);
+    d.url = media_url_resolve(p->manifest_url, S("presentation.json"), &d.memory);
+    d.timeout_ns = seconds(RECORD_S);
+    if (wanted && d.url.len) {
+        player_get(p, &d);
+        if (!d.error)
+            record_take(p, buf_str(&d.body));
+    }
+    player_download_free(&d);
+}
+
 static int8_t *held_new(player *p, const media_rendition *r) { return arena_array(&p->memory, int8_t, r->segment_count); }
 
 static err playout_set(player *p)
@@ -189,6 +245,7 @@ err player_load(player *p)
     e = e ? e : renditions_load(p);
     if (e)
         return e;
+    sizes_load(p);
     for (int i = 0; i < p->film->rendition_count; i++)
         if (player_rate_of(&p->film->renditions[i]) == 0 && p->film->renditions[i].segment_count > 0)
             p->film->renditions[i].peak_bps = 1000000;               // nobody says: a playlist alone
