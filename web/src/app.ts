@@ -35,7 +35,7 @@ function themeSwitch(): void {
 
 function header(path: string): HTMLElement {
   const links = pages.filter(p => p.shown).map(p =>
-    make('a', { href: p.path, 'aria-current': path === p.path ? 'page' : undefined }, say(p.word)));
+    make('a', { href: p.path, 'aria-current': path === p.path ? 'page' : p.path === '/films' && path.startsWith('/watch/') ? 'true' : undefined }, say(p.word)));
   return make('header', {},
     make('a', { href: '#main', class: 'skip', onclick: e => { e.preventDefault(); document.getElementById('main')?.focus(); } }, say('skip')),
     make('a', { href: '/films', class: 'name' }, me.title),

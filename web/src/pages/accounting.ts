@@ -13,9 +13,9 @@ interface Accounting { owner: boolean; viewings: Viewing[]; sums?: { all: Sums; 
 
 const sumRow = (name: string, s: Sums) => [name, String(s.viewings ?? 0), clock((s.watched_ms ?? 0) / 1000), size(s.bytes ?? 0), String(s.stalls ?? 0)];
 
-function sums(title: string, rows: [string, Sums][]): HTMLElement[] {
+function sums(title: string, first: string, rows: [string, Sums][]): HTMLElement[] {
   return [make('h2', {}, title),
-    table([say('film'), say('viewings'), say('watched'), say('bytes'), say('stalls')], rows.map(([name, s]) => sumRow(name, s)), [1, 2, 3, 4])];
+    table([first, say('viewings'), say('watched'), say('bytes'), say('stalls')], rows.map(([name, s]) => sumRow(name, s)), [1, 2, 3, 4])];
 }
 
 export const accountingPage: Page = async main => {
@@ -25,8 +25,10 @@ export const accountingPage: Page = async main => {
     if (!a.viewings.length) main.append(make('p', { class: 'dim' }, say('nothing_watched')));
     else if (!a.owner) main.append(make('p', { class: 'dim' }, say('own_only')));
     if (a.sums && a.viewings.length) {
-      main.append(...sums(say('by_film'), [[say('all'), a.sums.all], ...Object.entries(a.sums.films)]));
-      main.append(...sums(say('by_server'), Object.entries(a.sums.servers)));
+      const titles = new Map(a.viewings.map(v => [v.film, v.title]));
+      const films = Object.entries(a.sums.films).map(([id, s]): [string, Sums] => [titles.get(id) || id, s]);
+      main.append(...sums(say('by_film'), say('film'), [...films, [say('all'), a.sums.all]]));
+      main.append(...sums(say('by_server'), say('server'), Object.entries(a.sums.servers)));
     }
     if (a.viewings.length)
       main.append(make('h2', {}, say('each')), table(

@@ -2,6 +2,7 @@ import { get, me, type Film } from '../api';
 import type { Page } from '../app';
 import { make } from '../dom';
 import { clock } from '../format';
+import { icon } from '../icons';
 import { say, sayError } from '../words';
 
 const SEARCH_WAIT_MS = 150;
@@ -9,7 +10,7 @@ const SEARCH_WAIT_MS = 150;
 function card(film: Film): HTMLElement {
   const picture = make('img', { src: film.poster, alt: '', loading: 'lazy', width: 320, height: 180, onerror: e => (e.target as Element).classList.add('missing') });
   return make('li', {},
-    make('a', { href: `/watch/${film.id}`, class: 'film' }, picture,
+    make('a', { href: `/watch/${film.id}`, class: 'film' }, make('span', { class: 'poster' }, icon('play'), picture),
       make('span', { class: 'title' }, film.title || film.id),
       film.duration_ms ? make('span', { class: 'dim' }, clock(film.duration_ms / 1000)) : null));
 }

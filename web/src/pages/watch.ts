@@ -66,9 +66,9 @@ export const watchPage: Page = async (main, id) => {
     return undefined;
   }
   const video = make('video', { playsinline: true, autoplay: true, tabindex: -1, poster: film.poster, 'aria-label': film.title || id }), stage = make('div', { class: 'stage' }, video);
-  const left = make('div', { class: 'left' }, stage), right = make('aside', {});
+  const left = make('div', { class: 'left' }, stage), right = make('aside', {}), below = make('div', { class: 'below' });
   main.append(make('div', { class: 'top' }, make('div', {}, title, make('p', { class: 'dim' }, [film.duration_ms ? clock(film.duration_ms / 1000) : '', film.about ?? ''].filter(Boolean).join(' · '))), packagingChoice(id, packaging.as)),
-    trouble, make('div', { class: 'watch' }, left, right));
+    trouble, make('div', { class: 'watch' }, left, right, below));
   document.title = `${film.title || id} · ${document.title.split(' · ').pop()}`;
   let player: Player;
   try {
@@ -83,7 +83,8 @@ export const watchPage: Page = async (main, id) => {
   player.onTold = teller.report;
   player.onTrouble = text => { trouble.textContent = say('error_play') + text; };
   stage.append(...overlay.root);
-  left.append(control.root, make('details', { class: 'keys' }, make('summary', {}, say('keys_title')), make('p', {}, say('keys'))), root, summary.root);
+  left.append(control.root, make('details', { class: 'keys' }, make('summary', {}, say('keys_title')), make('p', {}, say('keys'))));
+  below.append(root, summary.root);
   right.append(panel.root, link.root);
   video.addEventListener('click', () => toggle(player));
   document.addEventListener('keydown', pressed);

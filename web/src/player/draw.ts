@@ -3,7 +3,7 @@ import { rate } from '../format';
 import { say } from '../words';
 import type { Player } from './player';
 
-const CHART_MS = 90000, GRID_MS = 15000, BUFFER_S = 30, LEFT = 46, RIGHT = 8, TOP = 10, BOTTOM = 20, GAP = 16, RATES_SHARE = 0.62;
+const CHART_MS_MIN = 20000, CHART_MS_MAX = 90000, BUFFER_S = 30, LEFT = 46, RIGHT = 8, TOP = 10, BOTTOM = 20, GAP = 16, RATES_SHARE = 0.62;
 
 function prepared(canvas: HTMLCanvasElement): { c: CanvasRenderingContext2D; width: number; height: number } | null {
   const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
@@ -37,6 +37,7 @@ function ceiling(bps: number): number {
 
 export class Chart {
   private pointer: number | null = null;                 // its x over the picture
+  private spanMs = CHART_MS_MIN;                         // from its left to now
 
   constructor(private readonly canvas: HTMLCanvasElement, private readonly says: HTMLElement, private readonly player: Player) {
     canvas.addEventListener('pointermove', e => { this.pointer = e.offsetX; this.draw(); });
@@ -46,12 +47,13 @@ export class Chart {
   draw(): void {
     const at = prepared(this.canvas), p = this.player, now = performance.now();
     if (!at || !p.log.length) return;
+    this.spanMs = Math.min(Math.max(CHART_MS_MIN, now - p.begunMs), CHART_MS_MAX);
     const { c, width, height } = at, inner = width - LEFT - RIGHT, all = height - TOP - BOTTOM - GAP;
     const ratesTop = TOP, ratesBottom = TOP + all * RATES_SHARE, bufferTop = ratesBottom + GAP, bufferBottom = height - BOTTOM;
-    const first = Math.max(0, p.log.findIndex(one => one.atMs > now - CHART_MS) - 1), points = p.log.slice(first);
+    const first = Math.max(0, p.log.findIndex(one => one.atMs > now - this.spanMs) - 1), points = p.log.slice(first);
     const highest = Math.max(...p.presentation.video.map(r => r.bps)), seen = Math.max(...points.map(one => Math.min(one.throughputBps, 2 * highest)));
     const top = ceiling(Math.max(highest, seen) * 1.05);
-    const x = (ms: number) => LEFT + Math.max(0, 1 - (now - ms) / CHART_MS) * inner;
+    const x = (ms: number) => LEFT + Math.max(0, 1 - (now - ms) / this.spanMs) * inner;
     const yRate = (bps: number) => ratesBottom - Math.min(1, bps / top) * (ratesBottom - ratesTop);
     const yBuffer = (s: number) => bufferBottom - Math.min(1, s / BUFFER_S) * (bufferBottom - bufferTop);
     c.font = '11px system-ui, sans-serif';
@@ -60,7 +62,7 @@ export class Chart {
     // stalls, behind everything
     c.fillStyle = color('--bad');
     c.globalAlpha = 0.25;
-    for (const m of p.moments) if (m.kind === 'stall' && (m.endMs || now) > now - CHART_MS) c.fillRect(x(m.atMs), TOP, Math.max(2, x(m.endMs || now) - x(m.atMs)), bufferBottom - TOP);
+    for (const m of p.moments) if (m.kind === 'stall' && (m.endMs || now) > now - this.spanMs) c.fillRect(x(m.atMs), TOP, Math.max(2, x(m.endMs || now) - x(m.atMs)), bufferBottom - TOP);
     c.globalAlpha = 1;
     this.line(c, points, x, one => yBuffer(one.bufferS), '--audio', { floor: bufferBottom });
     this.line(c, points.filter(one => one.throughputBps), x, one => yRate(one.throughputBps), '--warn', { dash: [] });
@@ -81,7 +83,8 @@ export class Chart {
       c.fillText('0', LEFT - 5, to - 5);
     }
     c.textBaseline = 'top';
-    for (let ms = GRID_MS; ms < CHART_MS; ms += GRID_MS) {
+    const gridMs = this.spanMs > 45000 ? 15000 : 5000;
+    for (let ms = gridMs; ms < this.spanMs - gridMs / 4; ms += gridMs) {
       const at = Math.round(x(now - ms)) + 0.5;
       c.globalAlpha = 0.6;
       c.beginPath();
@@ -89,7 +92,7 @@ export class Chart {
       c.stroke();
       c.globalAlpha = 1;
       c.textAlign = 'center';
-      if (width > 420 || ms % (2 * GRID_MS) === 0) c.fillText(`−${ms / 1000} ${say('seconds')}`, at, bands[1]![1] + 5);
+      if (width > 420 || ms % (2 * gridMs) === 0) c.fillText(`−${ms / 1000} ${say('seconds')}`, at, bands[1]![1] + 5);
     }
     c.textAlign = 'right';
     c.fillText(say('now'), width - RIGHT, bands[1]![1] + 5);
@@ -124,7 +127,7 @@ export class Chart {
   private marks(c: CanvasRenderingContext2D, x: (ms: number) => number, now: number, bottom: number): void {
     c.textBaseline = 'top';
     for (const m of this.player.moments) {
-      if (now - m.atMs > CHART_MS || (m.kind !== 'server' && m.kind !== 'failed')) continue;
+      if (now - m.atMs > this.spanMs || (m.kind !== 'server' && m.kind !== 'failed')) continue;
       const at = Math.round(x(m.atMs)) + 0.5;
       c.strokeStyle = c.fillStyle = color(m.kind === 'server' ? '--fg' : '--bad');
       c.lineWidth = 1;

@@ -5,6 +5,7 @@ import { download, type Fetched, type Progress } from './fetch';
 import { load } from './load';
 import { initPiece, segmentPiece, type Base, type Piece, type Presentation, type Rendition, type Segment } from './mpd';
 import { Servers } from './servers';
+import { say } from '../words';
 import { Track } from './source';
 import { capacityMs, situationOf } from './told';
 
@@ -232,7 +233,7 @@ export class Player {
   };
 
   private readonly onError = (): void => {
-    this.onTrouble(this.element.error?.message || 'decoding failed');
+    this.onTrouble(say('error_decode'));
     this.closed = true;
   };
 
@@ -297,6 +298,7 @@ export class Player {
         else await this.step();
       } catch (error) {
         if (this.closed) return;
+        if (this.element.error) return this.onError();
         this.onTrouble((error as Error).message);
         await this.sleep(WAIT_MS_MAX);
       }
