@@ -70,7 +70,7 @@ static void handshake_hears(peer *p, const extension_handshake *h)
         torrent_pex_note(t, p, true);
     p->greeted = true;
     metadata_peer_ready(p);
-    if (t->seeding && p->upload_only && p->has_known && !p->hidden)
+    if (t->seeding && p->upload_only && p->has_known)
         peer_end(p, "both want nothing");
 }
 

@@ -17,6 +17,8 @@ static void greet_pieces(peer *p)
     else if (have && have->set > 0 && !hidden)
         peer_tell(p, &(peer_message){.kind = PEER_BITFIELD, .payload = bitfield_wire(have)});
     p->hidden = hidden;
+    if (hidden)
+        peer_offer(p);
 }
 
 // The first pieces of a newcomer, choked or not. Not where they would be the same for a whole young swarm: its seed has to send
@@ -58,7 +60,7 @@ static void has_changed(peer *p)
     if (t->meta && bitfield_all(&p->has))
         p->upload_only = true;
     peer_interest(p);
-    if (t->seeding && p->upload_only && !p->hidden)
+    if (t->seeding && p->upload_only)
         peer_end(p, "both have everything");
     torrent_rechoke_soon(t);
 }
@@ -70,6 +72,7 @@ static bool hears_have(peer *p, int32_t piece)
     if (!t->meta || bitfield_has(&p->has, piece))
         return true;
     bitfield_add(&p->has, piece);
+    p->has_ns = loop_now_ns();
     if (t->picker)
         picker_peer_has(t->picker, piece);
     if (t->offers)

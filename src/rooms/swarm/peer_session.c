@@ -152,7 +152,9 @@ static void peer_leave(torrent *t, peer *p)
         metadata_fetch_gone(t->fetch, p->number);
     if (t->picker)
         picker_peer_gone(t->picker, p->number, &p->has);
-    for (int32_t i = -1; t->offers && (i = bitfield_next(&p->has, i + 1, true)) >= 0; )
+    // Who took everything from a superseed and goes has passed it on, or we show ourselves to whom he did not.
+    bool counts = t->offers && !(t->superseed && p->upload_only);
+    for (int32_t i = -1; counts && (i = bitfield_next(&p->has, i + 1, true)) >= 0; )
         seed_choice_unseen(t->offers, i);
     for (int i = 0; t->offers && i < p->offer_count; i++)
         seed_choice_returned(t->offers, p->offers[i].piece);

@@ -226,6 +226,8 @@ static void last_piece_note(peer *p, int32_t piece, uint32_t bytes)
 {
     p->last_piece_sent = (piece == p->last_piece ? p->last_piece_sent : 0) + (int32_t)bytes;
     p->last_piece = piece;
+    if (p->hidden)
+        peer_offer_sent(p, piece, (int32_t)bytes);
 }
 
 static void block_put(peer *p, peer_request r, str bytes)

@@ -46,11 +46,11 @@ static bool comes_before(const offered_piece *a, const offered_piece *b)
     return a->lot < b->lot;
 }
 
-int32_t seed_choice_next(seed_choice *c, const bitfield *has, const bitfield *offered)
+static int32_t next(seed_choice *c, const bitfield *has, const bitfield *offered, int offers_max)
 {
     int32_t found = -1;
     for (int32_t i = 0; i < c->count; i++) {
-        if ((has && bitfield_has(has, i)) || (offered && bitfield_has(offered, i)))
+        if (c->piece[i].offers > offers_max || (has && bitfield_has(has, i)) || (offered && bitfield_has(offered, i)))
             continue;
         if (found < 0 || comes_before(&c->piece[i], &c->piece[found]))
             found = i;
@@ -63,6 +63,9 @@ int32_t seed_choice_next(seed_choice *c, const bitfield *has, const bitfield *of
     }
     return found;
 }
+
+int32_t seed_choice_next(seed_choice *c, const bitfield *has, const bitfield *offered) { return next(c, has, offered, OFFERS_MAX); }
+int32_t seed_choice_next_new(seed_choice *c, const bitfield *has, const bitfield *offered) { return next(c, has, offered, 0); }
 
 static bool piece_fits(const seed_choice *c, int32_t piece) { return piece >= 0 && piece < c->count; }
 
@@ -84,8 +87,10 @@ void seed_choice_unseen(seed_choice *c, int32_t piece)
 {
     if (!piece_fits(c, piece) || c->piece[piece].seen == 0)
         return;
-    if (--c->piece[piece].seen == 0)
+    if (--c->piece[piece].seen == 0) {
+        c->piece[piece].offers = 0;
         c->unseen++;
+    }
 }
 
 bool    seed_choice_all_out(const seed_choice *c) { return c->unseen == 0; }

@@ -17,10 +17,12 @@ void         seed_choice_free(seed_choice *c);                       // NULL is 
 // The piece to offer to a peer that has `has`, and was offered `offered` before (both may be NULL: nothing): among those it
 // lacks and was not offered the one offered least often, then had by the fewest, then by chance. Counted as offered. -1: none.
 int32_t seed_choice_next(seed_choice *c, const bitfield *has, const bitfield *offered);
+// The same, but only a piece that nobody was offered yet.
+int32_t seed_choice_next_new(seed_choice *c, const bitfield *has, const bitfield *offered);
 // The peer that was offered it went away, or never asked, before it had the piece.
 void    seed_choice_returned(seed_choice *c, int32_t piece);
 void    seed_choice_seen(seed_choice *c, int32_t piece);             // a peer said HAVE (or its bitfield did)
-void    seed_choice_unseen(seed_choice *c, int32_t piece);           // a peer that had it is gone
+void    seed_choice_unseen(seed_choice *c, int32_t piece);           // a peer that had it is gone; if it was the last, it is new again
 // Has every piece been seen at some peer? Then the seed may show itself as what it is: superseeding is over.
 bool    seed_choice_all_out(const seed_choice *c);
 int32_t seed_choice_left(const seed_choice *c);                      // pieces that no peer was seen to have

@@ -70,3 +70,19 @@ TEST(depth_grows_with_rate_and_distance)
     CHECK_INT(seed_choice_depth(1 << 20, 100 << 20, 100000000), 31);
     CHECK_INT(seed_choice_depth(16 * 1024, INT64_MAX, INT64_MAX), 64);
 }
+
+TEST(what_is_new_was_offered_to_nobody_or_is_at_nobody_any_more)
+{
+    seed_choice *c = seed_choice_new(PIECES, 5);
+    for (int i = 0; i < PIECES; i++)
+        CHECK(seed_choice_next_new(c, NULL, NULL) >= 0);
+    CHECK_INT(seed_choice_next_new(c, NULL, NULL), -1);
+    CHECK(seed_choice_next(c, NULL, NULL) >= 0);
+    seed_choice_seen(c, 7);
+    seed_choice_seen(c, 7);
+    seed_choice_unseen(c, 7);
+    CHECK_INT(seed_choice_next_new(c, NULL, NULL), -1);
+    seed_choice_unseen(c, 7);
+    CHECK_INT(seed_choice_next_new(c, NULL, NULL), 7);
+    seed_choice_free(c);
+}

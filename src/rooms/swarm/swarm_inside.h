@@ -131,7 +131,7 @@ typedef struct peer {
     choker_reason choke_reason;
     metadata_server serves;                  // of our metadata
     uint64_t    pex_seen;                    // events of the torrent that it was told
-    struct { int32_t piece; bool asked; } offers[PEER_OFFERS_MAX];   // suggested to it; has it asked for a part of it?
+    struct { int32_t piece, sent; bool asked; } offers[PEER_OFFERS_MAX];   // suggested to it; has it asked for a part of it?
     int         offer_count;
     bitfield    offered;                     // ever
     int64_t     shown_ns, has_ns;            // superseeding: when it was last shown a piece; when it last said HAVE
@@ -311,6 +311,7 @@ void swarm_bans_free(swarm *s);
 void torrent_rechoke_soon(torrent *t);
 int64_t torrent_choke(torrent *t, int64_t now_ns);       // when it is due again
 void peer_offer(peer *p);                                // suggests what the swarm lacks
+void peer_offer_sent(peer *p, int32_t piece, int32_t bytes);      // superseeding: who got it from us need not say that it has it
 void peer_offers_withdraw(peer *p);                  // it is choked: what it has not begun may be offered to others
 bool peer_is_mid_piece(peer *p);                     // what goes to it next is of the piece that went last
 void peer_offer_asked(peer *p, int32_t piece);           // it asks for a part of it

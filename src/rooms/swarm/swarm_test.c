@@ -29,6 +29,7 @@ typedef struct {
     const char *web_seed;                    // in the torrent file; host 2 answers at port 80
     bool    web_lies;
     int     web_asked;
+    int64_t limit;
     scope   web;
     void  (*body)(void *play);
 } play;
@@ -170,6 +171,38 @@ static void limit_kept(play *p, int64_t bytes_per_s)
 static void limits(void *arg) { limit_kept(arg, 250000); }
 TEST(swarm_keeps_its_upload_limit) { play_swarm((play){.settings = {"limit-up 2Mbit\n"}}, limits); }
 TEST(swarm_keeps_its_download_limit) { play_swarm((play){.settings = {NULL, "limit-down 2Mbit\n"}}, limits); }
+
+typedef struct { int64_t bytes, ns; } moment;
+
+static moment moment_of(play *p, int64_t bytes)
+{
+    int64_t got = 0, until = loop_now_ns() + seconds(1000);
+    while ((got = view(p, 1).received) < bytes && loop_now_ns() < until)
+        fiber_sleep(millis(1));
+    CHECK(got >= bytes);
+    return (moment){got, loop_now_ns()};
+}
+
+// From the first byte that came to nearly the last: no burst at the beginning.
+static void limit_kept_throughout(void *arg)
+{
+    play *p = arg;
+    both_begin(p);
+    moment first = moment_of(p, 1), last = moment_of(p, LENGTH - PIECE_BYTES);
+    int64_t moved = last.bytes - first.bytes, allowed = p->limit * ((last.ns - first.ns) / NS_PER_MS) / 1000;
+    if (moved < allowed - allowed / 100 || moved > allowed + allowed / 100)
+        test_failed(__FILE__, __LINE__, "%lld bytes moved, %lld are allowed", (long long)moved, (long long)allowed);
+}
+
+TEST(limits_are_kept_within_one_per_cent_at_every_rate)
+{
+    static const struct { const char *up, *down; int64_t limit; } rows[] = {
+        {"limit-up 512kbit\n", NULL, 64000}, {"limit-up 5Mbit\n", NULL, 625000}, {"limit-up 30Mbit\n", NULL, 3750000},
+        {NULL, "limit-down 512kbit\n", 64000}, {NULL, "limit-down 5Mbit\n", 625000}, {NULL, "limit-down 30Mbit\n", 3750000},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        play_swarm((play){.settings = {rows[i].up, rows[i].down}, .limit = rows[i].limit}, limit_kept_throughout);
+}
 
 static void limit_of_torrent(void *arg)
 {
@@ -545,3 +578,90 @@ static void move_refused_and_finished(void *arg)
     CHECK(!is_there(p, "/later/film"));
 }
 TEST(torrent_move_is_refused_or_finished) { play_swarm((play){0}, move_refused_and_finished); }
+
+// ---- a full disk, a failing one ------------------------------------------------------------------------------------------
+
+static bool in_trouble_within(play *p, int64_t ns)
+{
+    for (int64_t end = loop_now_ns() + ns; loop_now_ns() < end && view(p, 1).state != TORRENT_TROUBLE; )
+        fiber_sleep(millis(10));
+    return view(p, 1).state == TORRENT_TROUBLE;
+}
+
+static void disk_fills_up(void *arg)
+{
+    play *p = arg;
+    const sim_disk full = {.write_ns = 20000, .sync_ns = millis(1), .capacity_bytes = LENGTH / 2}, roomy = {.write_ns = 20000, .sync_ns = millis(1)};
+    sim_disk_set(p->w[1], full);
+    both_begin(p);
+    CHECK(in_trouble_within(p, seconds(20)));
+    CHECK(str_find_str(view(p, 1).trouble, S("no space left")) >= 0 && str_find_str(view(p, 1).trouble, S("make room")) >= 0);
+    fiber_sleep(seconds(1));                                                 // what was on its way has come
+    int32_t have = view(p, 1).have_pieces;
+    int64_t received = view(p, 1).received;
+    CHECK(have > PIECES / 4 && have <= PIECES / 2);
+    fiber_sleep(minutes(3));                                                 // nothing is fetched that there is no room for
+    CHECK(view(p, 1).state == TORRENT_TROUBLE && view(p, 1).trouble.len > 0 && view(p, 1).have_pieces == have);
+    CHECK(view(p, 1).received <= received + PICKER_BLOCK_BYTES);
+    sim_disk_set(p->w[1], roomy);
+    CHECK(complete_within(p, 1, seconds(45)));
+    CHECK(view(p, 1).trouble.len == 0 && view(p, 1).wasted == 0);
+    CHECK(view(p, 1).received <= LENGTH + 20 * PIECE_BYTES);                 // what was in flight when it was full came twice
+}
+TEST(torrent_on_a_full_disk_pauses_and_goes_on_by_itself) { play_swarm((play){0}, disk_fills_up); }
+
+static void disk_is_made_room_on(void *arg)
+{
+    play *p = arg;
+    sim_disk_set(p->w[1], (sim_disk){.write_ns = 20000, .sync_ns = millis(1), .capacity_bytes = LENGTH / 2});
+    both_begin(p);
+    CHECK(in_trouble_within(p, seconds(20)));
+    fiber_world(p->w[1]);
+    torrent_resume(p->t[1]);                                                 // too early: it says so again
+    CHECK(view(p, 1).trouble.len > 0);
+    fiber_sleep(seconds(2));
+    CHECK(view(p, 1).state == TORRENT_TROUBLE && view(p, 1).trouble.len > 0);
+    sim_disk_set(p->w[1], (sim_disk){.write_ns = 20000, .sync_ns = millis(1)});
+    fiber_world(p->w[1]);
+    torrent_resume(p->t[1]);
+    CHECK(complete_within(p, 1, seconds(10)) && view(p, 1).trouble.len == 0);
+}
+TEST(torrent_on_a_full_disk_goes_on_when_it_is_resumed) { play_swarm((play){0}, disk_is_made_room_on); }
+
+// Each file operation of the download fails once, in turn; what was complete stays, and everything comes.
+static void disk_fails(void *arg)
+{
+    play *p = arg;
+    both_begin(p);
+    for (int n = 0; n < 12 && !view(p, 1).complete; n++) {
+        sim_fault_after(p->w[1], 7 * n, E_IO);
+        if (!in_trouble_within(p, seconds(8)))
+            continue;
+        CHECK(str_find_str(view(p, 1).trouble, S("the disk fails")) >= 0);
+        fiber_world(p->w[1]);
+        torrent_resume(p->t[1]);
+        fiber_sleep(seconds(1));
+    }
+    sim_fault_after(p->w[1], -1, E_IO);
+    CHECK(complete_within(p, 1, minutes(3)));
+    fiber_world(p->w[1]);
+    torrent_verify(p->t[1]);
+    fiber_sleep(seconds(10));
+    CHECK(complete_within(p, 1, seconds(30)) && view(p, 1).have_pieces == PIECES);
+}
+TEST(torrent_on_a_failing_disk_pauses_and_goes_on_when_it_is_resumed) { play_swarm((play){.settings = {"limit-up 4Mbit\n"}}, disk_fails); }
+
+// ---- superseeding -------------------------------------------------------------------------------------------------------
+
+static void superseed(void *arg)
+{
+    play *p = arg;
+    film_add(p, 0, (swarm_addition){.superseed = true, .limit_up = 1000000});
+    CHECK(complete_within(p, 0, seconds(10)));
+    film_add(p, 1, (swarm_addition){.peers = (addr[]){address(0)}, .peer_count = 1});
+    film_add(p, 2, (swarm_addition){.peers = (addr[]){address(0), address(1)}, .peer_count = 2});
+    CHECK(complete_within(p, 1, minutes(2)) && complete_within(p, 2, minutes(2)));
+    if (view(p, 0).sent > LENGTH + LENGTH / 4)
+        test_failed(__FILE__, __LINE__, "%lld bytes sent of %d", (long long)view(p, 0).sent, LENGTH);
+}
+TEST(superseed_sends_about_one_copy) { play_swarm((play){0}, superseed); }

@@ -109,24 +109,54 @@ static int offers_ahead(const peer *p)
     return ahead;
 }
 
+// Superseeding shows a peer what nobody was shown before, and what others have only when they do not give it.
+static int32_t hidden_choose(peer *p, int64_t now)
+{
+    seed_choice *c = p->torrent->offers;
+    int32_t piece = seed_choice_next_new(c, &p->has, &p->offered);
+    if (piece >= 0)
+        p->shown_ns = now;
+    else if (p->wanted_count == 0 && now - p->shown_ns > PEER_SHOWN_AGAIN_NS && now - p->has_ns > PEER_SHOWN_AGAIN_NS) {
+        piece = seed_choice_next(c, &p->has, &p->offered);
+        p->shown_ns = now;
+    }
+    return piece;
+}
+
+// How many pieces it should see that it has not begun to ask for. Of a superseed a choked one sees one: else it would never
+// want anything.
+static int offers_depth(const peer *p, int64_t now)
+{
+    if (p->hidden && p->we_choke)
+        return 1;
+    // One less: what it has begun is not counted. More than that would be kept from others for nothing.
+    return -1 + seed_choice_depth(p->torrent->meta->piece_bytes, rate_now(&p->to, 2 * NS_PER_S, now), p->delay_ns ? p->delay_ns : 100 * NS_PER_MS);
+}
+
+static bool may_offer(const peer *p)
+{
+    const torrent *t = p->torrent;
+    if (!t->offers || !t->seeding || p->upload_only)
+        return false;
+    return p->hidden || (p->fast && !p->we_choke && !seed_choice_all_out(t->offers));
+}
+
 void peer_offer(peer *p)
 {
     torrent *t = p->torrent;
-    if (!t->offers || !t->seeding || p->we_choke || p->upload_only || (!p->fast && !p->hidden))
-        return;
-    if (!p->hidden && seed_choice_all_out(t->offers))
+    if (!may_offer(p))
         return;
     int64_t now = loop_now_ns();
-    // One less: what it has begun is not counted. More than that would be kept from others for nothing.
-    int depth = -1 + seed_choice_depth(t->meta->piece_bytes, rate_now(&p->to, 2 * NS_PER_S, now), p->delay_ns ? p->delay_ns : 100 * NS_PER_MS);
+    int depth = offers_depth(p, now);
     for (int ahead = offers_ahead(p); ahead < depth && p->offer_count < PEER_OFFERS_MAX; ahead++) {
         if (!p->offered.bytes && !bitfield_make(&p->memory, t->meta->piece_count, &p->offered))
             return;
-        int32_t piece = seed_choice_next(t->offers, &p->has, &p->offered);
+        int32_t piece = p->hidden ? hidden_choose(p, now) : seed_choice_next(t->offers, &p->has, &p->offered);
         if (piece < 0 || is_offered(p, piece))
             return;
         bitfield_add(&p->offered, piece);
         p->offers[p->offer_count].piece = piece;
+        p->offers[p->offer_count].sent = 0;
         p->offers[p->offer_count++].asked = false;
         peer_tell(p, &(peer_message){.kind = p->hidden ? PEER_HAVE : PEER_SUGGEST, .piece = (uint32_t)piece});
     }
@@ -163,4 +193,16 @@ void peer_offer_done(peer *p, int32_t piece)
         if (p->offers[i].piece == piece)
             p->offers[i] = p->offers[--p->offer_count];
     peer_offer(p);
+}
+
+void peer_offer_sent(peer *p, int32_t piece, int32_t bytes)
+{
+    for (int i = 0; i < p->offer_count && p->hidden; i++) {
+        if (p->offers[i].piece != piece)
+            continue;
+        p->offers[i].sent += bytes;
+        if (p->offers[i].sent >= store_piece_length(p->torrent->store, piece))
+            peer_offer_done(p, piece);
+        return;
+    }
 }

@@ -12,7 +12,6 @@
 enum { MEMORY_BYTES_MAX = 128 << 20 };
 #define TICK_NS        (1 * NS_PER_S)
 #define SLEEP_NS       (30 * NS_PER_S)               // a complete torrent without peers for so long holds no memory any more
-#define RETRY_NS       (30 * NS_PER_S)               // a full disk is tried again
 #define GOODBYE_NS     (2 * NS_PER_S)                // for saying `stopped` to trackers
 
 torrent_entry *torrent_entry_of(torrent *t)
@@ -35,23 +34,6 @@ void torrent_state_set(torrent *t, torrent_state state)
     t->state = state;
     log_line("swarm", LOG_INFO, torrent_state_name(state), F_STR("torrent", torrent_entry_of(t)->name));
     swarm_changed(t);
-}
-
-void torrent_trouble(torrent *t, err e, str what)
-{
-    t->trouble = e ? e : E_IO;
-    size_t n = (size_t)what.len < sizeof t->trouble_text - 1 ? (size_t)what.len : sizeof t->trouble_text - 1;
-    memcpy(t->trouble_text, what.at, n);
-    t->trouble_text[n] = 0;
-    log_line("swarm", LOG_ERROR, "trouble", F_STR("torrent", torrent_entry_of(t)->name), F_STR("why", what));
-    torrent_state_set(t, TORRENT_TROUBLE);
-}
-
-void torrent_store_trouble(torrent *t)
-{
-    t->store_waits = true;
-    t->retry_ns = loop_now_ns() + RETRY_NS;
-    torrent_trouble(t, store_trouble_error(t->store), store_trouble(t->store));
 }
 
 static bool may_run(const torrent *t)
@@ -391,17 +373,12 @@ static void tick(torrent *t, int64_t now)
         peer_asks_late(p, now);
         peer_interest_again(p);
         peer_ask(p);
+        if (p->hidden)
+            peer_offer(p);
         peer_pex_send(p, now);
     }
     torrent_web_nudge(t);
-    if (t->store_waits && now >= t->retry_ns) {
-        t->retry_ns = now + RETRY_NS;
-        if (store_retry(t->store) == E_OK) {
-            t->store_waits = false;
-            t->trouble = E_OK;
-            torrent_state_set(t, t->complete ? TORRENT_SEEDING : TORRENT_DOWNLOADING);
-        }
-    }
+    torrent_trouble_retry(t, now);
     int64_t ratio = e->ratio_per_mille ? e->ratio_per_mille : t->swarm->ratio_per_mille;
     if (t->complete && ratio > 0 && t->meta && t->sent / t->meta->length * 1000 + t->sent % t->meta->length * 1000 / t->meta->length >= ratio)
         torrent_pause(t);
@@ -601,7 +578,8 @@ void torrent_resume(torrent *t)
     torrent_entry *e = torrent_entry_of(t);
     e->paused = false;
     torrent_entry_changed(e);
-    t->trouble = E_OK;
+    if (!t->store_waits)                                 // else it is over when the disk has been tried
+        t->trouble = E_OK;
     t->retry_ns = 0;
     if (!t->awake)
         torrent_state_set(t, TORRENT_QUEUED);
