@@ -25,6 +25,7 @@ typedef struct linux_sock {
     bool          is_shared;         // its descriptor is open elsewhere too: closing it does not take it out of the epoll set
     const inherit_peers *peers;      // of a Unix door that was inherited: who may come in
     bool          asks_local;        // a wildcard datagram door: each datagram says which address was asked
+    bool          fills;             // pages were more than it took: pages_send
     uint8_t       family;            // 4, 6, 0: Unix
     addr          at;                // bound, real port
     linux_driver *driver;

@@ -375,7 +375,7 @@ err linux_write_pages(sock *base, const struct iovec *from, int count, struct pa
     if (*put < before)
         return E_OK;
     size_t went;
-    int trouble = pages_send(in, s->fd, bytes, &went);
+    int trouble = pages_send(in, s->fd, bytes, &s->fills, &went);
     *put += went;
     return *put > 0 || !trouble ? E_OK : errno_err(trouble);          // trouble shows again at the next call
 }

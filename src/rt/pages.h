@@ -11,5 +11,6 @@ pages *pages_new(world *w, size_t block_bytes, size_t count);
 void   pages_free(pages *p);                     // NULL is fine
 void  *pages_take(pages *p);                     // zeros; NULL: all are taken
 void   pages_give(pages *p, void *block);        // NULL is fine
-// For the world: hands bytes that lie in p to the socket fd. 0: *put went, perhaps not all; else errno.
-int    pages_send(pages *p, int fd, str bytes, size_t *put);
+// For the world: hands bytes that lie in p to the socket fd. 0: *put went, perhaps not all; else errno. *fills: it took less than it was given once;
+// from then on it is asked for its room first, so that a slow peer's pages are not handed over again and again.
+int    pages_send(pages *p, int fd, str bytes, bool *fills, size_t *put);

@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@ enum {
     STEP_BYTES = 1024 * 1024,                    // what the pipe holds (fs.pipe-max-size): handed over at once
     PAGE_BYTES = 4096,
     HUGE_PAGE_BYTES = 2 << 20,
+    DRAINED_BYTES_MAX = 2 * PAGE_BYTES,          // so little is read out of the pipe; for more it is remade
 };
 
 struct pages {
@@ -89,10 +92,29 @@ void pages_give(pages *p, void *block)
         p->free[p->free_count++] = (uint32_t)(offset / p->block_bytes);
 }
 
-// One step through the pipe. What the socket does not take goes with the pipe.
+// How much the socket would take now, about. A page is tried in any case: a socket wakes only who was refused.
+static size_t room_now(int fd)
+{
+    uint32_t memory[SK_MEMINFO_VARS];
+    socklen_t size = sizeof memory;
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size) != 0 || size != sizeof memory)
+        return STEP_BYTES;
+    uint32_t most = memory[SK_MEMINFO_SNDBUF], queued = memory[SK_MEMINFO_WMEM_QUEUED];
+    size_t room = most < queued + PAGE_BYTES ? PAGE_BYTES : most - queued;
+    return room < STEP_BYTES ? room : STEP_BYTES;
+}
+
+static void pipe_empty(pages *p, size_t left)
+{
+    unsigned char nowhere[DRAINED_BYTES_MAX] __attribute__((uninitialized));
+    if (left > sizeof nowhere || read(p->pipe[0], nowhere, left) != (ssize_t)left)
+        pipe_close(p);
+}
+
+// One step through the pipe, which is empty again afterwards.
 static int step_send(pages *p, int fd, str bytes, size_t *put)
 {
-    struct iovec v = {(void *)(uintptr_t)bytes.at, bytes.len < STEP_BYTES ? (size_t)bytes.len : STEP_BYTES};
+    struct iovec v = {(void *)(uintptr_t)bytes.at, (size_t)bytes.len};
     if (p->pipe[0] < 0 && !pipe_open(p))
         return errno;
     ssize_t held = vmsplice(p->pipe[1], &v, 1, SPLICE_F_NONBLOCK), went = 0;
@@ -105,17 +127,18 @@ static int step_send(pages *p, int fd, str bytes, size_t *put)
             trouble = went < 0 ? errno : EPIPE;
     }
     if (held > 0 && (ssize_t)*put < held)
-        pipe_close(p);
+        pipe_empty(p, (size_t)held - *put);
     return trouble;
 }
 
-int pages_send(pages *p, int fd, str bytes, size_t *put)
+int pages_send(pages *p, int fd, str bytes, bool *fills, size_t *put)
 {
     int trouble = 0;
     *put = 0;
     while (bytes.len > 0 && !trouble) {
-        size_t went = 0;
-        trouble = step_send(p, fd, bytes, &went);
+        size_t went = 0, step = *fills ? room_now(fd) : STEP_BYTES;
+        trouble = step_send(p, fd, str_first(bytes, (ptrdiff_t)step), &went);
+        *fills |= trouble == EAGAIN;
         *put += went;
         bytes = str_from(bytes, (ptrdiff_t)went);
     }
