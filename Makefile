@@ -6,8 +6,8 @@ build:          ; @tools/install run && tools/build naru
 test:           ; @./test $(STEPS)
 check-all:      ; @tools/install run test check && tools/check-all $(STEPS)
 
-# Simulation: make sim SEEDS=1000 FIRST_SEED=1 [BREAK=early-250 | no-dedupe | skip-torn-tail, which must fail]
-sim:            ; @tools/install run && SEEDS=$(SEEDS) FIRST_SEED=$(FIRST_SEED) BREAK=$(BREAK) tools/sim
+# Simulation: make sim SEEDS=1000 FIRST_SEED=1 CROWD=1000 [BREAK=early-250 | no-dedupe | skip-torn-tail ..., which must fail]
+sim:            ; @tools/install run && SEEDS=$(SEEDS) FIRST_SEED=$(FIRST_SEED) CROWD=$(CROWD) BREAK=$(BREAK) tools/sim
 # Fuzzing: make fuzz SECONDS=60 TARGETS="decoders dns_message"
 fuzz:           ; @tools/install run check && tests/fuzz/run.sh $(or $(SECONDS),60) $(TARGETS)
 

@@ -19,6 +19,23 @@ for scenario in $scenarios; do
     fi
 done
 
+# A hundred peers and a liar; twice the same. Then a store that does not look at what it was sent.
+once=$("$sim" --crowd 100 --mebibytes 8 2>&1) && again=$("$sim" --crowd 100 --mebibytes 8 2>&1)
+if [ -n "$once" ] && [ "${once##*fingerprint}" = "${again##*fingerprint}" ] && ! echo "$once" | grep -q FAILED; then
+    echo "ok sim crowd: $once"
+    passed=$((passed + 1))
+else
+    printf '%s\n%s\nnot ok sim crowd\n' "$once" "${again:-}"
+    failed=$((failed + 1))
+fi
+if said=$("$sim" --crowd 50 --mebibytes 4 --break no-hash 2>&1); then
+    echo "not ok sim with no-hash built in: nobody noticed it"
+    failed=$((failed + 1))
+else
+    echo "ok sim with no-hash built in fails, as it must: $(echo "$said" | head -n 1)"
+    passed=$((passed + 1))
+fi
+
 # Each defect in the scenario that is to see it. It shows in some worlds only: ten at a time, until one fails.
 notices() {     # DEFECT SCENARIO: prints the first failure; fails when a hundred worlds showed none
     batch=0

@@ -1,6 +1,7 @@
 // naru-sim: plays scenarios in the simulated world, one after the other, seed after seed.
 //
 //     naru-sim [--seeds N] [--first-seed S] [--scenario NAME] [--break NAME] [--story] [--list]
+//     naru-sim --crowd PEERS [--mebibytes M] [--first-seed S] [--break NAME]
 //
 // The last line sums up. Exit status: 0 all held, 1 something did not, 2 the arguments.
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 #include "base/must.h"
 #include "rt/log.h"
 #include "story_list.h"
+#include "swarm_trial.h"
 #include "trial.h"
 
 static const scenario scenarios[] = {
@@ -24,14 +26,15 @@ static const scenario scenarios[] = {
     {"swarm", "honest peers, crashes, partitions and liars: every piece arrives, nothing is promised that is not on disk", swarm_play},
     {"tracker", "clients of a BitTorrent tracker whose host crashes again and again", tracker_play},
 };
-enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0], SAME_TWICE_EVERY = 50 };
+enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0], SAME_TWICE_EVERY = 50, CROWD_MAX = 1100, MEBIBYTES_MAX = 512 };
 
 static struct {
     uint64_t    first_seed;
     int64_t     seeds;
     const char *only, *broken;
     bool        story;
-} options = {.first_seed = 1, .seeds = 100};
+    int         crowd, mebibytes;        // crowd 0: scenarios are played
+} options = {.first_seed = 1, .seeds = 100, .mebibytes = 64};
 
 static trial  *playing;                 // for what is said when an invariant breaks
 static void  (*must_hook_before)(const char *, const char *, int);
@@ -192,7 +195,8 @@ static int sums_print(const sum sums[SCENARIOS])
 static int usage(FILE *out)
 {
     fprintf(out, "naru-sim [--seeds N] [--first-seed S] [--scenario NAME] [--break NAME] [--story] [--list]\n"
-                 "plays scenarios in the simulated world; --break early-250, no-dedupe, skip-torn-tail, no-sync, no-ban, early-complete,\n"
+                 "naru-sim --crowd PEERS [--mebibytes M] [--first-seed S] [--break NAME]: a swarm of so many, and what it took\n"
+                 "plays scenarios in the simulated world; --break early-250, no-dedupe, skip-torn-tail, no-sync, no-ban, early-complete, no-hash,\n"
                  "edge-no-vary, edge-stale, edge-lose-purge, edge-join or edge-no-invalidate\n"
                  "builds in a defect: then it must fail\n");
     return out == stdout ? 0 : 2;
@@ -209,7 +213,7 @@ static bool scenario_known(const char *name)
 
 static bool break_known(const char *name)
 {
-    static const char *const defects[] = {"early-250", "no-dedupe", "skip-torn-tail", "no-sync", "no-ban", "early-complete",
+    static const char *const defects[] = {"early-250", "no-dedupe", "skip-torn-tail", "no-sync", "no-ban", "early-complete", "no-hash",
                                           "edge-no-vary", "edge-stale", "edge-lose-purge", "edge-join", "edge-no-invalidate"};
     for (size_t i = 0; i < sizeof defects / sizeof *defects; i++)
         if (!strcmp(defects[i], name))
@@ -243,6 +247,10 @@ static bool options_read(int argc, char **argv)
             options.first_seed = n;
         else if (!strcmp(argv[i], "--scenario") && scenario_known(value))
             options.only = value;
+        else if (!strcmp(argv[i], "--crowd") && number_option(value, &n) && n > 0 && n <= CROWD_MAX)
+            options.crowd = (int)n;
+        else if (!strcmp(argv[i], "--mebibytes") && number_option(value, &n) && n > 0 && n <= MEBIBYTES_MAX)
+            options.mebibytes = (int)n;
         else if (!strcmp(argv[i], "--break") && break_known(value))
             options.broken = value;
         else
@@ -268,6 +276,8 @@ int main(int argc, char **argv)
     must_hook_before = must_hook;
     must_hook = invariant_broke;
     wild_pointers_tell();
+    if (options.crowd)
+        return !swarm_crowd(&(crowd_plan){options.crowd, options.mebibytes, options.first_seed, options.broken});
     sum sums[SCENARIOS] = {0};
     for (int64_t i = 0; i < options.seeds; i++)
         seed_play(options.first_seed + (uint64_t)i, sums);

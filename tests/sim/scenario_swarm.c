@@ -244,7 +244,8 @@ static void hosts_make(scene *s)
     }
     for (int i = 0; i < s->liar_count; i++) {
         swarm_liar *l = &s->liars[i];
-        *l = (swarm_liar){.p = &s->payload, .kind = (liar_kind)i, .at = addr_v4(0x0a090001u + (uint32_t)i * 256, PORT)};
+        *l = (swarm_liar){.payload = str_of(s->payload.payload, SWARM_LENGTH), .piece_bytes = SWARM_PIECE_BYTES, .piece_count = SWARM_PIECES,
+                          .kind = (liar_kind)i, .at = addr_v4(0x0a090001u + (uint32_t)i * 256, PORT)};
         l->world = sim_host(w, str_format(&s->payload.memory, "liar%d", i), &l->at, 1, disk);
         must(sim_boot(l->world, s->all, swarm_liar_boot, l) == E_OK);
     }

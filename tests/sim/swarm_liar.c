@@ -36,11 +36,11 @@ static bool greet(swarm_liar *l, conn *c)
 static void answer(swarm_liar *l, conn *c, const peer_message *m)
 {
     enum { BLOCK_BYTES = 16 * 1024 };
-    int64_t at = (int64_t)m->piece * SWARM_PIECE_BYTES + m->begin;
-    if (m->length > BLOCK_BYTES || at + m->length > SWARM_LENGTH || l->kind == LIAR_NEVER_ANSWERS)
+    int64_t at = (int64_t)m->piece * l->piece_bytes + m->begin;
+    if (m->length > BLOCK_BYTES || at + m->length > l->payload.len || l->kind == LIAR_NEVER_ANSWERS)
         return;
     unsigned char *block = memory_new(BLOCK_BYTES);
-    memcpy(block, l->p->payload + at, m->length);
+    memcpy(block, l->payload.at + at, m->length);
     if (l->kind == LIAR_CORRUPTS_ALL || (m->piece + m->begin / BLOCK_BYTES) % 3 == 0)
         block[m->length / 2] ^= 1;
     put(c, &(peer_message){.kind = PEER_PIECE, .piece = m->piece, .begin = m->begin, .payload = str_of(block, m->length)});
@@ -50,7 +50,7 @@ static void answer(swarm_liar *l, conn *c, const peer_message *m)
 
 static void listen_and_answer(swarm_liar *l, conn *c)
 {
-    const peer_rules rules = {.piece_count = SWARM_PIECES, .fast = true};
+    const peer_rules rules = {.piece_count = l->piece_count, .fast = true};
     buf in = buf_make(1 << 20);
     const char *why;
     for (;;) {
@@ -74,7 +74,7 @@ static void ask_without_end(swarm_liar *l, conn *c)
 {
     put(c, &(peer_message){.kind = PEER_INTERESTED});
     for (int i = 0; i < FLOOD_MAX && !c->error; i++) {
-        put(c, &(peer_message){.kind = PEER_REQUEST, .piece = (uint32_t)i % SWARM_PIECES, .length = 16 * 1024});
+        put(c, &(peer_message){.kind = PEER_REQUEST, .piece = (uint32_t)(i % l->piece_count), .length = 16 * 1024});
         l->requests_taken++;
         if (i % 100 == 0 && !conn_flush(c))
             break;

@@ -19,7 +19,9 @@ typedef struct {
 } swarm_payload;
 
 typedef struct {
-    swarm_payload *p;
+    str            payload;              // of a torrent of one file
+    int64_t        piece_bytes;
+    int32_t        piece_count;
     liar_kind      kind;
     world         *world;
     addr           at;
@@ -27,3 +29,8 @@ typedef struct {
 } swarm_liar;
 
 void swarm_liar_boot(void *liar);        // a host's first fiber
+
+// The crowd (swarm_crowd.c): many peers and a few liars that corrupt what they send; honest ones all get the file. Prints what it
+// took. false: something did not hold.
+typedef struct { int peers, mebibytes; uint64_t seed; const char *broken; } crowd_plan;
+bool swarm_crowd(const crowd_plan *plan);
