@@ -85,11 +85,22 @@ static bool host_read(lab_host *h, const statement *s)
     return h->address_count > 0;
 }
 
+static str no_such_map(arena *a)
+{
+    str said = S("there is no such map; there are");
+    for (const embedded_file *f = lab_files; f->name; f++) {
+        str name = str_z(f->name);
+        if (str_ends(name, S(".conf")) && !str_eq(name, S("hosts.conf")))
+            said = str_format(a, STR_FMT " " STR_FMT, STR_ARG(said), STR_ARG(str_first(name, name.len - S(".conf").len)));
+    }
+    return said;
+}
+
 static bool map_read(lab *out, str name, arena *a, config_error *error)
 {
     statement *root = embedded(name).len ? config_parse(name, embedded(name), a, NULL, NULL, error) : NULL;
     if (!embedded(name).len)
-        *error = (config_error){name, 1, 1, S("there is no such map")};
+        *error = (config_error){name, 1, 1, no_such_map(a)};
     for (const statement *s = root ? root->children : NULL; s; s = s->next) {
         bool is_host = s->word_count == 2 && str_eq(s->words[0], S("host"));
         const lab_host *known = is_host ? lab_find(out, s->words[1]) : NULL;

@@ -273,7 +273,7 @@ static void converse_in_shell(trying *t)
     const char *variables[] = {
         str_to_z(&t->memory, str_join(&t->memory, S("NARU_DIR="), t->directory)),
         str_to_z(&t->memory, str_format(&t->memory, "PATH=" STR_FMT "%s%s", STR_ARG(own_directory(t)), path ? ":" : "", path ? path : "")),
-        "PS1=naru$ ", NULL};
+        "PS1=naru$ ", "debian_chroot=small Internet", NULL};      // the second: Debian's own prompt shows it
     if (shell_start(variables, &t->shell_pid) != E_OK) {
         t->code = command_error("try", COMMAND_FAILED, "cannot start a shell ($SHELL)");
         return;
