@@ -276,6 +276,7 @@ void      memory_evict(edge *e);
 
 // What a purge took.
 typedef struct { int64_t objects; } purge_count;
+void      object_stale(object *o);                       // from now on
 int64_t   purge_key(edge *e, str key, bool soft);
 int64_t   purge_tag(edge *e, str tag, bool soft);
 int64_t   purge_all(edge *e, bool soft);
@@ -388,6 +389,8 @@ void fetch_leave(fetch *f);
 // that is wanted, -1: from the first byte on, -2: none of it, only what it is. FETCH_PASS: *out is an answer that is the caller's to relay
 // (out->link NULL and status 0: ask again without us).
 fetch *fetch_run(edge *e, request *q, resource *r, object *old, int64_t slice_wanted, origin_answer *out);
+// An origin's answer to HEAD beside what GET left (RFC 9111 section 4.3.5): the same one gets its fields, another one makes it stale.
+void head_compare(edge *e, request *q, const origin_answer *a);
 void fetch_behind(edge *e, const request *q, resource *r, object *old);      // validates on a fiber of its own
 // Begins to bring up to `count` slices that are not there. False: it cannot be completed any more, or too much is under way.
 bool slice_fetch(object *o, site *s, str target, bool secure, uint32_t number, uint32_t count);

@@ -325,6 +325,13 @@ static const char *judge(request *q, const http_head *h, const origin_answer *a,
     return why;
 }
 
+// What this client says of itself (Authorization, no-store) may be all that speaks against keeping: then what others were given stays as it was,
+// or one client could empty the cache for all.
+static bool is_personal(const request *q)
+{
+    return q->has_authorization || (q->has_control && cache_control_read(q->h->headers, q->h->header_count).no_store);
+}
+
 // The origin's fields in the place of the old ones.
 static bool refresh(edge *e, request *q, object *old, const origin_answer *a)
 {
@@ -338,8 +345,9 @@ static bool refresh(edge *e, request *q, object *old, const origin_answer *a)
     int n = cache_fields_update(old->about->fields, old->about->field_count, h->headers, h->header_count, merged);
     http_head as = {.status = old->about->status, .headers = merged, .header_count = n};
     if (judge(q, &as, a, old->about->status, &policy)) {
-        object_forget(old);                              // good for this once
-        return true;
+        if (!is_personal(q))
+            object_forget(old);
+        return true;                                     // good for this once
     }
     description *d = description_new(e, old->about->status, merged, n, &policy, q->h->headers, q->h->header_count, &why);
     if (!d) {
@@ -348,6 +356,25 @@ static bool refresh(edge *e, request *q, object *old, const origin_answer *a)
     }
     object_describe(old, d);
     return true;
+}
+
+void head_compare(edge *e, request *q, const origin_answer *a)
+{
+    const http_head *h = &a->in.head;
+    bool has_others;
+    resource *r = h->status == 200 && !is_personal(q) ? edge_resource_find(e, q->key) : NULL;
+    object *o = r ? resource_select(r, q->h->headers, q->h->header_count, &has_others) : NULL;
+    if (!o || o->about->status != 200)
+        return;
+    validators v = validators_of(h->headers, h->header_count), kept = o->about->valid;
+    str length = http_header_find(h->headers, h->header_count, S("Content-Length"));
+    uint64_t bytes;
+    bool same = (!v.etag.len || etag_same_weak(v.etag, kept.etag)) && (v.modified_s == CONDITION_NO_DATE || v.modified_s == kept.modified_s) &&
+                (!length.len || o->length < 0 || (str_to_u64(length, &bytes) && bytes == (uint64_t)o->length));
+    if (!same)
+        object_stale(o);
+    else
+        refresh(e, q, o, a);
 }
 
 // A whole answer, or one slice of it, that may be kept: the object, its fill begun. NULL: it may not.
@@ -451,7 +478,7 @@ static fetch_outcome fetch_try(edge *e, request *q, fetch *f, object *old, int64
     }
     if (is_error(f->status))
         return FETCH_FAILED;
-    if (old)
+    if (old && !is_personal(q))
         object_forget(old);                              // the origin has something else now
     if (a->in.head.status == 206) {                      // a slice nobody asked for: what the client asked for is asked for again
         a->ended = false;

@@ -4,6 +4,7 @@
 #include "base/date.h"
 #include "base/must.h"
 #include "rooms/edge/edge_inside.h"
+#include "rt/log.h"
 #include "rt/loop.h"
 
 enum { HEAD_BYTES_MAX = 64 * 1024 };
@@ -188,7 +189,8 @@ void give_answer(edge *e, request *q, origin_answer *a)
 
 // ---- passing --------------------------------------------------------------------------------------------------------------------
 
-// The keys of a URL of the same site that an answer names, under both schemes: no longer true after an unsafe method (RFC 9111 section 4.4).
+// The keys of a URL of the same site that an answer names, under both schemes: no longer true after an unsafe method (RFC 9111 section 4.4),
+// also after a crash: the client hears of his success when that is on the disk. Parks.
 static void invalidate_named(edge *e, request *q, str url)
 {
     buf space = buf_make(3 * URL_BYTES_MAX);
@@ -196,8 +198,13 @@ static void invalidate_named(edge *e, request *q, str url)
     if (url.len && url.len < HTTP_LINE_BYTES_MAX && url_normal(url, &space, &authority, &target) &&
         (!authority.len || site_find(e, authority) == q->s)) {
         static const char *const schemes[] = {"http", "https"};
-        for (int i = 0; i < 2; i++)
-            purge_key(e, str_format(q->msg, "%s://" STR_FMT STR_FMT, schemes[i], STR_ARG(q->s->name), STR_ARG(target)), false);
+        for (int i = 0; i < 2; i++) {
+            str key = str_format(q->msg, "%s://" STR_FMT STR_FMT, schemes[i], STR_ARG(q->s->name), STR_ARG(target));
+            err x = purge_key(e, key, false) ? disk_put_purge(e, key, (str){0}, false, false) : E_OK;
+            if (x)                                       // the origin has done it: that cannot be unsaid
+                log_line("edge", LOG_WARNING, "invalidation", F_STR("url", key), F_STR("why", str_z(err_text(x))),
+                         F_STR("but", S("after a crash it may be there again")));
+        }
     }
     buf_free(&space);
 }
@@ -255,5 +262,7 @@ void pass(edge *e, request *q)
         return;
     q->forward_status = a.in.head.status;
     invalidate(e, q, &a.in.head);
+    if (q->is_head && !has_body)                         // a body is in no key: what it made of the answer is nobody else's
+        head_compare(e, q, &a);
     give_answer(e, q, &a);
 }

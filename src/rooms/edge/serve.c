@@ -152,7 +152,7 @@ static look resource_look(edge *e, request *q, resource *r, bool may_wait)
     }
     q->forward = !o ? has_others ? "vary-miss" : "uri-miss" : cache_left_s(&o->about->policy, edge_now_s(e)) > 0 ? "request" : "stale";
     q->verdict = "miss";
-    if (q->is_head && !o) {
+    if (q->is_head && !(o && o->about->policy.has_validator)) {      // what is asked with a condition brings GET's answer for all
         q->verdict = "pass";
         pass(e, q);
         return LOOK_GIVEN;

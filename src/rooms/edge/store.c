@@ -494,17 +494,21 @@ static bool object_has_tag(const object *o, uint64_t tag)
     return false;
 }
 
-static void object_purge(object *o, bool soft)
+void object_stale(object *o)
 {
-    if (!soft) {
-        object_forget(o);
-        return;
-    }
     cache_policy p = o->about->policy;
     int64_t age = cache_age_s(&p, edge_now_s(o->e));
     if (p.lifetime_s > age)
-        p.lifetime_s = age;                              // stale from now on, and no longer than that
+        p.lifetime_s = age;                              // no longer than that
     object_describe(o, description_with_policy(o->e, o->about, &p));
+}
+
+static void object_purge(object *o, bool soft)
+{
+    if (soft)
+        object_stale(o);
+    else
+        object_forget(o);
 }
 
 int64_t purge_key(edge *e, str key, bool soft)
