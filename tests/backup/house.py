@@ -1,31 +1,16 @@
 """A `naru up` of a test's own: loopback, high ports, a directory that is removed. And what its people do."""
 import json
 import os
-import poplib
-import shutil
 import smtplib
-import socket
-import subprocess
+import sys
 import tempfile
-import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "up"))
+from running import PATIENCE_S, Running, check, counts, free_ports, mailbox, skipped, wait_for  # noqa: E402, F401
 
 PEOPLE, PASSWORD = ["kim@club.test", "lee@club.test"], "ketchup-pickle-7"
 NAMES = ["dns", "smtp", "submission", "submissions", "pop3", "pop3s", "upper", "tracker", "peers", "rpc"]
-PATIENCE_S = 30                 # a loaded machine is slow
 QUICK_BYTES_MIN = 1 << 30
-counts = {"ok": 0, "not ok": 0, "skipped": 0}
-
-
-def check(what, good, detail=""):
-    word = "ok" if good else "not ok"
-    counts[word] += 1
-    print(f"{word} {what}" + (f": {detail}" if detail and not good else ""), flush=True)
-    return good
-
-
-def skipped(what, why):
-    counts["skipped"] += 1
-    print(f"SKIPPED {what}: {why}")
 
 
 def quick_place():
@@ -43,41 +28,15 @@ def new_directory(quick=False):
     return made
 
 
-def free_ports(count):
-    """Ports below the range that the kernel gives to clients, free for UDP and TCP now."""
-    found, port = [], 9000 + os.getpid() % 9000
-    while len(found) < count:
-        port += 1
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            try:
-                tcp.bind(("127.0.0.1", port))
-                udp.bind(("127.0.0.1", port))
-                found.append(port)
-            except OSError:
-                pass
-    return found
-
-
-def wait_for(what, seconds=PATIENCE_S):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if what():
-            return True
-        time.sleep(0.05)
-    return False
-
-
-class House:
+class House(Running):
     """naru up in a directory of its own; `data` may be one that was restored."""
 
     def __init__(self, naru, data=None, more=None, quick=True):
         """more(directory): further words of the mta's block, and further blocks."""
-        self.naru = naru
-        self.dir = new_directory(quick)
-        self.data = data or os.path.join(self.dir, "data")
-        self.config = os.path.join(self.dir, "naru.conf")
+        super().__init__(naru, new_directory(quick))
+        self.data = data or self.data
         mta, blocks = more(self.dir) if more else ("", "")
-        ports = free_ports(len(NAMES) + 1)
+        ports = free_ports(len(NAMES) + 1, 9000)
         self.port = dict(zip(NAMES, ports))
         with open(self.config, "w") as f:
             table = "; ".join(f"{name} {port}" for name, port in self.port.items())
@@ -88,20 +47,10 @@ class House:
             f.write(f"mta {{ plaintext loopback; retry 1s; resolver 127.0.0.1:{ports[-1]}; {mta} }}\n")
         with open(os.path.join(self.dir, "club.zone"), "w") as f:
             f.write("$ORIGIN club.test.\n$TTL 60\n@ SOA mx.club.test. admin.club.test. 1 60 60 60 60\n@ NS mx.club.test.\nmx A 127.0.0.1\n")
-        self.log = open(os.path.join(self.dir, "log"), "w+")
-        self.process = None
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen([self.naru, "up", self.config, "--dir", self.data], stderr=self.log, stdout=self.log,
-                                        env=dict(os.environ, XDG_RUNTIME_DIR=self.dir))
-
-    def command(self, *words, **more):
-        return subprocess.run([self.naru, *words, "--dir", self.data], capture_output=True, text=True, timeout=PATIENCE_S * 3, **more)
-
-    def processes(self):
-        answer = self.command("status", "--json")
-        return {p["service"]: p for p in json.loads(answer.stdout)["processes"]} if answer.returncode == 0 else {}
+        self.spawn()
 
     def ready(self):
         return wait_for(lambda: (p := self.processes()) and all(one["state"] == "ready" for one in p.values()))
@@ -130,29 +79,4 @@ class House:
 
     def subjects(self, who):
         """The subjects of all letters in a mailbox, by POP3."""
-        p = poplib.POP3("127.0.0.1", self.port["pop3"], timeout=PATIENCE_S)
-        p.user(who)
-        p.pass_(PASSWORD)
-        found = []
-        for i in range(p.stat()[0]):
-            found += [line[9:].decode() for line in p.top(i + 1, 0)[1] if line.startswith(b"Subject: ")]
-        p.quit()
-        return found
-
-    def log_text(self):
-        with open(self.log.name) as f:
-            return f.read()
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(PATIENCE_S * 2)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        return self.process.returncode
-
-    def end(self):
-        self.stop()
-        self.log.close()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        return [line[9:].decode() for lines in mailbox(self.port["pop3"], who, PASSWORD, 0) for line in lines if line.startswith(b"Subject: ")]

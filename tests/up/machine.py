@@ -1,62 +1,29 @@
 """A running `naru up` in a directory of its own, on loopback and high ports; and what its users do. For up.py and its parts."""
-import json
 import os
 import poplib
 import shutil
 import smtplib
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 
+from running import PATIENCE_S, Running, check, counts, free_ports, mailbox, skipped  # noqa: F401  (the cases take them from here)
+
 NARU = os.path.abspath(sys.argv[1])
 WHO, PASSWORD = "kim@club.test", "ketchup-pickle-7"
 NAMES = ["dns", "resolver", "smtp", "submission", "submissions", "pop3", "pop3s", "upper", "tracker", "peers", "rpc", "http", "origin", "steering", "console"]
-PATIENCE_S = 30                 # a loaded machine is slow; what has a promise of its own says so below
-counts = {"ok": 0, "not ok": 0, "skipped": 0}
 
 
-def check(what, good, detail=""):
-    word = "ok" if good else "not ok"
-    counts[word] += 1
-    print(f"{word} {what}" + (f": {detail}" if detail and not good else ""), flush=True)
-    return good
-
-
-def skipped(what, why):
-    counts["skipped"] += 1
-    print(f"SKIPPED {what}: {why}")
-
-
-def free_ports(count):
-    """Ports below the range that the kernel gives to clients, free for UDP and TCP now."""
-    found, port = [], 20000 + os.getpid() % 8000
-    while len(found) < count:
-        port += 1
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            try:
-                tcp.bind(("127.0.0.1", port))
-                udp.bind(("127.0.0.1", port))
-                found.append(port)
-            except OSError:
-                pass
-    return dict(zip(NAMES, found))
-
-
-class Up:
-    """A running `naru up` in a directory of its own."""
+class Up(Running):
+    """A running `naru up` with every service a port, told by systemd's words how it is."""
 
     def __init__(self, more="", user=None, program=NARU, start=True, **parts):
-        self.dir = tempfile.mkdtemp(prefix="naru-up-")
-        os.chmod(self.dir, 0o711)                # as root: the services are users of their own
-        self.config = os.path.join(self.dir, "naru.conf")
-        self.data = os.path.join(self.dir, "data")
-        self.port = free_ports(len(NAMES))
+        super().__init__(NARU, tempfile.mkdtemp(prefix="naru-up-"))
+        self.port = dict(zip(NAMES, free_ports(len(NAMES))))
         self.write(more, **parts)
-        self.log = open(os.path.join(self.dir, "log"), "w+")
-        self.user, self.program, self.process = user, program, None
+        self.user, self.program = user, program
         if user:                                 # who may not enter the builder's home: root's, on Debian
             self.program = shutil.copy(program, self.dir)
             for path in (self.dir, self.config):
@@ -70,9 +37,8 @@ class Up:
             self.start()
 
     def start(self):
-        environment = dict(os.environ, NOTIFY_SOCKET=os.path.join(self.dir, "notify"), WATCHDOG_USEC="400000", XDG_RUNTIME_DIR=self.dir)
-        self.process = subprocess.Popen([self.program, "up", self.config, "--dir", self.data], stderr=self.log, stdout=self.log,
-                                        env=environment, user=self.user, group=self.user, extra_groups=[] if self.user else None)
+        self.spawn(self.program, {"NOTIFY_SOCKET": os.path.join(self.dir, "notify"), "WATCHDOG_USEC": "400000"},
+                   user=self.user, group=self.user, extra_groups=[] if self.user else None)
 
     def write(self, more, zone="", mailstore="mailstore { plaintext loopback }\n"):
         """naru.conf; with a zone the resolver listens elsewhere than the authoritative server."""
@@ -108,28 +74,11 @@ class Up:
     def forget(self):
         self.heard = len(self.told)
 
-    def command(self, *words, **more):
-        return subprocess.run([NARU, *words, "--dir", self.data], capture_output=True, text=True, timeout=PATIENCE_S, **more)
-
-    def processes(self):
-        answer = self.command("status", "--json")
-        return {p["service"]: p for p in json.loads(answer.stdout)["processes"]} if answer.returncode == 0 else {}
-
-    def log_text(self):
-        with open(self.log.name) as f:
-            return f.read()
-
     def end(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(PATIENCE_S * 3)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
+        self.stop()
         self.notify.shutdown(socket.SHUT_RDWR)
         self.notify.close()
-        self.log.close()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        super().end()
 
 
 # ---- what a user does -------------------------------------------------------------------------------------------------------
@@ -140,12 +89,7 @@ def letter_send(up, subject):
 
 
 def letters(up):
-    p = poplib.POP3("127.0.0.1", up.port["pop3"], timeout=PATIENCE_S)
-    p.user(WHO)
-    p.pass_(PASSWORD)
-    texts = [b"\n".join(p.retr(i + 1)[1]).decode() for i in range(p.stat()[0])]
-    p.quit()
-    return texts
+    return [b"\n".join(lines).decode() for lines in mailbox(up.port["pop3"], WHO, PASSWORD)]
 
 
 def letter_count(up, subject, at_least=1):

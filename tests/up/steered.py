@@ -7,7 +7,7 @@ import subprocess
 import urllib.request
 
 from machine import NARU, PATIENCE_S, Up, check, free_ports
-from swarm import soon
+from running import wait_for
 
 ZONE = "$TTL 5m\n@ IN SOA ns hostmaster ( 1 2h 30m 2w 1m )\n@ IN NS ns\nns IN A 127.0.0.1\nvideo 10s IN A 192.0.2.200\n"
 
@@ -61,14 +61,14 @@ def nodes(up):
 
 def cases():
     up = Up("", start=False)
-    up.cdn = dict(zip(["dns", "http", "https", "origin", "steering"], free_ports(11).values()))
+    up.cdn = dict(zip(["dns", "http", "https", "origin", "steering"], free_ports(5)))
     try:
         config(up, 7, "127.0.0.1")
         up.start()
         if not check("storage, edge, steering and name server run, each in its process", up.said("READY=1"), up.log_text()[-1500:]):
             return
-        check("steering sees who is alive and who is dead", soon(lambda: nodes(up) == {"near": "alive", "far": "dead"}), str(nodes(up)))
-        check("the name server answers as steering ranks", soon(lambda: "127.0.0.1" in named(up)) and "192.0.2.200" not in named(up), named(up))
+        check("steering sees who is alive and who is dead", wait_for(lambda: nodes(up) == {"near": "alive", "far": "dead"}), str(nodes(up)))
+        check("the name server answers as steering ranks", wait_for(lambda: "127.0.0.1" in named(up)) and "192.0.2.200" not in named(up), named(up))
         got = steer(up)
         check("players are steered", got["PATHWAY-PRIORITY"] == ["near", "far"] and got["TTL"] == 7, str(got))
         why = up.command("steering", "why", "127.0.0.9", "--json")
@@ -76,10 +76,10 @@ def cases():
         check("naru steering why says it", first.get("node") == "near" and first.get("standing") == "good" and first.get("load_per_mille", -1) >= 0, why.stdout + why.stderr)
         os.kill(up.processes()["steering"]["pid"], signal.SIGKILL)
         check("while steering is dead the last ranking counts", "127.0.0.1" in named(up), named(up))
-        check("... and it comes back", soon(lambda: nodes(up).get("near") == "alive") and "127.0.0.1" in named(up), str(nodes(up)))
+        check("... and it comes back", wait_for(lambda: nodes(up).get("near") == "alive") and "127.0.0.1" in named(up), str(nodes(up)))
         config(up, 9, "127.0.0.99")                      # nobody is there
         up.command("reload")
         check("after a reload other nodes count, and all are dead: they are ranked all the same",
-              soon(lambda: steer(up)["TTL"] == 9 and nodes(up).get("near") == "dead" and "127.0.0.99" in named(up)), named(up))
+              wait_for(lambda: steer(up)["TTL"] == 9 and nodes(up).get("near") == "dead" and "127.0.0.99" in named(up)), named(up))
     finally:
         up.end()

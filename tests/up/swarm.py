@@ -4,17 +4,10 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from machine import NARU, PATIENCE_S, Up, check, skipped
+from running import wait_for
 
 TREE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
-
-
-def soon(wanted):
-    until = time.monotonic() + PATIENCE_S
-    while not wanted() and time.monotonic() < until:
-        time.sleep(0.05)
-    return wanted()
 
 
 def torrent(up, *words):
@@ -50,9 +43,9 @@ def watched_shared_and_controlled(up, films):
     shutil.copy(made, os.path.join(films, "incoming/.film"))
     os.chmod(os.path.join(films, "incoming/.film"), 0o666)
     os.rename(os.path.join(films, "incoming/.film"), os.path.join(films, "incoming/film.torrent"))
-    check("a torrent in the watch directory is added", soon(lambda: os.path.exists(os.path.join(films, "incoming/film.torrent.added"))),
+    check("a torrent in the watch directory is added", wait_for(lambda: os.path.exists(os.path.join(films, "incoming/film.torrent.added"))),
           str(os.listdir(os.path.join(films, "incoming"))))
-    check("... its file is found whole, and seeded", soon(lambda: any(t["status"] == 6 and t["percentDone"] == 1 for t in listed(up))), str(listed(up)))
+    check("... its file is found whole, and seeded", wait_for(lambda: any(t["status"] == 6 and t["percentDone"] == 1 for t in listed(up))), str(listed(up)))
     out = os.path.join(up.dir, "out")
     os.makedirs(out)
     got = torrent(up, "get", made, "--dir", out, "--no-dht", "--port", "0", "--bind", "127.0.0.1")
@@ -67,7 +60,7 @@ def watched_shared_and_controlled(up, films):
     check("transmission-remote: a wrong password is refused", refused.returncode != 0 and "film.bin" not in refused.stdout, refused.stdout)
     check("... the right one sees the torrent", taken.returncode == 0 and "film.bin" in taken.stdout, taken.stdout + taken.stderr)
     removed = remote(up, "-n", "kim:ketchup", "-t", "all", "--remove-and-delete")
-    check("... and removes it with its file", removed.returncode == 0 and soon(lambda: not os.path.exists(film)) and not listed(up), removed.stdout)
+    check("... and removes it with its file", removed.returncode == 0 and wait_for(lambda: not os.path.exists(film)) and not listed(up), removed.stdout)
 
 
 def cases():
