@@ -1,6 +1,7 @@
 // The pictures beside the film: what lies ready along the film; and over the last minute and a half the rung, the throughput and the buffer.
 import { rate } from '../format';
 import { say } from '../words';
+import { KNOWN_BPS } from './panel';
 import type { Player } from './player';
 
 const CHART_MS_MIN = 20000, CHART_MS_MAX = 90000, BUFFER_S = 30, LEFT = 46, RIGHT = 8, TOP = 10, BOTTOM = 20, GAP = 16, RATES_SHARE = 0.62;
@@ -65,7 +66,7 @@ export class Chart {
     for (const m of p.moments) if (m.kind === 'stall' && (m.endMs || now) > now - this.spanMs) c.fillRect(x(m.atMs), TOP, Math.max(2, x(m.endMs || now) - x(m.atMs)), bufferBottom - TOP);
     c.globalAlpha = 1;
     this.line(c, points, x, one => yBuffer(one.bufferS), '--audio', { floor: bufferBottom });
-    this.line(c, points.filter(one => one.throughputBps), x, one => yRate(one.throughputBps), '--warn', { dash: [] });
+    this.line(c, points.filter(one => one.throughputBps >= KNOWN_BPS), x, one => yRate(one.throughputBps), '--warn', { dash: [] });
     this.line(c, points.filter(one => one.bps), x, one => yRate(one.bps), '--video', { steps: true, floor: ratesBottom, wide: true });
     this.marks(c, x, now, bufferBottom);
     this.tell(c, points, x, width, bufferBottom);
@@ -147,7 +148,7 @@ export class Chart {
     const at = this.pointer === null || this.pointer < LEFT || this.pointer > width - RIGHT ? null : this.pointer;
     const one = at === null ? points[points.length - 1]! : points.reduce((best, p) => Math.abs(x(p.atMs) - at) < Math.abs(x(best.atMs) - at) ? p : best);
     const ago = (performance.now() - one.atMs) / 1000, rung = this.player.presentation.video.find(r => r.bps === one.bps);
-    const text = `${at === null ? say('now') : `−${ago.toFixed(0)} ${say('seconds')}`}: ${rung ? `${rung.id} (${rate(one.bps)})` : '–'} · ${say('throughput')} ${one.throughputBps ? rate(one.throughputBps) : '–'} · ${say('buffer')} ${one.bufferS.toFixed(1)} ${say('seconds')}`;
+    const text = `${at === null ? say('now') : `−${ago.toFixed(0)} ${say('seconds')}`}: ${rung ? `${rung.id} (${rate(one.bps)})` : '–'} · ${say('throughput')} ${one.throughputBps >= KNOWN_BPS ? rate(one.throughputBps) : '–'} · ${say('buffer')} ${one.bufferS.toFixed(1)} ${say('seconds')}`;
     if (this.says.textContent !== text) this.says.textContent = text;
     if (at === null) return;
     c.strokeStyle = color('--focus');

@@ -6,6 +6,8 @@ import type { Player } from './player';
 
 const names = ['rung', 'server', 'throughput', 'buffer', 'stall_count', 'playout_delay'] as const;
 
+export const KNOWN_BPS = 1000;
+
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} ${say('seconds')}`;
 
 // Servers in the steering's order: whose turn it is, and what each has given.
@@ -36,7 +38,8 @@ export class Panel {
     const v = this.player.look(), d = v.decision;
     this.put('rung', v.rung ? `${v.rung.id} · ${rate(v.rung.bps)}${v.rung.height ? ` · ${v.rung.width}×${v.rung.height}` : ''}` : '–', d ? say(`what_${d.what}` as Word) : '');
     this.put('server', v.server?.location ?? '–', d ? say(`where_${d.where}` as Word) : '');
-    this.put('throughput', d?.throughputBps ? rate(d.throughputBps) : '–', d?.throughputLowBps ? `${say('at_least')} ${rate(d.throughputLowBps)}` : '');
+    const known = d && d.throughputBps >= KNOWN_BPS;         // less: nothing was large enough to be measured
+    this.put('throughput', known ? rate(d.throughputBps) : '–', known && d.throughputLowBps ? `${say('at_least')} ${rate(Math.min(d.throughputLowBps, d.throughputBps))}` : '');
     this.put('buffer', `${v.bufferS.toFixed(1)} ${say('seconds')}`, `${say(v.playout === 'over' ? 'over' : v.playout)}${d ? ' · ' + say(`when_${d.when}` as Word) : ''}`);
     this.put('stall_count', String(v.stalls), v.stallMs ? seconds(v.stallMs) : '');
     this.put('playout_delay', seconds(v.delayMs), `${say('start_up')} ${seconds(v.startupMs)}`);
