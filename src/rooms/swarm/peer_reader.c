@@ -142,12 +142,20 @@ static bool input_take(peer *p, str in)
 
 // ---- the fiber ----------------------------------------------------------------------------------------------------------
 
+// Under a limit no more is taken at once than may be paid for soon.
+static str slice(const peer *p, str some)
+{
+    const torrent *t = p->torrent;
+    int64_t a = rate_limit_slice(&t->down), b = rate_limit_slice(&t->swarm->down);
+    return str_first(some, a < b ? a : b);
+}
+
 // What was read is paid for afterwards: whoever waits here does not read on, and TCP slows the sender down.
 static void limits_keep(peer *p, int64_t bytes)
 {
     torrent *t = p->torrent;
     int64_t now = loop_now_ns();
-    int64_t a = rate_limit_take(&t->down, bytes, now), b = rate_limit_take(&t->swarm->down, bytes, now), at = a > b ? a : b;
+    int64_t a = rate_limit_pay(&t->down, bytes, now), b = rate_limit_pay(&t->swarm->down, bytes, now), at = a > b ? a : b;
     if (at > now)
         (void)fiber_sleep(at - now);
     while (t->finish_bytes > TORRENT_FINISH_BYTES_MAX && !fiber_canceled())
@@ -164,6 +172,7 @@ void peer_read(void *arg)
         str some = conn_some(c);
         if (some.len == 0)
             break;
+        some = slice(p, some);
         int64_t before = p->received;
         going = input_take(p, some);
         conn_used(c, (size_t)some.len);
