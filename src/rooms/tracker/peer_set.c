@@ -230,22 +230,28 @@ void peer_set_remove(peer_set *s, uint32_t position)
 
 // Different positions from `first` up, without shuffling: the range is cut into `count` equal parts, and one is taken of each.
 typedef struct {
-    uint32_t first, self, count, turn;  // self: passed over; turn: which part comes first
+    uint32_t first, self, count, turn;  // self: passed over; turn: whose part comes next
     uint64_t part;                      // how long one is, in 2^-32 positions
+    uint64_t luck;                      // random bits for two
+    bool     half;                      // one of the two is left
 } sample;
 
 static sample sample_of(uint32_t first, uint32_t end, uint32_t self, uint32_t wanted, chance *c)
 {
     bool inside = self >= first && self < end;
     uint32_t range = end - first - inside, n = wanted < range ? wanted : range;
-    return (sample){first, inside ? self : PEER_NONE, n, n ? chance_below(c, n) : 0, n ? (((uint64_t)range << 32) + n - 1) / n : 0};
+    return (sample){.first = first, .self = inside ? self : PEER_NONE, .count = n, .turn = n ? chance_below(c, n) : 0,
+                    .part = n ? (((uint64_t)range << 32) + n - 1) / n : 0};
 }
 
-static inline uint32_t sample_at(const sample *x, uint32_t i, chance *c)
+static inline uint32_t sample_next(sample *x, chance *c)
 {
-    uint64_t start = x->part * (i + x->turn < x->count ? i + x->turn : i + x->turn - x->count);
+    x->luck = x->half ? x->luck >> 32 : chance_u64(c);
+    x->half = !x->half;
+    uint64_t start = x->part * x->turn;
+    x->turn = x->turn + 1 == x->count ? 0 : x->turn + 1;
     uint32_t low = (uint32_t)(start >> 32), high = (uint32_t)((start + x->part) >> 32);
-    uint32_t at = x->first + low + (high - low > 1 ? chance_below(c, high - low) : 0);
+    uint32_t at = x->first + low + (uint32_t)((uint64_t)(high - low) * (uint32_t)x->luck >> 32);
     return at + (at >= x->self);
 }
 
@@ -287,11 +293,11 @@ static inline void endpoint_copy(const peer_set *s, uint32_t position, unsigned 
         memcpy(out + i * ENDPOINT_V6_BYTES, s->records + (size_t)position * RECORD_V6_BYTES, ENDPOINT_V6_BYTES);
 }
 
-static int pick_managed(peer_set *s, const sample *x, int wanted, chance *c, unsigned char *out)
+static int pick_managed(peer_set *s, sample *x, int wanted, chance *c, unsigned char *out)
 {
     uint32_t at[PEER_PICK_MAX * PEER_SAMPLE];
     for (uint32_t i = 0; i < x->count; i++)
-        at[i] = sample_at(x, i, c);
+        at[i] = sample_next(x, c);
     int n = least_given(s, at, (int)x->count, wanted);
     for (int i = 0; i < n; i++)
         endpoint_copy(s, at[i], out, i);
@@ -308,6 +314,6 @@ int peer_set_pick(peer_set *s, const peer_wish *wish, chance *c, unsigned char *
     if (wish->managed)
         return pick_managed(s, &x, wanted, c, out);
     for (uint32_t i = 0; i < x.count; i++)
-        endpoint_copy(s, sample_at(&x, i, c), out, (int)i);
+        endpoint_copy(s, sample_next(&x, c), out, (int)i);
     return (int)x.count;
 }
