@@ -55,6 +55,23 @@ async function entered(stage, site, options, path_ = '/register', person = PERSO
 
 const shot = (page, name) => page.screenshot({ path: path.join(shots, name + '.png') });
 
+// What a person without a mouse or with weak eyes needs: a name for everything that can be used, text that stands out (WCAG 2 AA: 4.5 to 1).
+const lacks = page => page.evaluate(() => {
+  const shown = e => e.offsetParent !== null || e.getClientRects().length > 0, found = [];
+  for (const e of document.querySelectorAll('button, a[href], input:not([hidden]), select, summary, canvas[role], [role=img]'))
+    if (shown(e) && !(e.textContent.trim() || e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.labels?.length)) found.push(`no name: ${e.outerHTML.slice(0, 80)}`);
+  const light = c => { const v = c.map(x => x / 255).map(x => x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4); return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
+  const parts = text => (text.match(/[\d.]+/g) ?? []).map(Number);
+  const behind = e => { for (let at = e; at; at = at.parentElement) { const c = parts(getComputedStyle(at).backgroundColor); if (c.length === 3 || c[3] > 0.99) return c.slice(0, 3); } return [255, 255, 255]; };
+  for (const e of document.querySelectorAll('body *')) {
+    if (!shown(e) || e.closest('.stage, .tile, svg, [disabled]') || ![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+    const a = light(parts(getComputedStyle(e).color)), b = light(behind(e)), ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push(`${ratio.toFixed(1)} to 1: ${e.tagName} ${e.className} ${e.textContent.slice(0, 30)}`);
+  }
+  if (document.querySelectorAll('h1').length !== 1) found.push('not one h1');
+  return [...new Set(found)];
+});
+
 async function shellCase(stage) {
   const { page, context, complaints } = await entered(stage, URLS.console, {});
   must(await page.textContent('.film .title') === TITLE, 'the title is shown as it was written');
@@ -65,8 +82,10 @@ async function shellCase(stage) {
   await page.waitForFunction(() => !document.querySelector('.film'));
   await page.fill('#search', 'fErRy');
   await page.waitForSelector('.film');
+  must(!(await lacks(page)).length, `films: ${(await lacks(page)).join('; ')}`);
   await page.click('nav a[href="/status"]');
   await page.waitForSelector('td');
+  must(!(await lacks(page)).length, `status: ${(await lacks(page)).join('; ')}`);
   must((await page.textContent('table')).includes('console'), 'the status names the services');
   await page.click('.tools button[lang]');
   await page.waitForFunction(() => document.documentElement.lang === 'ko' && document.body.textContent.includes('로그아웃'));
@@ -107,6 +126,7 @@ async function phoneCase(stage) {
     await page.waitForTimeout(400);
     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     must(over <= 0, `${at} is ${over} px wider than a phone`);
+    must(!(await lacks(page)).length, `${at}: ${(await lacks(page)).join('; ')}`);
   }
   await page.waitForFunction(() => window.naruPlayer?.element.currentTime > 0.5);
   await shot(page, 'phone-dark-korean');
@@ -134,6 +154,7 @@ async function playerCase(stage) {
   const text = await page.textContent('.panel');
   for (const word of ['Buffer', 'Playout delay', 'Throughput', 'Quality', 'Server', 'east', 'v3000', 'Stalls']) must(text.includes(word), `the panel says ${word}`);
   must(await page.textContent('[data-is=throughput]') !== '–' && await page.textContent('[data-why=rung]') !== '', 'with figures and reasons');
+  must(!(await lacks(page)).length, `the player: ${(await lacks(page)).join('; ')}`);
   await page.hover('.seek', { position: { x: 300, y: 12 } });
   await page.waitForFunction(() => document.querySelector('.tile')?.style.backgroundImage.includes('blob:'));
   await shot(page, 'player-light');

@@ -44,11 +44,11 @@ function overlayMake(player: Player): { root: HTMLElement[]; look: () => void } 
   return {
     root: [says, ring, begin],
     look: () => {
-      const p = player.playout, waits = p === 'stalled' || p === 'starting';
+      const p = player.playout, waits = !player.broken && (p === 'stalled' || p === 'starting');
       const text = waits ? say(p) : player.speed !== 1 ? `${player.speed < 0 ? '◀◀' : '▶▶'} ×${Math.abs(player.speed)}` : '';
       if (says.textContent !== text) says.textContent = text;
       ring.hidden = !waits || (p === 'starting' && player.bufferS > 1);
-      begin.hidden = !(p === 'paused' || p === 'over' || (p === 'starting' && player.element.paused && player.bufferS > 1));
+      begin.hidden = player.broken || !(p === 'paused' || p === 'over' || (p === 'starting' && player.element.paused && player.bufferS > 1));
     },
   };
 }

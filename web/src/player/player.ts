@@ -44,6 +44,7 @@ export class Player {
   readonly moments: Moment[] = [];                       // what is worth a mark in the picture
   readonly heldS = new Map<string, number>();            // seconds of the film, by rendition
   switches = 0;
+  broken = false;                                        // the decoder gave up: nothing more will come
   abandoned = 0;
   readonly begunMs = performance.now();
   onTold: (what: Told) => void = () => {};
@@ -233,6 +234,7 @@ export class Player {
   };
 
   private readonly onError = (): void => {
+    this.broken = true;
     this.onTrouble(say('error_decode'));
     this.closed = true;
   };
