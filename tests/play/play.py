@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import ssl
@@ -89,6 +90,7 @@ def films(directory):
     names = lambda w: ["-init_seg_name", w + "-i$RepresentationID$.m4s", "-media_seg_name", w + "-$RepresentationID$-$Number%03d$.m4s"]
     ffmpeg(directory, *dash, "-use_timeline", "1", *names("t"), "timeline.mpd")
     ffmpeg(directory, *dash, "-use_timeline", "0", *names("d"), "duration.mpd")
+    ffmpeg(directory, *dash, "-use_timeline", "1", *names("b"), "-t", "4", "brief.mpd")
     ffmpeg(directory, *dash, "-use_template", "0", "-use_timeline", "0", *names("l"), "list.mpd")
     ffmpeg(directory, *dash, "-single_file", "1", "-single_file_name", "s-$RepresentationID$.mp4", "single.mpd")
     hls = [*copy, "-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", "2", "-hls_playlist_type", "vod", "-var_stream_map",
@@ -166,6 +168,31 @@ def hands_on(base, directory):
     naru(base + "timeline.mpd", "--to", "no-such-program -", code=1)
     seen = naru(base + "timeline.mpd", "--to", "true", "--json")
     check('"state"' in seen.stdout, "a program that ends at once ends the playing")
+
+def other_programs(base, directory):
+    """mpv and ffplay themselves, with outputs that nobody sees; what they say of what they were handed."""
+    missing = [p for p in ("mpv", "ffplay") if not shutil.which(p)]
+    if missing:
+        print(f"SKIPPED play --mpv, --ffplay: {', '.join(missing)} is not installed")
+        return
+    home, log, report = (os.path.join(directory, name) for name in ("mpv", "mpv.log", "ffplay.log"))
+    os.makedirs(home)
+    with open(os.path.join(home, "mpv.conf"), "w") as f:
+        f.write(f"ao=null\nvo=null\nspeed=4\nlog-file={log}\n")
+    env = dict(os.environ, MPV_HOME=home, SDL_VIDEODRIVER="dummy", SDL_AUDIODRIVER="dummy", FFREPORT=f"file={report}:level=32")
+    running = {p: subprocess.Popen([NARU, "play", base + "brief.mpd", p, "--json"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+               for p in ("--mpv", "--ffplay")}
+    for p, process in running.items():
+        out, err = process.communicate(timeout=PATIENCE_S)
+        check(process.returncode == 0 and '"state"' in out, f"naru play {p}", err + out)
+    with open(log) as f:
+        said = f.read()
+    check("VO: [null] 128x72" in said and "AO: [null]" in said and "(End of file)" in said, "mpv plays picture and sound to the end", said[-2000:])
+    check(not re.search(r"\]\[[ef]\]|(?i:corrupt|invalid)", said), "mpv has no complaint", said[-2000:])
+    with open(report) as f:
+        said = f.read().split("configuration:", 1)[-1]
+    check("Video: h264" in said and "Audio: aac" in said and re.search(r" 3\.\d+ A-V:", said), "ffplay plays picture and sound", said[-2000:])
+    check(not re.search(r"(?i)error|invalid|corrupt", said), "ffplay has no complaint", said[-2000:])
 
 
 def second_server(directory, port):
@@ -253,11 +280,14 @@ def main():
         base = f"http://127.0.0.1:{port}/"
         every_packaging(base)
         hands_on(base, directory)
+        beside = threading.Thread(target=other_programs, args=(base, directory))
+        beside.start()                                   # they play at their own speed
         second_server(directory, port)
         exit_codes(base)
         view(base)
         interrupted(base)
         over_tls(directory)
+        beside.join()
     print(f"{passed} passed, {failed} failed, 0 skipped")
     sys.exit(failed > 0)
 
