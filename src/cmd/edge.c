@@ -49,6 +49,8 @@ static void print_status(const json_t *o, arena *a)
     str disk = size_text(a, number_of(o, "disk")), disk_max = size_text(a, number_of(o, "disk_max"));
     printf("%s: %lld objects; memory " STR_FMT " of " STR_FMT "; disk " STR_FMT " of " STR_FMT "\n", text_of(o, "name"), number_of(o, "objects"),
            STR_ARG(memory), STR_ARG(memory_max), STR_ARG(disk), STR_ARG(disk_max));
+    if (*text_of(o, "disk_trouble"))
+        printf("the disk does not take what is written to it: %s; the edge serves on from memory\n", text_of(o, "disk_trouble"));
     if (number_of(o, "disk_damaged") || number_of(o, "disk_dropped"))
         printf("%lld slices on disk were damaged; %lld records did not get to the disk\n", number_of(o, "disk_damaged"), number_of(o, "disk_dropped"));
     json_array_foreach(sites, i, s) {

@@ -54,7 +54,8 @@ const up_policy up_policies[UP_POLICIES] = {
     {.name = "console", .kind = &console_kind, .doors = {{CONSOLE_PORT, UP_TCP, false}}, .here_only = true, .peers = {"accounts", "control"},
      .writes = true, .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET, .what = "viewings of films"},
     {.name = "edge", .kind = &edge_kind, .doors = {{EDGE_PORT, UP_TCP, .port_key = "port"}, {EDGE_TLS_PORT, UP_TCP, true, .port_key = "tls-port"}},
-     .writes = true, .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET | GUARD_CALLS_SEND_PAGES, .connects = {53}, .what = "the HTTP cache; asks the origins of its sites"},
+     .writes = true, .calls = GUARD_CALLS_FILES_CHANGE | GUARD_CALLS_INET | GUARD_CALLS_SEND_PAGES, .connects = {53},
+     .reads = {"/etc/ssl/certs", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}, .what = "the HTTP cache; asks the origins of its sites"},
 };
 
 char *up_path(const up_plan *plan, arena *a, const char *format, ...)
@@ -505,17 +506,22 @@ static void console_connects_add(guard_policy *p, const up_service *s, world *w,
         connect_add(p, world_port(w, 53));
 }
 
-// The edge dials its origins and nobody else.
+// The edge dials its origins and nobody else, and reads whose certificates it trusts.
 static void edge_origins_add(guard_policy *p, const up_service *s, world *w, arena *a)
 {
-    const statement *block = up_settings(s, a);
+    const statement *block = up_settings(s, a), *roots = config_find(block, "origin-ca");
+    if (roots)
+        read_add(p, str_to_z(a, roots->words[1]));
     for (const statement *x = config_first(block, "site"); x; x = config_next(x, "site"))
         for (const statement *o = config_first(x, "origin"); o; o = config_next(o, "origin")) {
             addr at;
-            uint64_t number = EDGE_PORT;
-            if (addr_parse(o->words[1], EDGE_PORT, &at))
+            str where = o->words[1];
+            bool tls = str_starts_nocase(where, S("https://"));
+            uint64_t number = tls ? EDGE_TLS_PORT : EDGE_PORT;
+            where = str_from(where, tls ? S("https://").len : str_starts_nocase(where, S("http://")) ? S("http://").len : 0);
+            if (addr_parse(where, (uint16_t)number, &at))
                 number = at.port;
-            else if (str_rfind(o->words[1], ':') >= 0 && !str_to_u64(str_from(o->words[1], str_rfind(o->words[1], ':') + 1), &number))
+            else if (str_rfind(where, ':') >= 0 && !str_to_u64(str_from(where, str_rfind(where, ':') + 1), &number))
                 continue;                                // the room refuses it with better words
             connect_add(p, world_port(w, (uint16_t)number));
         }

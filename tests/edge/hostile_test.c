@@ -8,10 +8,11 @@
 #include "origin.h"
 #include "rt/log.h"
 #include "rt/loop.h"
+#include "rt/sim.h"
 
 enum {
     MEMORY_BYTES = 64 << 20, OBJECT_BYTES = 1000000, SLICE = STAGE_SLICE_BYTES, CROWD = 1000, CROWD_OBJECT_BYTES = 2 * SLICE + 1000,
-    RANGES_TRIED = 150, LORIS = 60, MINUTES_MAX = 5,
+    RANGES_TRIED = 150, LORIS = 60, MINUTES_MAX = 5, DISK_FAULTS = 32,
 };
 
 // ---- the stage ----------------------------------------------------------------------------------------------------------------
@@ -267,6 +268,50 @@ static void lorises_come(theatre *t)
 }
 
 TEST(edge_hangs_up_on_who_is_slow_and_nobody_waits_for_them) { play(lorises_come, "; connections-per-address 2000"); }
+
+// ---- a disk that fails --------------------------------------------------------------------------------------------------------
+
+static bool about_says(theatre *t, const char *text)
+{
+    arena a = arena_make(4 << 20);
+    world *home = world_here();
+    fiber_world(t->stage->edge_world);
+    conn *c = conn_open_unix(t->stage->edge_world, "/data/control.sock", seconds(5));
+    fiber_world(home);
+    conn_deadline(c, seconds(10));
+    conn_put(c, S("GET /edge/about HTTP/1.1\r\nHost: naru\r\nConnection: close\r\n\r\n"));
+    heard h = heard_read(c, false, &a);
+    bool says = h.came && str_find_str(h.body, str_z(text)) >= 0;
+    conn_close(c);
+    arena_free(&a);
+    return says;
+}
+
+// Full, or broken, at each of its operations in turn: whoever asks gets the right bytes, and the edge says what the disk does.
+static void disk_fails(theatre *t)
+{
+    int met = 0;
+    CHECK(about_says(t, "\"disk_failures\":0,\"disk_trouble\":\"\""));
+    t->object.bytes = 3 * SLICE + 17;
+    for (int i = 0; i < DISK_FAULTS; i++) {
+        arena a = arena_make(MEMORY_BYTES);
+        sim_fault_after(t->stage->edge_world, i / 2 % 8, i % 2 ? E_NO_SPACE : E_IO);
+        for (int k = 0; k < 2; k++) {
+            str request = str_format(&a, "GET /%d HTTP/1.1\r\nHost: " STAGE_HOST "\r\nConnection: close\r\n\r\n", i);
+            heard h = ask(t, request, &a);
+            CHECK_ROW(i, h.whole && h.head.status == 200 && h.body.len == t->object.bytes && is_pattern(h.body, 0));
+            fiber_sleep(seconds(1));
+        }
+        fiber_sleep(seconds(12));                        // beyond the rest that it is given
+        met += sim_fault_met(t->stage->edge_world);
+        arena_free(&a);
+    }
+    sim_fault_after(t->stage->edge_world, -1, E_OK);
+    CHECK(met >= DISK_FAULTS / 2);
+    CHECK(!about_says(t, "\"disk_failures\":0,"));
+}
+
+TEST(edge_serves_on_when_its_disk_is_full_or_fails) { play(disk_fails, "; disk 16MiB"); }
 
 // ---- many keys ----------------------------------------------------------------------------------------------------------------
 

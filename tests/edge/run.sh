@@ -1,6 +1,6 @@
 #!/bin/sh
 # The HTTP cache: every case of tests/edge/cases in the simulator, that they can fail, those that need no time over real sockets against
-# `naru up`, and attacks that are measured. `--longer`: also ten thousand idle connections.
+# `naru up`, attacks that are measured, and origins (TLS, a reload, kill -9). `--longer`: also ten thousand idle connections.
 set -u
 cd "$(dirname "$0")/../.."
 passed=0 failed=0 skipped=0
@@ -30,6 +30,9 @@ fi
 
 if command -v python3 >/dev/null; then
     python3 tests/edge/attacks.py "$NARU_BUILD/naru" "$@" >"$said" 2>&1
+    sed '$d' "$said"
+    add "$said"
+    python3 tests/edge/origins.py "$NARU_BUILD/naru" >"$said" 2>&1
     sed '$d' "$said"
     add "$said"
 else

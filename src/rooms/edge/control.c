@@ -33,10 +33,10 @@ static void on_status(void *arg, const http_request *q, http_reply *reply, arena
                (long long)e->object_count, (long long)e->objects_max, (long long)(e->piece_bytes + e->described_bytes), (long long)e->memory_max,
                e->slice_bytes, (unsigned long long)e->purges, e->fills);
     buf_format(&out, "\"disk\":%lld,\"disk_max\":%lld,\"disk_segments\":%lld,\"disk_writes\":%lld,\"disk_dropped\":%lld,\"disk_damaged\":%lld,"
-               "\"disk_found\":%lld,\"sites\":[", (long long)d.bytes, (long long)d.bytes_max, (long long)d.segments, (long long)d.writes,
-               (long long)d.dropped, (long long)d.damaged, (long long)d.found);
-    for (int i = 0; i < e->site_count; i++) {
-        const site *s = &e->sites[i];
+               "\"disk_found\":%lld,\"disk_failures\":%lld,\"disk_trouble\":\"%s\",\"sites\":[", (long long)d.bytes, (long long)d.bytes_max, (long long)d.segments, (long long)d.writes,
+               (long long)d.dropped, (long long)d.damaged, (long long)d.found, (long long)d.failures, d.error ? err_text(d.error) : "");
+    for (int i = 0; i < e->set->site_count; i++) {
+        const site *s = &e->set->sites[i];
         buf_put(&out, i ? S(",\n{\"site\":") : S("\n{\"site\":"));
         json_put(&out, s->name);
         buf_format(&out, ",\"requests\":%llu,\"hits\":%llu,\"origins\":[", (unsigned long long)s->requests, (unsigned long long)s->hits);

@@ -326,8 +326,10 @@ static void write_once(disk *d, bool sync)
         d->safe = d->written;
         d->synced_ns = loop_now_ns();
     }
-    d->error = good || !b->count ? E_OK : b->error;
+    d->error = b->error;
     if (b->error) {
+        d->failures++;
+        meter_add(&edge_disk_failed, 1);
         log_line("edge", LOG_WARNING, "disk", F_STR("why", str_z(err_text(b->error))), F_INT("records_lost", b->count));
         d->rest_until_ns = loop_now_ns() + seconds(REST_S);
         d->safe = d->written;                            // nobody waits for what will not come
@@ -475,7 +477,7 @@ disk_figures disk_figures_now(const edge *e)
     const disk *d = e->disk;
     if (!d)
         return (disk_figures){0};
-    return (disk_figures){d->bytes, d->bytes_max, d->count, d->writes, d->dropped, d->damaged, d->found};
+    return (disk_figures){d->bytes, d->bytes_max, d->count, d->writes, d->dropped, d->damaged, d->found, d->failures, d->error};
 }
 
 // ---- beginning and end ------------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ struct disk {
     uint64_t  wished, written;           // records, ever: who wants to know whether his is safe
     uint64_t  safe;                      // written and synced
     gate      settled;
-    int64_t   writes, dropped, damaged, found;
+    int64_t   writes, dropped, damaged, found, failures;
     err       error;
 };
 

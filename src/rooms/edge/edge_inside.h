@@ -34,8 +34,10 @@ enum {
     FILL_FIRST_BYTES = 16 * 1024,        // of a slice whose length is not known yet
     ORIGIN_IDLE_MAX = 64,                // connections that are kept for each origin
     ORIGIN_IDLE_S = 20,
+    ORIGIN_ROOTS_BYTES_MAX = 2 << 20,    // of the file with the certificates that origins are checked against
     ORIGIN_CONNECT_S = 5, ORIGIN_HEAD_S = 30, ORIGIN_BYTES_PER_S_MIN = 1024, ORIGIN_GRACE_S = 20,
     ORIGIN_BACK_OFF_S_FIRST = 1, ORIGIN_BACK_OFF_S_MAX = 30,
+    ORIGIN_PORTS_MAX = SITES_MAX * ORIGINS_MAX, RELOADS_MAX = 1000,
     ORIGIN_ADDRESSES_MAX = 8, ORIGIN_NAME_S_MIN = 5, ORIGIN_NAME_S_MAX = 300,
     INTERIM_ANSWERS_MAX = 8,             // 1xx before the answer
     WAIT_S_MAX = 60,                     // for a fill that somebody else runs
@@ -164,6 +166,9 @@ typedef struct origin {
     addr     at[ORIGIN_ADDRESSES_MAX];
     int      at_count, at_next;
     bool     is_named;                   // `at` comes from the DNS
+    bool     tls;                        // never asked otherwise
+    bool     closed;                     // no connection to it is kept any more
+    str      checked;                    // the name that its certificate must have
     int64_t  at_until_ns;
     uint16_t port;
     list     idle;                       // newest first
@@ -183,7 +188,18 @@ typedef struct {
     uint64_t requests, hits;
 } site;
 
-typedef struct { str key; bool is_tag; uint64_t tag, number; } purge_note;
+// What a reload replaces. The one before stays until the end: who asks an origin still looks at it.
+typedef struct site_set {
+    struct site_set *before;
+    arena        memory;
+    site        *sites;
+    int          site_count;
+    addr         resolvers[EDGE_RESOLVERS_MAX];
+    int          resolver_count;
+    struct { addr prefix; int bits; } networks[EDGE_NETWORKS_MAX];
+    int          network_count;
+    bool         has_tls;                // among the origins
+} site_set;
 
 struct edge {
     room        *room;
@@ -192,12 +208,11 @@ struct edge {
     int64_t      capacity_bps;           // 0: not said
     int64_t      given, given_before;    // bytes of bodies, now and when the hand last passed
     int          load_per_mille;         // of the capacity, of late
-    site        *sites;
-    int          site_count;
-    addr         resolvers[EDGE_RESOLVERS_MAX];
-    int          resolver_count;
-    struct { addr prefix; int bits; } networks[EDGE_NETWORKS_MAX];
-    int          network_count;
+    site_set    *set;
+    int          reloads;                // of sites
+    uint16_t     ports[ORIGIN_PORTS_MAX];        // that origins had at the start: the guard lets us dial these
+    int          port_count;
+    tls_config  *origin_tls;             // NULL: no origin was asked under TLS at the start
     uint32_t     slice_bytes;
     int          slice_shift;
     int64_t      object_bytes_max, body_bytes_max;
@@ -310,7 +325,7 @@ err  disk_load(edge *e, object *o, uint32_t number);
 // The block (WINDOW_BYTES) of a slice in which `off` lies, from the disk, without a place in memory: for who reads while memory is short. Parks.
 // NULL: not possible now; load the slice.
 piece *disk_window(edge *e, object *o, uint32_t number, uint32_t off);
-typedef struct { int64_t bytes, bytes_max, segments, writes, dropped, damaged, found; } disk_figures;
+typedef struct { int64_t bytes, bytes_max, segments, writes, dropped, damaged, found, failures; err error; } disk_figures;     // error: of the last write
 disk_figures disk_figures_now(const edge *e);
 
 // ---- origin.c -----------------------------------------------------------------------------------------------------------------
@@ -333,6 +348,7 @@ typedef struct {
     int64_t      left;                   // HTTP_BODY_LENGTH
     size_t       taken;                  // of the piece that was handed out last
     bool         ended;                  // the whole body has been handed out
+    bool         unsent;                 // of a failure: no byte of the question went
     int64_t      asked_s, came_s;
     const char  *why;                    // of a failure
 } origin_answer;
@@ -408,7 +424,9 @@ void load_put(const edge *e, const request *q, buf *out);     // to HEAD alone, 
 // ---- the rest -------------------------------------------------------------------------------------------------------------------
 
 extern const setting edge_settings[];
-bool edge_settings_take(edge *e, str *why);
+bool edge_settings_take(edge *e, str *why);              // at the start; parks
+bool edge_settings_renew(edge *e, const statement *block, bool only_try, str *why);      // what may change while we run
+void site_sets_free(edge *e);
 site *site_find(edge *e, str host);
 void edge_routes_open(edge *e);
 err  edge_go(edge *e, const char *label, fiber_body *body, void *arg);      // a fill's fiber; edge_gone at its end. E_LIMIT

@@ -14,10 +14,11 @@ meter edge_memory = {.name = "naru_edge_memory_bytes", .help = "Memory of slices
 meter edge_objects = {.name = "naru_edge_objects", .help = "Objects kept", .type = METER_GAUGE};
 meter edge_purged = {.name = "naru_edge_purged_total", .help = "Objects that purges took or made stale", .type = METER_COUNTER};
 meter edge_damaged = {.name = "naru_edge_damaged_total", .help = "Slices on disk that did not pass their checksum", .type = METER_COUNTER};
+meter edge_disk_failed = {.name = "naru_edge_disk_failures_total", .help = "Writes that the disk refused: what they held stays in memory only", .type = METER_COUNTER};
 
 void edge_meters_show(void)
 {
-    meter *all[] = {&requests, &bytes, &answers, &edge_origin_bytes, &edge_origin_asked, &edge_memory, &edge_objects, &edge_purged, &edge_damaged};
+    meter *all[] = {&requests, &bytes, &answers, &edge_origin_bytes, &edge_origin_asked, &edge_memory, &edge_objects, &edge_purged, &edge_damaged, &edge_disk_failed};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         meter_show(all[i]);
 }

@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "rooms/edge/edge_inside.h"
 #include "rooms/edge/meters.h"
+#include "rt/log.h"
 #include "rt/loop.h"
 #include "talk/dns_ask.h"
 
@@ -17,8 +18,8 @@ static bool may_be_asked(const edge *e, addr a)
     bool multicast = a.family == 4 ? a.ip[0] >= 224 : a.ip[0] == 0xff;
     if (!addr_is_private(a) && !addr_is_any(a) && !multicast)
         return true;
-    for (int i = 0; i < e->network_count; i++)
-        if (addr_in_prefix(a, e->networks[i].prefix, e->networks[i].bits))
+    for (int i = 0; i < e->set->network_count; i++)
+        if (addr_in_prefix(a, e->set->networks[i].prefix, e->set->networks[i].bits))
             return true;
     return false;
 }
@@ -29,7 +30,7 @@ static bool origin_resolve(edge *e, origin *o, arena *msg)
     int count = 0;
     if (!o->is_named || loop_now_ns() < o->at_until_ns)
         return o->at_count > 0;
-    dns_answer a = dns_ask_addresses(e->w, e->resolvers, e->resolver_count, o->host, found, ORIGIN_ADDRESSES_MAX, &count,
+    dns_answer a = dns_ask_addresses(e->w, e->set->resolvers, e->set->resolver_count, o->host, found, ORIGIN_ADDRESSES_MAX, &count,
                                      seconds(ORIGIN_CONNECT_S), msg);
     if (a.verdict == DNS_TROUBLE && o->at_count > 0)     // what was true a while ago is better than nothing
         return true;
@@ -62,16 +63,35 @@ static origin_link *idle_take(origin *o)
     return NULL;
 }
 
-static origin_link *link_open(edge *e, origin *o)
+// TLS for who was configured with it, or nothing: there is no way back to plain text.
+static bool link_secure(edge *e, origin *o, conn *c)
 {
+    if (!o->tls)
+        return true;
+    conn_deadline(c, seconds(ORIGIN_CONNECT_S));
+    if (e->origin_tls && conn_tls_connect(c, e->origin_tls, o->checked))
+        return true;
+    arena a = arena_make(4096);
+    log_line("edge", LOG_WARNING, "origin-tls", F_STR("origin", o->name), F_STR("name", o->checked), F_STR("why", conn_tls_reason(c, &a)));
+    arena_free(&a);
+    return false;
+}
+
+// *why: a literal.
+static origin_link *link_open(edge *e, origin *o, const char **why)
+{
+    *why = "the origin cannot be reached";
     for (int i = 0; i < o->at_count; i++) {
         conn *c = conn_open(e->w, o->at[(o->at_next + i) % o->at_count], seconds(ORIGIN_CONNECT_S));
-        if (!c->error) {
+        bool reached = !c->error;
+        if (reached && link_secure(e, o, c)) {
             o->at_next = (o->at_next + i) % o->at_count;
             origin_link *l = memory_zeroed(1, sizeof *l);
             *l = (origin_link){.c = c, .of = o};
             return l;
         }
+        if (reached)
+            *why = "the origin's certificate or TLS was not good; the log says why";
         conn_abort(c);
     }
     return NULL;
@@ -165,7 +185,7 @@ static bool link_ask(edge *e, site *s, const question *q, origin_link *l, arena 
 static bool origin_try(edge *e, site *s, origin *o, const question *q, arena *msg, origin_answer *out)
 {
     bool again = true;
-    *out = (origin_answer){.why = "the origin has no address that may be asked"};
+    *out = (origin_answer){.why = "the origin has no address that may be asked", .unsent = true};
     if (!origin_resolve(e, o, msg))
         return false;
     o->asked++;
@@ -173,8 +193,9 @@ static bool origin_try(edge *e, site *s, origin *o, const question *q, arena *ms
         origin_link *l = idle_take(o);
         bool kept = l != NULL;
         uint64_t before = kept ? l->c->bytes_in : 0;
-        if (!l && !(l = link_open(e, o))) {
-            *out = (origin_answer){.why = "the origin cannot be reached"};
+        const char *why;
+        if (!l && !(l = link_open(e, o, &why))) {
+            *out = (origin_answer){.why = why, .unsent = true};
             return false;
         }
         if (link_ask(e, s, q, l, msg, out))
@@ -209,7 +230,7 @@ bool origin_ask(edge *e, site *s, const question *q, arena *msg, origin_answer *
                 origin_answered(o);
             if (answered && !(trouble && more && !q->body))
                 return true;
-            if (!answered && q->body && out->why && !str_eq(str_z(out->why), S("the origin cannot be reached")))
+            if (!answered && q->body && !out->unsent)
                 return false;                            // some of the body has gone: it cannot be told twice
             if (answered)
                 origin_done(e, out);
@@ -274,7 +295,7 @@ void origin_done(edge *e, origin_answer *a)
     piece_used(a);
     a->link = NULL;
     origin *o = l->of;
-    if (e->stopping || !a->ended || !a->in.head.keep_alive || l->c->error || o->idle_count >= ORIGIN_IDLE_MAX || conn_has_input(l->c)) {
+    if (e->stopping || o->closed || !a->ended || !a->in.head.keep_alive || l->c->error || o->idle_count >= ORIGIN_IDLE_MAX || conn_has_input(l->c)) {
         link_close(l);
         return;
     }
@@ -286,9 +307,10 @@ void origin_done(edge *e, origin_answer *a)
 
 void origins_close(edge *e)
 {
-    for (int i = 0; i < e->site_count; i++)
-        for (int k = 0; k < e->sites[i].origin_count; k++) {
-            origin *o = &e->sites[i].origins[k];
+    for (int i = 0; e->set && i < e->set->site_count; i++)
+        for (int k = 0; k < e->set->sites[i].origin_count; k++) {
+            origin *o = &e->set->sites[i].origins[k];
+            o->closed = true;
             for (list_link *l; (l = list_take(&o->idle)); )
                 link_close(LIST_OF(l, origin_link, idle));
             o->idle_count = 0;

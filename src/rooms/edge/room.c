@@ -110,7 +110,7 @@ static err start(room *r, str *why)
     edge_meters_show();
     err x = parts_start(e, why);
     if (x == E_OK)
-        log_line("edge", LOG_NOTICE, "ready", F_INT("sites", e->site_count), F_INT("objects", e->object_count));
+        log_line("edge", LOG_NOTICE, "ready", F_INT("sites", e->set->site_count), F_INT("objects", e->object_count));
     return x;
 }
 
@@ -119,11 +119,17 @@ static err tls_renew(edge *e, const statement *block, bool only_try, str *why)
     return room_tls_renew(e->room, block, &e->tls, 1, only_try, why);
 }
 
-static err check(room *r, const statement *block, str *why) { return tls_renew(r->state, block, true, why); }
+static err check(room *r, const statement *block, str *why)
+{
+    err x = tls_renew(r->state, block, true, why);
+    return x ? x : edge_settings_renew(r->state, block, true, why) ? E_OK : E_PROTOCOL;
+}
 
 static err reload(room *r, const statement *block, str *why)
 {
     err x = tls_renew(r->state, block, false, why);
+    if (x == E_OK && !edge_settings_renew(r->state, block, false, why))
+        x = E_PROTOCOL;
     if (x == E_OK)
         r->settings = block;
     return x;
@@ -144,14 +150,15 @@ static void gone(room *r)
         return;
     meter_add(&edge_memory, -e->counted_memory);
     meter_add(&edge_objects, -e->counted_objects);
-    if (e->sites)
-        origins_close(e);
+    origins_close(e);
+    site_sets_free(e);
     access_log_close(e);
     disk_close(e);
     if (e->buckets)
         edge_store_close(e);
     disk_free(e);
     tls_free(e->tls);
+    tls_free(e->origin_tls);
     memory_free(e);
     r->state = NULL;
 }

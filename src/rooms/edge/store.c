@@ -580,7 +580,6 @@ void edge_store_open(edge *e)
     e->bucket_count = BUCKETS_FIRST;
     e->buckets = memory_zeroed(e->bucket_count, sizeof *e->buckets);
     e->ghosts = memory_zeroed(GHOSTS, sizeof *e->ghosts);
-    e->objects_max = e->memory_max / KEPT_BYTES_AN_OBJECT < OBJECTS_MAX ? e->memory_max / KEPT_BYTES_AN_OBJECT : OBJECTS_MAX;
     e->next_number = 1;
     e->pages = pages_new(e->w, e->slice_bytes, (size_t)(2 * e->memory_max / e->slice_bytes + 1));
     list_init(&e->all);
