@@ -455,6 +455,24 @@ FIBER_TEST(loops_share_a_port)
     sock_close(a), sock_close(b), sock_close(c), sock_close(d);
 }
 
+// A path with packets of 64 KiB: a queue that is shorter than two of them stands still until the receiver's late acknowledgement.
+FIBER_TEST(a_queue_within_the_machine_is_not_made_short)
+{
+    enum { PACKETS_BYTES = 2 * 64 * 1024 };
+    sock *l, *s, *a;
+    addr peer, local;
+    int bytes = 0;
+    socklen_t size = sizeof bytes;
+    CHECK_INT(sock_listen(world_here(), loopback(0), (listen_options){0}, &l), E_OK);
+    CHECK_INT(connect_to(world_here(), sock_local(l), &s), E_OK);
+    CHECK_INT(accept_one(l, &a, &peer, &local), E_OK);
+    sock_queue_short(s, 16 * 1024);
+    sock_queue_short(a, 16 * 1024);
+    for (int i = 0; i < 2; i++)
+        CHECK(getsockopt(linux_of(i ? a : s)->fd, SOL_SOCKET, SO_SNDBUF, &bytes, &size) == 0 && bytes > PACKETS_BYTES);
+    sock_close(a), sock_close(s), sock_close(l);
+}
+
 // ---- Unix sockets ---------------------------------------------------------------------------------------------------------
 
 FIBER_TEST(unix_sockets_replace_dead_files_only)

@@ -21,11 +21,13 @@ static uint64_t path_bytes(int fd)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) || info.tcpi_min_rtt == UINT32_MAX)
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size))
         return 0;
     // A queue shorter than two packets would wait for an acknowledgement that the receiver delays.
     if (info.tcpi_snd_mss > LINE_PACKET_BYTES_MAX)
         return QUEUE_BYTES_MAX;
+    if (info.tcpi_min_rtt == UINT32_MAX)
+        return 0;
     uint64_t rate = info.tcpi_delivery_rate < UINT32_MAX ? info.tcpi_delivery_rate : UINT32_MAX;
     return rate * info.tcpi_min_rtt / 1000000;           // microseconds
 }
