@@ -103,6 +103,17 @@ login_verdict login_check_role(room *r, const char *service, addr client, str us
                                                : LOGIN_TROUBLE;
 }
 
+role_verdict login_role(room *r, str account, arena *a, str *role, str *mark)
+{
+    buf line = buf_make(LOGIN_LINE_BYTES_MAX);
+    bool sound = buf_put(&line, S("ROLE")) && word_put(&line, "account", account);
+    str answer = sound ? ask(r, &line, a) : (str){0}, word = str_word(&answer);
+    buf_free(&line);
+    *role = value_of(answer, S("role"), a);
+    *mark = value_of(answer, S("mark"), a);
+    return str_eq(word, S("NO")) ? ROLE_GONE : str_eq(word, S("OK")) && role->len ? ROLE_IS : ROLE_TROUBLE;
+}
+
 mailbox_verdict login_mailbox(room *r, str who, arena *a, str *account)
 {
     buf line = buf_make(LOGIN_LINE_BYTES_MAX);

@@ -26,6 +26,10 @@ join_verdict login_join(room *r, const char *service, addr client, str user, str
 typedef enum { CHANGE_OK, CHANGE_WRONG, CHANGE_TOO_MANY, CHANGE_PASSWORD /* as JOIN_PASSWORD */, CHANGE_TROUBLE } change_verdict;
 change_verdict login_change(room *r, const char *service, addr client, str user, str password, str fresh, arena *a);
 
+// What an account that signed in once is now: its role, and a mark that changes with its password (both in `a`).
+typedef enum { ROLE_IS, ROLE_GONE, ROLE_TROUBLE } role_verdict;
+role_verdict login_role(room *r, str account, arena *a, str *role, str *mark);
+
 // May mail for this address be accepted here? account: whose mailbox it is (aliases later).
 typedef enum { MAILBOX_HERE, MAILBOX_UNKNOWN, MAILBOX_TROUBLE } mailbox_verdict;
 mailbox_verdict login_mailbox(room *r, str address, arena *a, str *account);

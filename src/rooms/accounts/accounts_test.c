@@ -114,6 +114,24 @@ static void changing(stage *t)
 
 TEST(accounts_change_a_password_for_who_knows_it) { on_stage(changing); }
 
+static void role_now(stage *t)
+{
+    str role, mark, before;
+    CHECK_INT(login_role(t->r, S("bob@hamburger.edu"), &t->memory, &role, &mark), ROLE_GONE);
+    CHECK_INT(add(t, "bob@hamburger.edu", "ketchup and pickles"), E_OK);
+    CHECK_INT(login_role(t->r, S("bob@hamburger.edu"), &t->memory, &role, &before), ROLE_IS);
+    CHECK_STR(role, S("user"));
+    node_stop(&t->n);
+    node_up(t);
+    CHECK_INT(login_role(t->r, S("bob@hamburger.edu"), &t->memory, &role, &mark), ROLE_IS);
+    CHECK_STR(mark, before);                                         // a restart signs nobody out
+    CHECK_INT(accounts_put(t->r, S("bob@hamburger.edu"), S("mustard and onions")), E_OK);
+    CHECK_INT(login_role(t->r, S("bob@hamburger.edu"), &t->memory, &role, &mark), ROLE_IS);
+    CHECK(!str_eq(mark, before));
+}
+
+TEST(accounts_say_what_somebody_is_now) { on_stage(role_now); }
+
 static void guessing(stage *t)
 {
     CHECK_INT(add(t, "bob@hamburger.edu", "ketchup and pickles"), E_OK);

@@ -6,7 +6,8 @@
 #include "rt/meter.h"
 #include "wire/mail/smtp.h"
 
-enum { LINE_BYTES_MAX = 4096, PROTOCOL_ARENA_BYTES = 64 * 1024,
+enum { LINE_BYTES_MAX = 4096, PROTOCOL_ARENA_BYTES = 64 * 1024, MARK_SECRET = 1,      // the same after a restart
+      
        JOIN_ROOM_LEFT = PEOPLE_MAX / 10 };           // of the table, for people that the administrator adds
 
 static meter checks = {.name = "naru_accounts_logins_total", .help = "Login verdicts", .type = METER_COUNTER,
@@ -199,6 +200,18 @@ static void answer_join(accounts *s, const request *q, arena *a, buf *out)
     }
 }
 
+// ---- ROLE ------------------------------------------------------------------------------------------------------
+
+// What somebody who signed in once is now. The mark changes with the password: who knew another one is not signed in any more.
+static void answer_role(accounts *s, const request *q, buf *out)
+{
+    person *who = people_find(s->people, q->account);
+    if (who)
+        buf_format(out, "OK role=%s mark=%016llx\n", who->role, (unsigned long long)str_hash(str_z(who->hash), MARK_SECRET));
+    else
+        buf_put(out, S("NO\n"));
+}
+
 // ---- MAILBOX and SENDAS ----------------------------------------------------------------------------------------
 
 static person *mailbox_of(accounts *s, const request *q, arena *a)
@@ -232,6 +245,8 @@ static void answer(accounts *s, str line, arena *a, buf *out)
         answer_check(s, &q, a, out);
     else if (str_eq(verb, S("CHANGE")))
         answer_change(s, &q, a, out);
+    else if (str_eq(verb, S("ROLE")))
+        answer_role(s, &q, out);
     else if (str_eq(verb, S("JOIN")))
         answer_join(s, &q, a, out);
     else if (str_eq(verb, S("MAILBOX")))

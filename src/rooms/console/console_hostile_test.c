@@ -91,6 +91,31 @@ static void injection_play(stage *t)
 
 TEST(console_is_not_talked_into_other_lines) { on_stage(injection_play); }
 
+// Who was removed, got another password from the administrator, or another role: within a minute the console knows.
+static void changed_play(stage *t)
+{
+    sign_in_as(t, "kim");
+    CHECK(has(get(t, "/api/accounting").body, "\"owner\":true"));
+    t->now = "OK role=viewer mark=a1\n";
+    CHECK(has(get(t, "/api/accounting").body, "\"owner\":true"));
+    fiber_sleep(seconds(61));
+    CHECK(has(get(t, "/api/accounting").body, "\"owner\":false"));
+    t->now = "TROUBLE\n";
+    fiber_sleep(seconds(61));
+    CHECK_INT(get(t, "/api/films").status, 200);                     // a service that is away signs nobody out
+    t->now = "OK role=viewer mark=b2\n";
+    fiber_sleep(seconds(61));
+    CHECK_INT(get(t, "/api/films").status, 401);                     // another password
+    t->now = NULL;
+    sign_in_as(t, "kim");
+    CHECK_INT(get(t, "/api/films").status, 200);
+    t->now = "NO\n";
+    fiber_sleep(seconds(61));
+    CHECK_INT(post(t, "/api/viewings", "{\"film\": \"ferry\"}").status, 401);        // gone
+}
+
+TEST(console_forgets_who_is_not_what_he_was) { on_stage(changed_play); }
+
 static void limits_play(stage *t)
 {
     char first[128];

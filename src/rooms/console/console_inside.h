@@ -19,6 +19,7 @@ enum {
     CONSOLE_RELAY_S = 20,                    // without a byte from the other side
     CONSOLE_FETCH_S = 5,                     // the catalogue; and connecting
     CONSOLE_CATALOGUE_BYTES_MAX = 4 << 20,
+    CONSOLE_LOOK_S = 60,                     // whether a session's account is still there, and still the same
     CONSOLE_CATALOGUE_S = 2,                 // is asked for again after
     CONSOLE_FILMS_MAX = 1000,                // shown
     CONSOLE_BEGINS_A_MINUTE_MAX = 30,        // viewings, of one session
@@ -75,6 +76,7 @@ void sign_out(visit *v);
 void sign_out_everywhere(visit *v);
 void sign_register(visit *v);
 void sign_password(visit *v);
+void sign_look(visit *v);                    // is the account still the one that signed in? Parks now and then; v->session 0: it is not
 bool sign_wire_is_safe(const visit *v);      // a password may come over it
 str  sign_cookie(const console *c, const http_request *q);           // the token; empty: none
 // films.c

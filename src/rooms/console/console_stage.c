@@ -9,6 +9,12 @@ void accounts_play(conn *c, void *arg)
     stage *t = arg;
     arena msg = arena_make(64 * 1024);
     str line = conn_line(c, &msg, 4096);
+    if (str_starts(line, S("ROLE "))) {
+        conn_put(c, t->now ? str_z(t->now) : str_find_str(line, S("kim")) >= 0 ? S("OK role=admin mark=a1\n") : S("OK role=viewer mark=a1\n"));
+        conn_flush(c);
+        arena_free(&msg);
+        return;
+    }
     t->logins++;
     bool join = str_starts(line, S("JOIN")), change = str_starts(line, S("CHANGE")), right = str_find_str(line, S("password=right")) >= 0;
     if (join)

@@ -22,6 +22,7 @@ typedef struct stage {
     const char *settings;
     char   cookie[128], csrf[64];
     int    logins;
+    const char *now;                         // what the accounts service says of everybody now; NULL: what it said when they signed in
     str    origin_target;                    // what the origin was asked last
     int64_t big_put;                         // bytes of large answers that the origin got rid of
     int    big_cut;                          // large answers whose reader went away

@@ -171,4 +171,16 @@ session *session_numbered(sessions *s, uint64_t number)
     return NULL;
 }
 
+bool session_renew(sessions *s, session *one, str role, str mark)
+{
+    bool same = role.len <= SESSION_ROLE_BYTES_MAX && mark.len <= SESSION_MARK_BYTES_MAX && (!one->mark[0] || str_eq(str_z(one->mark), mark));
+    if (!same) {
+        session_end(s, one);
+        return false;
+    }
+    text_keep(one->role, role);
+    text_keep(one->mark, mark);
+    return true;
+}
+
 bool session_csrf_good(const session *one, str token) { return str_eq_secret(token, str_z(one->csrf)); }

@@ -10,7 +10,7 @@ enum {
     SESSIONS_PER_PERSON_MAX = 16,            // likewise
     SESSION_TOKEN_BYTES = 32, SESSION_TOKEN_DIGITS = 64,
     SESSION_CSRF_DIGITS = 32,
-    SESSION_WHO_BYTES_MAX = 320, SESSION_ROLE_BYTES_MAX = 32,
+    SESSION_WHO_BYTES_MAX = 320, SESSION_ROLE_BYTES_MAX = 32, SESSION_MARK_BYTES_MAX = 16,
 };
 
 typedef struct {
@@ -18,7 +18,8 @@ typedef struct {
     unsigned char hash[32];                  // of the token
     char          csrf[SESSION_CSRF_DIGITS + 1];
     char          who[SESSION_WHO_BYTES_MAX + 1], role[SESSION_ROLE_BYTES_MAX + 1];
-    int64_t       begun_ns, last_ns;
+    char          mark[SESSION_MARK_BYTES_MAX + 1];      // of the account when it was looked at first; empty: it was not
+    int64_t       begun_ns, last_ns, looked_ns;          // ...; when the account was looked at last
     int64_t       link_bps, link_free_ns;    // the console's own link (link.c): its rate, 0 unlimited; when it is free again
     int           relaying;                  // answers that pass through now
     int           begins;                    // viewings begun in the minute that began at minute_ns
@@ -40,4 +41,6 @@ session  *session_find(sessions *s, str token, int64_t now_ns);       // and it 
 session  *session_numbered(sessions *s, uint64_t number);             // NULL: it is over
 void      session_end(sessions *s, session *one);
 int       sessions_end_of(sessions *s, str who);                      // everywhere; how many
+// The account as it is now. False: it is not the one that signed in (another password), and the session is over.
+bool      session_renew(sessions *s, session *one, str role, str mark);
 bool      session_csrf_good(const session *one, str token);

@@ -186,6 +186,28 @@ void sign_password(visit *v)
     }
 }
 
+// ---- still somebody -------------------------------------------------------------------------------------------------------------------
+
+// An account that was removed, or got another password at the command line, is signed out everywhere within a minute; another role counts
+// as soon. While the accounts service is silent nothing changes.
+void sign_look(visit *v)
+{
+    str role, mark;
+    session *s = visit_session(v);
+    int64_t now_ns = world_now_ns(v->c->w);
+    if (!s || (s->looked_ns && now_ns - s->looked_ns < seconds(CONSOLE_LOOK_S)))
+        return;
+    s->looked_ns = now_ns;
+    role_verdict verdict = login_role(v->c->r, v->who, v->msg, &role, &mark);
+    if (verdict == ROLE_GONE)
+        sessions_end_of(v->c->sessions, v->who);
+    s = visit_session(v);                    // it parked
+    if (s && verdict == ROLE_IS && session_renew(v->c->sessions, s, role, mark))
+        v->role = role;
+    if (!visit_session(v))
+        v->session = 0;
+}
+
 // ---- out ----------------------------------------------------------------------------------------------------------------------------
 
 void sign_out(visit *v)

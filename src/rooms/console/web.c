@@ -46,6 +46,7 @@ static void visit_know(visit *v)
     v->session = s->number;
     v->who = str_copy(v->msg, str_z(s->who));
     v->role = str_copy(v->msg, str_z(s->role));
+    sign_look(v);
 }
 
 static bool csrf_good(const visit *v)
