@@ -6,8 +6,8 @@
 #include "rt/meter.h"
 #include "wire/mail/smtp.h"
 
-enum { LINE_BYTES_MAX = 4096, PROTOCOL_ARENA_BYTES = 64 * 1024, MARK_SECRET = 1,      // the same after a restart
-      
+enum { LINE_BYTES_MAX = 4096, PROTOCOL_ARENA_BYTES = 64 * 1024,
+       MARK_SECRET = 1,                              // the same after a restart
        JOIN_ROOM_LEFT = PEOPLE_MAX / 10 };           // of the table, for people that the administrator adds
 
 static meter checks = {.name = "naru_accounts_logins_total", .help = "Login verdicts", .type = METER_COUNTER,
