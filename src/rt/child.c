@@ -18,50 +18,80 @@
 
 #include "rt/worker.h"
 
-enum { VARIABLES_MAX = 1000, RUN_VARIABLE_BYTES = 512, FILL_TRIES = 20, FILL_SLACK_BYTES = 128 * 1024 };
+enum { VARIABLES_MAX = 1000, VARIABLES_MORE_MAX = 8, RUN_VARIABLE_BYTES = 512, FILL_TRIES = 20, FILL_SLACK_BYTES = 128 * 1024 };
 
 // ---- the child --------------------------------------------------------------------------------------------------------
 
-static int variables_of(const char **out, const char *run)
+static bool names_alike(const char *variable, const char *other)
 {
-    static const char name[] = "XDG_RUNTIME_DIR=";
-    int count = 0;
-    for (int i = 0; environ[i] && count < VARIABLES_MAX; i++)
-        if (strncmp(environ[i], name, sizeof name - 1) != 0)
-            out[count++] = environ[i];
-    out[count++] = run;
-    out[count] = NULL;
-    return count;
+    const char *equals = strchr(variable, '=');
+    return equals && strncmp(variable, other, (size_t)(equals - variable) + 1) == 0;
 }
 
+// Our own, those of `more` in their places.
+static void variables_of(const char **out, const char *const *more)
+{
+    int count = 0, added = 0;
+    for (int i = 0; environ[i] && count < VARIABLES_MAX; i++) {
+        bool taken = false;
+        for (int k = 0; more[k]; k++)
+            taken = taken || names_alike(more[k], environ[i]);
+        if (!taken)
+            out[count++] = environ[i];
+    }
+    while (more[added] && added < VARIABLES_MORE_MAX)
+        out[count++] = more[added++];
+    out[count] = NULL;
+}
+
+typedef struct {
+    const char *program;
+    const char *const *argv, *const *variables;
+    bool own_group;
+} start;
+
 // Between fork and exec: nothing but system calls, another thread may have held any lock.
-static _Noreturn void become(const char *const *argv, const char *const *variables, int out, int null, int parent)
+static _Noreturn void become(const start *s, int out, int null, int parent)
 {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (s->own_group)
+        setpgid(0, 0);
     if (getppid() == parent && dup2(null, 0) == 0 && dup2(out, 1) == 1 && dup2(out, 2) == 2)
-        execve("/proc/self/exe", (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)variables);
+        execve(s->program, (char *const *)(uintptr_t)s->argv, (char *const *)(uintptr_t)s->variables);
     _exit(127);
 }
 
-err child_start(const char *const *argv, const char *output, const char *run_directory, int *pid)
+static err started(const start *s, const char *output, int *pid)
 {
-    char run[RUN_VARIABLE_BYTES];
-    const char *variables[VARIABLES_MAX + 2];
-    snprintf(run, sizeof run, "XDG_RUNTIME_DIR=%s", run_directory);
-    variables_of(variables, run);
     int out = open(output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int parent = getpid();
     *pid = out >= 0 && null >= 0 ? fork() : -1;
     if (*pid == 0)
-        become(argv, variables, out, null, parent);
+        become(s, out, null, parent);
     if (out >= 0)
         close(out);
     if (null >= 0)
         close(null);
     return *pid > 0 ? E_OK : E_IO;
+}
+
+err child_start(const char *const *argv, const char *output, const char *run_directory, int *pid)
+{
+    char run[RUN_VARIABLE_BYTES];
+    const char *variables[VARIABLES_MAX + VARIABLES_MORE_MAX + 1], *more[] = {run, NULL};
+    snprintf(run, sizeof run, "XDG_RUNTIME_DIR=%s", run_directory);
+    variables_of(variables, more);
+    return started(&(start){"/proc/self/exe", argv, variables, false}, output, pid);
+}
+
+err child_program_start(const char *const *argv, const char *const *variables, const char *output, int *pid)
+{
+    const char *all[VARIABLES_MAX + VARIABLES_MORE_MAX + 1];
+    variables_of(all, variables);
+    return started(&(start){argv[0], argv, all, true}, output, pid);
 }
 
 // Between fork and exec. The script comes from a file without a name: standard input stays free.
@@ -127,6 +157,13 @@ int child_wait(int pid)
     waiting w = {.pid = pid};
     work(wait_work, &w);
     return WIFEXITED(w.status) ? WEXITSTATUS(w.status) : 128 + WTERMSIG(w.status);
+}
+
+void child_group_kill(int pid)
+{
+    (void)kill(-pid, SIGKILL);
+    (void)kill(pid, SIGKILL);
+    (void)child_wait(pid);
 }
 
 void child_kill(int pid)

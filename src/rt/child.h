@@ -8,6 +8,10 @@
 // Starts /proc/self/exe with these arguments (argv[0] is free, NULL ends them). Standard output and error are appended to the file
 // `output`, standard input is empty, $XDG_RUNTIME_DIR is `run_directory`. It dies with the calling thread. E_IO: it did not start.
 err  child_start(const char *const *argv, const char *output, const char *run_directory, int *pid);
+// The same with another program: argv[0] is its path; `variables` (NAME=value, NULL ends them) take the place of ours. It gets a group
+// of its own, which child_group_kill ends.
+err  child_program_start(const char *const *argv, const char *const *variables, const char *output, int *pid);
+void child_group_kill(int pid);      // SIGKILL for it and what it started; parks (through work()) until it is gone
 // Runs a shell script in user, network and mount namespaces of its own, with $DIR (an empty directory, gone afterwards) and $NARU
 // (this program): what it printed, standard output alone, up to the buffer's ceiling. Blocking; before any thread starts. E_IO: it
 // could not be started. The namespaces end with it.
