@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "rooms/authoritative/recurse.h"
 #include "rooms/authoritative/steered_follow.h"
+#include "rooms/authoritative/tracker_record.h"
 #include "rooms/authoritative/zone_files.h"
 #include "rt/json_text.h"
 #include "rt/log.h"
@@ -37,6 +38,9 @@ static const setting settings[] = {
     {.key = "subnet", .type = SETTING_BOOL, .fallback = "on", .reloadable = true,
      .help_en = "steered names are answered for the client's network where the query names it (RFC 7871), else for the asker",
      .help_ko = "질의가 클라이언트의 네트워크를 말하면 (RFC 7871) 스티어링되는 이름을 그에 맞게, 아니면 묻는 쪽에 맞게 답함"},
+    {.key = "tracker", .type = SETTING_LIST, .min = 1, .max = 9, .repeated = true, .reloadable = true,
+     .help_en = "tracker NAME [UDP:PORT TCP:PORT | deny]: says in the DNS where NAME's BitTorrent tracker is (BEP 34); no port: 6969, both",
+     .help_ko = "tracker 이름 [UDP:포트 TCP:포트 | deny]: 그 이름의 BitTorrent 트래커가 어디 있는지 DNS로 알림 (BEP 34); 포트가 없으면 둘 다 6969"},
     {.key = "recurse", .type = SETTING_PREFIX, .repeated = true, .reloadable = true,
      .help_en = "askers for whom other servers are asked too (default: nobody)",
      .help_ko = "다른 서버에도 대신 물어 줄 상대 (기본: 없음)"},
@@ -283,6 +287,13 @@ static bool zones_take(server *s, const statement *block, str *why)
         *why = good ? sentence : *why;
         good = false;
     }
+    arena words = arena_make(LOAD_ARENA_BYTES);
+    if (!tracker_records_put(&s->zones, block, &words, &sentence)) {
+        log_line("authoritative", LOG_ERROR, "no tracker record", F_STR("why", sentence));
+        *why = good ? str_copy(s->room->memory, sentence) : *why;
+        good = false;
+    }
+    arena_free(&words);
     return good;
 }
 
