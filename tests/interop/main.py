@@ -10,8 +10,8 @@ from internet import Skip, SmallInternet  # noqa: E402
 SLOW_S = 3                                  # so long a case says how long it took
 # Two halves run side by side, each against a small Internet of its own: most of the time they wait.
 HALVES = (("mail_programs", "python_libraries", "names", "own_commands", "metrics", "fibers", "user_agent", "trouble", "log_lines",
-           "exchange", "superseed"),
-          ("torrents", "chosen_files", "torrent_trouble", "dht", "trackers", "rpc", "hostile_mail", "hostile_names"))
+           "exchange", "superseed", "full_disk"),
+          ("torrents", "chosen_files", "torrent_trouble", "tracker_record", "dht", "trackers", "rpc", "hostile_mail", "hostile_names"))
 
 
 def cases(modules):

@@ -4,4 +4,4 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 tools/peers python3-libtorrent transmission-cli aria2 rtorrent opentracker prometheus || echo "SKIPPED: the programs could not be had; see above"
-exec tests/interop/run.sh torrents: dht: trackers: rpc: exchange: metrics:
+exec tests/interop/run.sh torrents: dht: trackers: rpc: exchange: superseed: metrics:

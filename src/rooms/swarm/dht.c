@@ -6,6 +6,7 @@
 #include "base/heap_memory.h"
 #include "base/must.h"
 #include "rooms/swarm/dht_core.h"
+#include "rooms/swarm/dht_meters.h"
 #include "rt/worker.h"
 #include "talk/dns_ask.h"
 
@@ -37,6 +38,7 @@ struct dht {
     void         *arg;
     int64_t       saved_ns, named_ns;
     bool          naming;
+    dht_counted   counted;
     scope_end     end;
 };
 
@@ -167,6 +169,7 @@ static void clock_body(void *arg)
             int64_t now = world_now_ns(d->world);
             routers_ask_if_due(d, &naming, now);
             dht_core_tick(&d->core, now);
+            dht_meters_count(&d->core, &d->counted);
             if (now - d->saved_ns >= seconds(SAVE_S))
                 table_save(d);
             e = gate_wait(&d->wake, now + millis(dht_core_busy(&d->core) ? TICK_BUSY_MS : TICK_IDLE_MS), "the time");
@@ -180,6 +183,7 @@ static void clock_body(void *arg)
 static void dht_free(void *arg)
 {
     dht *d = arg;
+    dht_meters_gone(&d->counted);
     dht_core_free(&d->core);
     arena_free(&d->memory);
     memory_free(d);
@@ -228,6 +232,7 @@ err dht_start(scope *s, const dht_settings *settings, dht **out)
     d->saved_ns = world_now_ns(d->world);
     dht_core_init(&d->core, &core, d->saved_ns);
     settings_copy(d, settings);
+    dht_meters_show();
     scope_at_end(s, &d->end, dht_free, d);
     err e = door_start(d, s, 0, settings->at[0]);
     if (!e)

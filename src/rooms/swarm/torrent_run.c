@@ -12,6 +12,7 @@
 enum { MEMORY_BYTES_MAX = 128 << 20 };
 #define TICK_NS        (1 * NS_PER_S)
 #define SLEEP_NS       (30 * NS_PER_S)               // a complete torrent without peers for so long holds no memory any more
+#define AGAIN_NS       (250 * NS_PER_MS)
 #define GOODBYE_NS     (2 * NS_PER_S)                // for saying `stopped` to trackers
 
 torrent_entry *torrent_entry_of(torrent *t)
@@ -450,13 +451,13 @@ static bool metadata_begin(torrent *t)
     return true;
 }
 
-// Who gave us the metadata is connected to again at once.
+// Who gave us the metadata is connected to again, as soon as he has seen that the first connection ended.
 static void known_refresh(torrent *t)
 {
     for (list_link *l = list_first(&t->known); l; l = list_next(&t->known, l)) {
         known_peer *k = LIST_OF(l, known_peer, link);
         if (k->state != KNOWN_CONNECTING)
-            *k = (known_peer){.link = k->link, .at = k->at, .source = k->source, .priority = k->priority};
+            *k = (known_peer){.link = k->link, .at = k->at, .source = k->source, .priority = k->priority, .again_ns = loop_now_ns() + AGAIN_NS};
     }
 }
 

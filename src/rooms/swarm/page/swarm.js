@@ -171,7 +171,7 @@ function draw_pieces(canvas, d) {
 }
 
 function table(heads, rows) {
-  const cell = (tag, c, head) => typeof c === 'object' ? make(tag, { class: 'n', 'data-head': head }, c.n) : make(tag, { 'data-head': head }, c);
+  const cell = (tag, c, head) => typeof c === 'object' && !(c instanceof Node) ? make(tag, { class: 'n', 'data-head': head }, c.n) : make(tag, { 'data-head': head }, c);
   const name = h => typeof h === 'object' ? h.n : h;
   return make('div', { class: 'scroll' }, make('table', {},
     heads.some(name) ? make('thead', {}, make('tr', {}, ...heads.map(h => cell('th', h, '')))) : null,
@@ -190,6 +190,15 @@ function peer_rows(d) {
   });
 }
 
+// With several files each has a box: is it wanted?
+function file_name(d, i) {
+  if (d.files.length < 2) return d.files[i].name;
+  const box = make('input', { type: 'checkbox', 'data-file': i,
+    onchange: e => change('torrent-set', { ids: [d.hashString], [e.target.checked ? 'files-wanted' : 'files-unwanted']: [i] }) });
+  box.checked = d.fileStats[i].wanted;
+  return make('label', {}, box, ' ' + d.files[i].name);
+}
+
 function inside(d) {
   const canvas = make('canvas', { role: 'img', 'aria-label': say('pieces') });
   draw_pieces(canvas, d);
@@ -201,7 +210,7 @@ function inside(d) {
     d.trackerStats.length ? make('h2', {}, say('trackers')) : null,
     ...d.trackerStats.map(t => make('p', { class: 'facts' }, `${t.announce} · ${t.lastAnnounceResult || '…'}${t.seederCount >= 0 ? ` · ${say('seeders')} ${t.seederCount}` : ''}`)),
     make('h2', {}, say('files')),
-    table(['', { n: '' }, { n: '' }], d.files.map(f => [f.name, { n: size(f.length) }, { n: percent(f.length ? f.bytesCompleted / f.length : 1) }])),
+    table(['', { n: '' }, { n: '' }], d.files.map((f, i) => [file_name(d, i), { n: size(f.length) }, { n: percent(f.length ? f.bytesCompleted / f.length : 1) }])),
   ].filter(Boolean);
 }
 
@@ -210,7 +219,10 @@ async function look_inside() {
   for (const other of document.querySelectorAll('.inside')) if (!li || !li.contains(other)) other.replaceChildren();
   if (!li) return;
   const answer = await fetch('/live/' + open);
-  if (answer.ok && open) li.querySelector('.inside').replaceChildren(...inside(await answer.json()));
+  if (!answer.ok || !open) return;
+  const parts = inside(await answer.json()), file = document.activeElement.dataset.file;
+  li.querySelector('.inside').replaceChildren(...parts);
+  if (file) li.querySelector(`[data-file="${file}"]`)?.focus();
 }
 
 // ---- the whole ------------------------------------------------------------------------------------------------------------------
