@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """bench/edge.py [--json]: what a cache hit costs, naru's edge beside Debian's nginx (proxy_cache), Varnish and h2o (which serves files: it has no
 HTTP cache) in the same run. One loop or worker each, pinned to one processor, the load (wrk) on the other; servers are loaded in turn, and the median of
-each pair's ratios counts. 1 KB in requests a CPU-second, 1 MB in bytes a CPU-second. Everything is asked for once before. naru runs as it is shipped:
+each pair's ratios counts. 1 KB in requests a CPU-second, 1 MB in bytes a CPU-second. Everything is asked for once before. A client's receive window never
+limits (tcp_rmem). naru runs as it is shipped:
 `naru up`, guarded, its disk on. A network of its own with cubic where that may be made. CPU is user + system of all of a server's threads, with
 what the kernel does for it in its name. At the end: what 10,000 idle keep-alive connections take of naru's memory."""
 import http.server, json, os, re, resource, shutil, socket, statistics, subprocess, sys, tempfile, threading, time, urllib.request
@@ -16,6 +17,9 @@ SERVER_CPU, LOAD_CPU = 0, (os.cpu_count() or 1) - 1
 SMALL, LARGE = 1000, 1 << 20
 IDLE, IDLE_GOAL_KIB = 10000, 5.0
 ORIGIN_PORT, MEMORY = 18090, "256m"
+# The kernel lets a client's window grow by its own guesses, otherwise in each run; in a small one the client's processor does a part of the sending
+# (when it acknowledges), in a large one the server does. So all have one that never limits: what is counted is all of a server's work.
+WINDOW = "4096 4194304 4194304"
 
 
 def show(*words):
@@ -27,6 +31,7 @@ def own_network():
     if os.environ.get("NARU_BENCH_NETWORK") or os.geteuid() != 0:
         return
     script = ("ip link set lo up && sysctl -qw net.ipv4.tcp_congestion_control=cubic net.ipv4.ip_local_port_range='1024 65000' "
+              f"net.ipv4.tcp_rmem='{WINDOW}' "
               "net.core.somaxconn=8192 2>/dev/null; exec \"$@\"")
     if subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode == 0:
         os.environ["NARU_BENCH_NETWORK"] = "own"

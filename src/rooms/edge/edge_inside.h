@@ -261,6 +261,7 @@ int64_t edge_now_s(edge *e);
 
 void      edge_store_open(edge *e);
 void      edge_store_close(edge *e);
+int64_t   edge_objects_max(const edge *e);               // by e->memory_max
 resource *edge_resource_find(edge *e, str key);               // NULL; a found one is not held
 resource *resource_take(edge *e, str key);               // made if missing; held: resource_leave. NULL: a ceiling
 void      resource_leave(edge *e, resource *r);

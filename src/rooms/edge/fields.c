@@ -31,10 +31,23 @@ static bool is_left_out(str name)
         "X-Host", "X-HTTP-Host-Override", "X-Real-IP", "X-Original-URL", "X-Original-Host", "X-Rewrite-URL", "X-HTTP-Method",
         "X-HTTP-Method-Override", "X-Method-Override", "X-Url-Scheme", "Front-End-Https", "HTTP2-Settings", "Max-Forwards",
     };
+    static const char *const families[] = {"X-Forwarded-", "X-Original-", "X-Rewrite-", "X-HTTP-", "X-Override-"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (str_eq_nocase(name, str_z(names[i])))
             return true;
-    return false;
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (str_starts_nocase(name, str_z(families[i])))
+            return true;
+    return str_find(name, '_') >= 0;                     // to many origins the same as '-': X_Forwarded_Host, Content_Length
+}
+
+// Ranges that we would not answer ourselves (many, overlapping, malformed) go to no origin: it says the whole once.
+static bool is_odd_range(const request *q, str name)
+{
+    byte_range parts[RANGE_PARTS_MAX];
+    int count;
+    return q->has_range && (str_eq_nocase(name, S("Range")) || str_eq_nocase(name, S("If-Range"))) &&
+           range_read(http_header_find(q->h->headers, q->h->header_count, S("Range")), INT64_MAX, parts, &count) != RANGE_PARTS;
 }
 
 static bool is_condition(str name)
@@ -56,7 +69,7 @@ int fields_forward(edge *e, const request *q, bool plain, http_header *out, int 
     int n = 0;
     for (int i = 0; i < q->h->header_count && n < max; i++) {
         str name = q->h->headers[i].name;
-        if (is_left_out(name) || (plain && is_condition(name)) || http_field_is_of_connection(q->h->headers, q->h->header_count, name))
+        if (is_left_out(name) || (plain && is_condition(name)) || is_odd_range(q, name) || http_field_is_of_connection(q->h->headers, q->h->header_count, name))
             continue;
         out[n++] = q->h->headers[i];
     }

@@ -46,7 +46,7 @@ static int64_t slice_wanted(const edge *e, const request *q)
     byte_range parts[RANGE_PARTS_MAX];
     int count;
     str field = http_header_find(q->h->headers, q->h->header_count, S("Range"));
-    if (!q->has_range || !q->is_get || !field.len || http_field_present(q->h->headers, q->h->header_count, S("If-Range")))
+    if (!q->has_range || !q->is_get || !field.len)       // If-Range is judged when we know what there is
         return -1;
     if (range_read(field, INT64_MAX, parts, &count) != RANGE_PARTS)
         return -1;

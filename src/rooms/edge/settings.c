@@ -226,7 +226,7 @@ static void ports_note(edge *e)
 static void sizes_take(edge *e, const statement *block)
 {
     e->memory_max = config_int(block, edge_settings, "memory");
-    e->objects_max = e->memory_max / KEPT_BYTES_AN_OBJECT < OBJECTS_MAX ? e->memory_max / KEPT_BYTES_AN_OBJECT : OBJECTS_MAX;
+    e->objects_max = edge_objects_max(e);
     e->object_bytes_max = config_int(block, edge_settings, "object-max");
     e->capacity_bps = config_find(block, "capacity") ? config_int(block, edge_settings, "capacity") : 0;
     e->body_bytes_max = config_int(block, edge_settings, "body-max");

@@ -90,6 +90,9 @@ static void buckets_grow(edge *e)
     memory_free(old);
 }
 
+// Counts like what is known of objects: a key may be long.
+static int64_t resource_bytes(const resource *r) { return (int64_t)sizeof *r + r->key_len; }
+
 resource *resource_take(edge *e, str key)
 {
     uint64_t hash = siphash(e->secret, key);
@@ -107,6 +110,7 @@ resource *resource_take(edge *e, str key)
         r->next = *bucket_of(e, hash);
         *bucket_of(e, hash) = r;
         e->resource_count++;
+        e->described_bytes += resource_bytes(r);
     }
     r->users++;
     return r;
@@ -122,6 +126,7 @@ static void resource_settle(edge *e, resource *r)
         at = &(*at)->next;
     *at = r->next;
     e->resource_count--;
+    e->described_bytes -= resource_bytes(r);
     memory_free(r);
 }
 
@@ -213,6 +218,7 @@ void object_leave(object *o)
     for (uint32_t i = 0; i < o->slice_cap; i++)
         if (o->slices[i])
             slice_free(o->slices[i]);
+    o->e->described_bytes -= (int64_t)(o->slice_cap * sizeof *o->slices);
     memory_free(o->slices);
     disk_release_object(o->e, o);
     description_drop(o->about);
@@ -277,6 +283,7 @@ static bool pointers_grow(object *o, uint32_t number)
         return false;
     while (cap <= number)
         cap *= 2;
+    o->e->described_bytes += (int64_t)((cap - o->slice_cap) * sizeof *o->slices);       // one byte of the end of a long film costs as much as all of it
     o->slices = memory_resize(o->slices, cap * sizeof *o->slices);
     memset(o->slices + o->slice_cap, 0, (cap - o->slice_cap) * sizeof *o->slices);
     o->slice_cap = cap;
@@ -572,6 +579,11 @@ bool purged_since(edge *e, const resource *r, const description *about, uint64_t
 
 // ---- beginning and end ----------------------------------------------------------------------------------------------------------
 
+int64_t edge_objects_max(const edge *e)
+{
+    return e->memory_max / KEPT_BYTES_AN_OBJECT < OBJECTS_MAX ? e->memory_max / KEPT_BYTES_AN_OBJECT : OBJECTS_MAX;
+}
+
 void edge_store_open(edge *e)
 {
     uint8_t key[SIPHASH_KEY_BYTES];
@@ -580,6 +592,7 @@ void edge_store_open(edge *e)
     e->bucket_count = BUCKETS_FIRST;
     e->buckets = memory_zeroed(e->bucket_count, sizeof *e->buckets);
     e->ghosts = memory_zeroed(GHOSTS, sizeof *e->ghosts);
+    e->objects_max = edge_objects_max(e);
     e->next_number = 1;
     e->pages = pages_new(e->w, e->slice_bytes, (size_t)(2 * e->memory_max / e->slice_bytes + 1));
     list_init(&e->all);
