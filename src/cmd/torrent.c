@@ -102,6 +102,7 @@ int cmd_torrent(int argc, char **argv)
         {"slots", OPTION_NUMBER, &get->slots, "N", "get: peers that we send to at once (default: 4)"},
         {"limit-up", OPTION_TEXT, &get->limit_up, "RATE", "get, add, limit: send no more than this (8Mbit; none: no limit)"},
         {"limit-down", OPTION_TEXT, &get->limit_down, "RATE", "get, add, limit: receive no more than this"},
+        {"ratio", OPTION_TEXT, &r.remote.ratio, "N", "add, limit: pause it when it has sent N times its length (1.5); none: never; default: as configured"},
         {"seed", OPTION_FLAG, &get->seed, NULL, "get: go on sending when all is there, until interrupted"},
         {"seed-seconds", OPTION_NUMBER, &get->seed_seconds, "N", "get: go on sending for so long"},
         {"sequential", OPTION_FLAG, &get->sequential, NULL, "get, add: the pieces in order"},

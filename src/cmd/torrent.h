@@ -22,6 +22,7 @@ typedef struct {                                 // naru torrent get
 
 typedef struct {                                 // naru torrent add, list, status ... (torrent_remote.c)
     str  naru, host;                             // which running naru, which host of it
+    str  ratio;                                  // limit, add: sent / length at which it pauses
     bool paused, delete_files, watch;
 } torrent_remote_options;
 

@@ -9,7 +9,7 @@
 #include "cmd/running.h"
 #include "rt/json_fixed.h"
 
-enum { NODES_MAX = 64, BITS = 8, KB = 1000, WATCH_MS = 1000, JSON_SHOWN = JSON_INDENT(2) | JSON_FIXED_FLAGS };
+enum { NODES_MAX = 64, BITS = 8, KB = 1000, WATCH_MS = 1000, RATIO_MAX = 1000000, JSON_SHOWN = JSON_INDENT(2) | JSON_FIXED_FLAGS };
 
 // ---- asking -----------------------------------------------------------------------------------------------------------------
 
@@ -141,6 +141,28 @@ static void limit_put(json_t *arguments, str said, const char *number, const cha
     json_object_set_new(arguments, on, json_boolean(bytes_per_s > 0));
 }
 
+// "1.5": thousandths at the finest, as the service keeps it.
+static bool ratio_put(torrent_run *r, json_t *arguments)
+{
+    str ratio = r->remote.ratio, fraction = ratio, whole = str_cut(&fraction, '.');
+    uint64_t n = 0, part = 0, scale = 1;
+    for (ptrdiff_t i = 0; i < fraction.len && i < 3; i++)
+        scale *= 10;
+    if (!ratio.len)
+        return true;
+    if (str_eq(ratio, S("none")) || str_eq(ratio, S("default"))) {
+        json_object_set_new(arguments, "seedRatioMode", json_integer(str_eq(ratio, S("none")) ? 2 : 0));
+        return true;
+    }
+    if (!str_to_u64(whole, &n) || n > RATIO_MAX || fraction.len > 3 || (fraction.len && !str_to_u64(fraction, &part)) || n + part == 0) {
+        torrent_fail(r, COMMAND_USAGE, "--ratio " STR_FMT ": say a number as 2 or 1.5, none or default", STR_ARG(ratio));
+        return false;
+    }
+    json_object_set_new(arguments, "seedRatioLimit", json_real((double)n + (double)part / (double)scale));
+    json_object_set_new(arguments, "seedRatioMode", json_integer(1));
+    return true;
+}
+
 static bool limits_put(torrent_run *r, json_t *arguments)
 {
     int64_t up, down;
@@ -148,7 +170,7 @@ static bool limits_put(torrent_run *r, json_t *arguments)
         return false;
     limit_put(arguments, r->get.limit_up, "uploadLimit", "uploadLimited", up);
     limit_put(arguments, r->get.limit_down, "downloadLimit", "downloadLimited", down);
-    return true;
+    return ratio_put(r, arguments);
 }
 
 static void choice_put(json_t *arguments, const char *key, const file_choice *chosen, int count, file_choice meant)
@@ -268,7 +290,7 @@ static void add(torrent_run *r)
 
 static const char *const row[] = {"id", "hashString", "name", "status", "percentDone", "recheckProgress", "metadataPercentComplete", "sizeWhenDone",
                                   "haveValid", "rateDownload", "rateUpload", "peersConnected", "peersSendingToUs", "peersGettingFromUs", "eta",
-                                  "error", "errorString", "uploadRatio", "downloadDir", "pieceCount", "pieceSize", "pieces", "trackerStats"};
+                                  "error", "errorString", "uploadRatio", "seedRatioLimit", "seedRatioMode", "downloadDir", "pieceCount", "pieceSize", "pieces", "trackerStats"};
 enum { ROW = sizeof row / sizeof *row, ROW_SHORT = 17 };
 
 static void show(torrent_run *r, bool whole)
@@ -346,8 +368,8 @@ static void move_each(torrent_run *r)
 static void limit(torrent_run *r)
 {
     json_t *arguments = json_object();
-    if (!r->get.limit_up.len && !r->get.limit_down.len)
-        torrent_fail(r, COMMAND_USAGE, "limit: say --limit-up RATE, --limit-down RATE, or both; none takes a limit away");
+    if (!r->get.limit_up.len && !r->get.limit_down.len && !r->remote.ratio.len)
+        torrent_fail(r, COMMAND_USAGE, "limit: say --limit-up RATE, --limit-down RATE, --ratio N, or several; none takes a limit away");
     if (r->trouble.len || !limits_put(r, arguments))
         json_decref(arguments);
     else

@@ -100,4 +100,10 @@ def case_files_are_chosen_in_the_running_swarm(i):
             assert "week1/b.pdf" not in slides.arrived()
             torrent("files", "slides", "--skip", "1", "--want", "2")
             assert wait_for(lambda: "week1/b.pdf" in slides.arrived(), 20), torrent("files", "slides")
+        torrent("limit", "slides", "--ratio", "1.5")
+        seen = json.loads(torrent("status", "slides", "--json"))[0]
+        assert (seen["seedRatioLimit"], seen["seedRatioMode"]) == (1.5, 1), seen
+        torrent("limit", "slides", "--ratio", "none")
+        assert json.loads(torrent("status", "slides", "--json"))[0]["seedRatioMode"] == 2
+        assert run([i.naru, "torrent", "limit", "slides", "--ratio", "x", *host])[0] == 2
         torrent("remove", "slides", "--delete-files")
