@@ -8,6 +8,7 @@ typedef struct sim sim;
 enum {
     SIM_HOSTS_MAX = 1200,
     SIM_STREAM_WINDOW_BYTES = 64 * 1024,      // sent and not yet read by the other side; above it writers wait
+    SIM_FAST_WINDOW_BYTES = 512 * 1024,       // the most that it grows to from a host whose line sends 64 KiB in less than 4 ms
     SIM_DATAGRAM_QUEUE_BYTES = 208 * 1024,    // arrived and not yet received, a socket; above it datagrams are lost
     SIM_RESENDS_MAX = 9,                      // of a segment: 200 ms, 400 ms ... then E_TIMEOUT (after 204 s)
     SIM_CONNECT_RESENDS_MAX = 6,              // 1 s, 2 s ... then E_TIMEOUT (127 s)

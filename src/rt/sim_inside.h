@@ -24,7 +24,12 @@ typedef struct sim_event {
 // ---- hosts -------------------------------------------------------------------------------------------------
 typedef struct sim_tree sim_tree;
 
-enum { SIM_SEGMENT_BYTES_MAX = 16 * 1024 + 512 };        // of a stream: a block of a swarm and what stands before it
+// Of a stream: a block of a swarm and its head; over a fast line as much as it sends in half a millisecond (as Linux sizes what it
+// hands to the card), and a window for what is on its way meanwhile.
+enum {
+    SIM_SEGMENT_HEAD_BYTES = 512, SIM_SEGMENT_BYTES_MIN = 16 * 1024 + SIM_SEGMENT_HEAD_BYTES, SIM_SEGMENT_BYTES_MAX = 4 * SIM_SEGMENT_BYTES_MIN,
+    SIM_SEGMENTS_PER_S = 2000, SIM_WINDOWS_PER_S = 250,
+};
 
 typedef struct sim_sender {              // who sends over a host's line: one direction of a stream
     list_link of_line;
@@ -105,6 +110,8 @@ bool     sim_apart(sim *s, const sim_machine *from, const sim_machine *to);
 int64_t  sim_arrival(sim *s, const sim_machine *from, const sim_machine *to, size_t bytes);
 // ---- a host's line (sim_line.c) ----
 static inline bool sim_line_limited(const sim_machine *h) { return h->line.capacity.up_bytes_per_s > 0; }
+size_t  sim_line_segment_bytes(const sim_machine *h);        // most of a stream that leaves as one segment
+size_t  sim_line_window_bytes(const sim_machine *h);         // most of a stream that is on its way
 void    sim_line_init(sim_machine *h);
 void    sim_line_stop(sim_machine *h);                       // the host is gone; nobody may be a sender any more
 void    sim_line_join(sim_machine *h, sim_sender *k);        // it has something to send

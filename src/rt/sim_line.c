@@ -1,9 +1,19 @@
-// A host's own line: what all its streams share. Going out, TURN_BYTES of each stream after the other (deficit round robin,
+// A host's own line: what all its streams share. Going out, a segment's bytes of each stream after the other (deficit round robin,
 // Shreedhar and Varghese 1995); coming in, in the order of arrival. Datagrams go first: they are few and small, but the line pays.
 #include "base/must.h"
 #include "rt/sim_inside.h"
 
-enum { TURN_BYTES = SIM_SEGMENT_BYTES_MAX };  // at least the largest piece
+static size_t within(int64_t bytes, int64_t least, int64_t most) { return (size_t)(bytes < least ? least : bytes > most ? most : bytes); }
+
+size_t sim_line_segment_bytes(const sim_machine *h)
+{
+    return within(h->line.capacity.up_bytes_per_s / SIM_SEGMENTS_PER_S, SIM_SEGMENT_BYTES_MIN, SIM_SEGMENT_BYTES_MAX);
+}
+
+size_t sim_line_window_bytes(const sim_machine *h)
+{
+    return within(h->line.capacity.up_bytes_per_s / SIM_WINDOWS_PER_S, SIM_STREAM_WINDOW_BYTES, SIM_FAST_WINDOW_BYTES);
+}
 
 static void line_start(sim_machine *h)
 {
@@ -14,7 +24,7 @@ static void line_start(sim_machine *h)
     n->now = LIST_OF(first, sim_sender, of_line);
     int64_t bytes = (int64_t)n->now->first_bytes(n->now);
     if (n->now->credit < bytes)
-        n->now->credit += TURN_BYTES;
+        n->now->credit += (int64_t)sim_line_segment_bytes(h);    // at least the largest
     n->now->credit -= bytes;
     int64_t takes = bytes * NS_PER_S / n->capacity.up_bytes_per_s + n->owed_ns;
     n->owed_ns = 0;

@@ -7,10 +7,11 @@
 #include "base/must.h"
 #include "rt/shared.h"
 #include "rt/sim_inside.h"
+#include "rt/sim_segment.h"
 
 enum {
-    SEGMENT_PIECES_MAX = 8,
     WRITE_PIECES_MAX = 64,
+    LEND_BYTES_MAX = 16 * 1024,
     SPLIT_PER_MILLION = 150000,         // a write that becomes two segments at a random place
     RST_PER_MILLION = 500000,           // a crash that its peers notice at once
     LOSSES_IN_A_ROW_MAX = 6,
@@ -18,17 +19,6 @@ enum {
 
 #define RESEND_NS (200 * NS_PER_MS)
 #define CONNECT_RESEND_NS NS_PER_S
-
-typedef enum { SEGMENT_SYN = 1, SEGMENT_FIN = 2, SEGMENT_RST = 4 } segment_flags;
-
-typedef struct {
-    list_link     link;
-    int64_t       arrives_ns;
-    unsigned      flags;
-    size_t        len;                  // of all pieces
-    int           count, first;         // pieces; those before `first` were read, and it lost what was read of it
-    str           pieces[];             // shared ones (shared.h) are held; the bytes of the others stand behind them
-} segment;
 
 typedef enum {
     END_NONE,                           // the side that is being called
@@ -84,27 +74,13 @@ static stream_sock *stream_sock_of(sock *s) { return (stream_sock *)(void *)s; }
 
 // ---- segments ----------------------------------------------------------------------------------------------
 
-static void segment_free(segment *g)
-{
-    for (int i = g->first; i < g->count; i++)
-        shared_drop(g->pieces[i]);
-    memory_free(g);
-}
-
-static void segments_free(list *l, size_t *bytes)
-{
-    for (list_link *k; (k = list_take(l)); )
-        segment_free(LIST_OF(k, segment, link));
-    *bytes = 0;
-}
-
 static void unsent_free(stream_end *e)
 {
     if (e->host)
         sim_line_leave(e->host, &e->sender);
-    segments_free(&e->waiting, &e->out_bytes);
+    sim_segments_free(&e->waiting, &e->out_bytes);
     e->waiting_bytes = 0;
-    segments_free(&e->out, &e->out_bytes);
+    sim_segments_free(&e->out, &e->out_bytes);
 }
 
 static void end_ready(stream_end *e)
@@ -133,7 +109,7 @@ static void stream_settle(stream *t)
     }
     for (int i = 0; i < 2; i++) {
         sim_drop(t->sim, &t->end[i].event);
-        segments_free(&t->end[i].arrived, &t->end[i].arrived_bytes);
+        sim_segments_free(&t->end[i].arrived, &t->end[i].arrived_bytes);
     }
     list_remove(&t->of_listener);
     list_remove(&t->of_sim);
@@ -179,10 +155,12 @@ static void segment_leave(stream_end *from, segment *g)
 static size_t writer_room(const stream_end *e, const stream_end *to)
 {
     size_t taken = e->out_bytes + to->arrived_bytes;
-    size_t room = e->established && taken < SIM_STREAM_WINDOW_BYTES ? SIM_STREAM_WINDOW_BYTES - taken : 0;
+    size_t window = e->host ? sim_line_window_bytes(e->host) : SIM_STREAM_WINDOW_BYTES;
+    size_t room = e->established && taken < window ? window - taken : 0;
     if (!e->waiting_max || !e->host || !sim_line_limited(e->host))
         return room;
-    size_t unsent = e->waiting_bytes < e->waiting_max ? e->waiting_max - e->waiting_bytes : 0;
+    // What stands before a block in the same write is not left behind: a kernel, too, counts by packets and not by bytes.
+    size_t most = e->waiting_max + SIM_SEGMENT_HEAD_BYTES, unsent = e->waiting_bytes < e->waiting_max ? most - e->waiting_bytes : 0;
     return unsent < room ? unsent : room;
 }
 
@@ -205,31 +183,9 @@ static bool sender_leaves(sim_sender *k)
     return !list_empty(&from->waiting);
 }
 
-static segment *segment_new(unsigned flags, const str *pieces, int count)
-{
-    size_t len = 0, own = 0;
-    bool shared[SEGMENT_PIECES_MAX];
-    for (int i = 0; i < count; i++) {
-        shared[i] = shared_hold(pieces[i]);
-        own += shared[i] ? 0 : (size_t)pieces[i].len;
-        len += (size_t)pieces[i].len;
-    }
-    segment *g = memory_new(sizeof *g + (size_t)count * sizeof g->pieces[0] + own);
-    *g = (segment){.flags = flags, .len = len, .count = count};
-    unsigned char *at = (unsigned char *)(g->pieces + count);
-    for (int i = 0; i < count; i++) {
-        g->pieces[i] = pieces[i];
-        if (shared[i])
-            continue;
-        g->pieces[i].at = memcpy(at, pieces[i].at, (size_t)pieces[i].len);
-        at += pieces[i].len;
-    }
-    return g;
-}
-
 static void segment_send(stream_end *from, unsigned flags, const str *pieces, int count)
 {
-    segment *g = segment_new(flags, pieces, count);
+    segment *g = sim_segment_new(flags, pieces, count);
     size_t len = g->len;
     from->out_bytes += len;
     bool inside = from->stream->is_unix || other(from)->host == from->host;
@@ -292,7 +248,7 @@ static void called(stream_end *from, segment *g)
         return;
     }
     list_remove(&g->link);
-    segment_free(g);
+    sim_segment_free(g);
     if (!l) {
         to->state = END_CLOSED;
         reset_send(to);
@@ -321,7 +277,7 @@ static void segment_deliver(stream_end *from, segment *g)
         list_append(&to->arrived, &g->link);
         to->arrived_bytes += len;
     } else {
-        segment_free(g);
+        sim_segment_free(g);
     }
     if (flags & SEGMENT_RST) {
         end_break(to, to->established ? E_RESET : E_REFUSED);
@@ -570,7 +526,7 @@ static void arrived_took(stream_end *e, str *piece, size_t part)
     e->arrived_bytes -= part;
     if (!piece->len && ++g->first == g->count) {
         list_remove(&g->link);
-        segment_free(g);
+        sim_segment_free(g);
     }
     writer_again(other(e));
 }
@@ -613,8 +569,9 @@ err sim_lend(sock *base, str *out)
         return nothing_came(base, e);
     if (!shared_is(*first))
         return E_UNSUPPORTED;
-    *out = *first;
-    *first = (str){0};                                   // who took it holds it
+    *out = str_first(*first, LEND_BYTES_MAX);
+    (void)shared_hold(*out);
+    shared_skip(first, out->len);
     arrived_took(e, first, (size_t)out->len);
     return E_OK;
 }
@@ -640,8 +597,9 @@ static size_t segment_gather(stream_end *e, str *from, int count, size_t len)
 static void bytes_send(stream_end *e, str *pieces, int count, size_t len)
 {
     dice *d = &e->stream->sim->network;
+    size_t most = sim_line_segment_bytes(e->host);
     while (len) {
-        size_t part = len < SIM_SEGMENT_BYTES_MAX ? len : SIM_SEGMENT_BYTES_MAX;
+        size_t part = len < most ? len : most;
         if (part > 1 && dice_chance(d, SPLIT_PER_MILLION))
             part = 1 + (size_t)dice_below(d, part - 1);
         len -= segment_gather(e, pieces, count, part);
@@ -659,7 +617,7 @@ err sim_write(sock *base, const struct iovec *from, int count, size_t *put)
         return e->broken;
     must(!e->shut);
     must(count <= WRITE_PIECES_MAX);
-    str pieces[WRITE_PIECES_MAX];
+    str pieces[WRITE_PIECES_MAX] __attribute__((uninitialized));
     size_t room = writer_room(e, other(e)), asked = 0;
     for (int i = 0; i < count; i++) {
         pieces[i] = str_of(from[i].iov_base, from[i].iov_len);
@@ -725,7 +683,7 @@ static void end_close(stream_end *e)
     bool unread = e->arrived_bytes > 0 || (e->sock && e->sock->socket.base.aborted);
     e->sock = NULL;
     e->state = END_CLOSED;
-    segments_free(&e->arrived, &e->arrived_bytes);
+    sim_segments_free(&e->arrived, &e->arrived_bytes);
     if (e->broken)
         return;
     if (unread || !e->established)
@@ -772,7 +730,7 @@ static void end_crash(stream_end *e)
     }
     e->state = END_GONE;
     list_remove(&e->stream->of_listener);
-    segments_free(&e->arrived, &e->arrived_bytes);
+    sim_segments_free(&e->arrived, &e->arrived_bytes);
     bool told = dice_chance(&s->network, RST_PER_MILLION);
     if (e->broken || other(e)->state == END_NONE) {
         sim_drop(s, &e->event);
@@ -780,11 +738,11 @@ static void end_crash(stream_end *e)
     } else if (told) {
         unsent_free(e);
         sim_drop(s, &e->event);
-        segment_leave(e, segment_new(SEGMENT_RST, NULL, 0));
+        segment_leave(e, sim_segment_new(SEGMENT_RST, NULL, 0));
     } else {                                                 // what was on the way still arrives
         sim_line_leave(h, &e->sender);
         size_t none = 0;
-        segments_free(&e->waiting, &none);
+        sim_segments_free(&e->waiting, &none);
         e->waiting_bytes = 0;
     }
 }
@@ -830,7 +788,7 @@ void sim_streams_free(sim *s)
         for (int i = 0; i < 2; i++) {
             sim_drop(s, &t->end[i].event);
             unsent_free(&t->end[i]);
-            segments_free(&t->end[i].arrived, &t->end[i].arrived_bytes);
+            sim_segments_free(&t->end[i].arrived, &t->end[i].arrived_bytes);
         }
         memory_free(t);
     }

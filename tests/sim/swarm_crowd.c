@@ -21,7 +21,7 @@ enum {
     PIECES = 256, PIECE_BYTES_LEAST = 16 * 1024, PORT = 6881, HONEST_PER_LIAR = 100, LOOK_MS = 100, MINUTES_MAX = 20,
     TORRENT_BYTES_MAX = 64 * 1024, MEMORY_BYTES_MAX = 64 << 20, FAILURES_TOLD = 5,
 };
-#define LINE_BYTES_PER_S 12500000                        // 100 Mbit/s up, each
+#define LINE_BYTES_PER_S 125000000                       // 1 Gbit/s up, each
 
 typedef struct crowd crowd;
 
@@ -200,7 +200,7 @@ static void direct(void *arg)
     for (int i = 0; i < c->liar_count; i++)
         must(sim_boot(c->liars[i].world, &all, swarm_liar_boot, &c->liars[i]) == E_OK);
     must(sim_boot(c->members[0].world, &all, member_boot, &c->members[0]) == E_OK);
-    (void)fiber_sleep(seconds(2));                       // it has looked at its file when the others come
+    (void)fiber_sleep(seconds(2));                       // the seed has looked at its file when the others come
     c->begun_ns = loop_now_ns();
     for (int i = 1; i < c->count; i++)
         must(sim_boot(c->members[i].world, &all, member_boot, &c->members[i]) == E_OK);

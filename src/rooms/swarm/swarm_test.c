@@ -599,7 +599,7 @@ static void disk_fills_up(void *arg)
     fiber_sleep(seconds(1));                                                 // what was on its way has come
     int32_t have = view(p, 1).have_pieces;
     int64_t received = view(p, 1).received;
-    CHECK(have > PIECES / 4 && have <= PIECES / 2);
+    CHECK(have > 0 && have <= PIECES / 2);                                   // a sparse file: its last piece may come early
     fiber_sleep(minutes(3));                                                 // nothing is fetched that there is no room for
     CHECK(view(p, 1).state == TORRENT_TROUBLE && view(p, 1).trouble.len > 0 && view(p, 1).have_pieces == have);
     CHECK(view(p, 1).received <= received + PICKER_BLOCK_BYTES);
