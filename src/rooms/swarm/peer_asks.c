@@ -71,7 +71,6 @@ void peer_interest_again(peer *p)
 void peer_ask(peer *p)
 {
     torrent *t = p->torrent;
-    picker_block blocks[PEER_ASK_MAX];
     if (!t->picker || !t->started || t->ending || p->leaving || !p->we_want || t->store_waits)
         return;
     if (p->rejects >= PEER_REJECTS_MAX)
@@ -82,6 +81,7 @@ void peer_ask(peer *p)
     // In one message with others, not one by one; and nothing new while there is no memory for it.
     if (!has || asked > want - want / 4 || (!room_for_more(t) && asked > 0))
         return;
+    picker_block blocks[PEER_ASK_MAX];                   // here: it is cleared, which costs more than all that stands above
     int count = picker_choose(t->picker, p->number, has, want - asked, now, blocks);
     if (count && !asked) {
         p->asked_ns = p->block_ns = now;

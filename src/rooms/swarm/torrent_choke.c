@@ -6,6 +6,7 @@
 
 enum { UNSENT_BYTES_MIN = 32 * 1024, UNSENT_BYTES_MAX = 4 << 20, UNSENT_PARTS = 16 };        // of a second
 enum { QUEUE_SHORT_RATE_MAX = 16000000 };            // bytes a second
+enum { FACTS_FEW = 96 };
 #define QUEUES_NS         (100 * NS_PER_MS)          // the path is measured again at most so often
 #define RATE_SPAN_NS      (20 * NS_PER_S)
 #define UPLINK_SPAN_NS    (1 * NS_PER_S)
@@ -65,7 +66,8 @@ static void queues_keep_short(peer *p, int64_t now)
 int64_t torrent_choke(torrent *t, int64_t now_ns)
 {
     swarm *s = t->swarm;
-    choker_peer *facts = memory_new(SWARM_TORRENT_PEERS_MAX * sizeof *facts);
+    choker_peer few[FACTS_FEW] __attribute__((uninitialized));           // this happens often: no memory is taken for it
+    choker_peer *facts = t->peers_end <= FACTS_FEW ? few : memory_new((size_t)t->peers_end * sizeof *facts);
     int count = 0;
     choker_rules rules = {
         .mode = s->mode, .seeding = t->seeding, .slots = s->slots, .piece_bytes = t->meta->piece_bytes,
@@ -83,7 +85,8 @@ int64_t torrent_choke(torrent *t, int64_t now_ns)
         peer_choke_set(p, !facts[i].unchoked);
         queues_keep_short(p, now_ns);
     }
-    memory_free(facts);
+    if (facts != few)
+        memory_free(facts);
     t->rechoke = false;
     return choker_due(&t->choker, &rules, now_ns);
 }
