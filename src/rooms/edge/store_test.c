@@ -98,8 +98,9 @@ static void purges(world *w)
     CHECK_INT(purge_tag(&e, S("first"), false), 3);
     CHECK(!find(&e, 0) && !find(&e, 2) && find(&e, 3));
     CHECK_INT(purge_key(&e, S("http://h/3"), true), 1);
-    CHECK(find(&e, 3) && cache_left_s(&find(&e, 3)->about->policy, edge_now_s(&e)) <= 0);
-    CHECK(cache_left_s(&find(&e, 4)->about->policy, edge_now_s(&e)) > 0);
+    object *stale = find(&e, 3), *fresh = find(&e, 4);
+    CHECK(stale && cache_left_s(&stale->about->policy, edge_now_s(&e)) <= 0);
+    CHECK(fresh && cache_left_s(&fresh->about->policy, edge_now_s(&e)) > 0);
     CHECK_INT(purge_key(&e, S("http://h/9"), false), 0);
 
     // What was asked for before a purge and comes after it is not kept.

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/heap_memory.h"
+#include "base/must.h"
 
 enum { CAP_FIRST = 4, CAP_MAX = 2 * DHT_TORRENT_PEERS_MAX };     // both families
 
@@ -28,6 +29,14 @@ void dht_store_free(dht_store *s)
     map_free(&s->torrents);
 }
 
+// The torrent that was announced longest ago; there is one.
+static dht_torrent *torrent_oldest(const dht_store *s)
+{
+    list_link *first = list_first(&s->recent);
+    must(first != NULL);
+    return LIST_OF(first, dht_torrent, recent);
+}
+
 static dht_torrent *torrent_of(dht_store *s, const uint8_t *hash)
 {
     dht_torrent *t = map_get(&s->torrents, str_of(hash, DHT_ID_BYTES));
@@ -37,7 +46,7 @@ static dht_torrent *torrent_of(dht_store *s, const uint8_t *hash)
         return t;
     }
     if (s->torrents.count >= DHT_TORRENTS_MAX)
-        torrent_free(s, LIST_OF(list_first(&s->recent), dht_torrent, recent));
+        torrent_free(s, torrent_oldest(s));
     t = memory_zeroed(1, sizeof *t);
     memcpy(t->hash, hash, DHT_ID_BYTES);
     list_append(&s->recent, &t->recent);
@@ -80,7 +89,7 @@ void dht_store_add(dht_store *s, const uint8_t hash[DHT_ID_BYTES], addr peer, in
     if (victim >= 0)
         peer_remove(s, t, victim);
     while (s->peer_count >= DHT_STORE_PEERS_MAX) {               // the torrents that were announced longest ago pay
-        dht_torrent *oldest = LIST_OF(list_first(&s->recent), dht_torrent, recent);
+        dht_torrent *oldest = torrent_oldest(s);
         if (oldest == t)
             return;
         torrent_free(s, oldest);
