@@ -9,6 +9,7 @@
 #include "rt/loop.h"
 #include "rt/worker.h"
 #include "talk/dns_ask.h"
+#include "talk/dns_exchange.h"
 #include "wire/dns/message.h"
 #include "wire/dns/type.h"
 
@@ -106,6 +107,27 @@ addr cdn_ask(cdn_stage *s, const char *host, const char *resolver, const char *n
     fiber_world(before);
     arena_free(&a);
     return count ? found[0] : (addr){0};
+}
+
+addr cdn_ask_untold(cdn_stage *s, const char *host, const char *resolver, const char *name)
+{
+    arena a = arena_make(ASK_BYTES_MAX);
+    addr server = host_of(s, resolver)->host->here[0], first = {0};
+    dns_asking asking = {.question = {.type = DNS_A, .class = DNS_CLASS_IN}, .recursion_desired = true, .has_subnet = true};
+    world *before = world_here(), *w = cdn_world(s, host);
+    must(dns_name_from_text(&a, str_z(name), dns_root, &asking.question.name, NULL));
+    fiber_world(w);
+    dns_exchanged x = dns_exchange(w, server, asking, seconds(5), &a);
+    fiber_world(before);
+    for (int i = 0; !x.error && i < x.message.count[DNS_ANSWER] && !first.family; i++) {
+        const dns_record *r = dns_message_record(&x.message, DNS_ANSWER, i);
+        if (r->type == DNS_A && r->rdata.len == 4) {
+            first.family = 4;
+            memcpy(first.ip, r->rdata.at, 4);
+        }
+    }
+    arena_free(&a);
+    return first;
 }
 
 str cdn_host_of(cdn_stage *s, addr at)

@@ -29,6 +29,8 @@ void   cdn_path(cdn_stage *s, const char *a, const char *b, int64_t bytes_per_s,
 void   cdn_kill(cdn_stage *s, const char *host);     // it crashes
 // The first address that the host's name server (`resolver`) finds now; family 0: none.
 addr   cdn_ask(cdn_stage *s, const char *host, const char *resolver, const char *name);
+// The same, with no word to anybody of where the host is (RFC 7871 7.1.2).
+addr   cdn_ask_untold(cdn_stage *s, const char *host, const char *resolver, const char *name);
 // Whose address that is; empty: nobody's.
 str    cdn_host_of(cdn_stage *s, addr at);
 // One request from a host: what came..

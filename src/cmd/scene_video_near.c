@@ -60,6 +60,19 @@ static void who_is_sent_where(cdn_stage *s, near_scene *n)
                (long long)n->near_ms, (long long)n->other_ms);
 }
 
+// Minji asks a name server in New York instead of her provider's. The CDN sees that one; unless it tells where she is (RFC 7871).
+static void far_resolver(cdn_stage *s, near_scene *n)
+{
+    str untold = cdn_host_of(s, cdn_ask_untold(s, "minji.isp.kr", "local", "video.netcinema.com"));
+    str told = cdn_host_of(s, cdn_ask(s, "minji.isp.kr", "local", "video.netcinema.com"));
+    play_tell(n->p, "Minji asks a name server in New York. If it may not say where she is, she is sent to " STR_FMT "; if it tells her network (/24), to "
+              STR_FMT, STR_ARG(untold), STR_ARG(told));
+    play_check(n->p, str_eq(untold, S("n1.kingcdn.com")), "EDNS Client Subnet off: a node in New York, near the name server and far from her");
+    play_check(n->p, str_eq(told, S("n3.kingcdn.com")), "on: the node beside her");
+    n->bob = cdn_ask(s, "bob.poly.edu", "local", "video.netcinema.com");
+    play_check(n->p, str_eq(cdn_host_of(s, n->bob), S("n1.kingcdn.com")), "the same name server still sends Bob to his own: it keeps both answers apart");
+}
+
 static void bring_home(cdn_stage *s, void *arg)
 {
     near_scene *n = arg;
@@ -105,6 +118,7 @@ static void play_on(cdn_stage *s, void *arg)
     near_scene *n = arg;
     player_view v;
     who_is_sent_where(s, n);
+    far_resolver(s, n);
     n->viewer = (cdn_viewer){.host = "bob.poly.edu", .resolver = "local", .heard = on_event, .arg = n};
     n->viewer.options = (player_options){.url = S("http://video.netcinema.com/" SMALL_FILM_ID "/manifest.mpd"), .report = true};
     s->begun_ns = world_now_ns(s->net.world);

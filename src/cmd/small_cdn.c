@@ -54,6 +54,13 @@ void small_cdn_names(const small_host *h, buf *settings)
         buf_format(settings, "steered " STR_FMT "\n", STR_ARG(h->host->steered));
 }
 
+void small_cdn_subnets(const small_internet *n, buf *settings)
+{
+    const lab_host *s = has(n, is_steering) ? the(n, is_steering) : NULL;
+    for (int i = 0; s && i < s->zone_count; i++)
+        buf_format(settings, "subnet " STR_FMT "\n", STR_ARG(s->zones[i].name));
+}
+
 // ---- steering -------------------------------------------------------------------------------------------------------------------
 
 static void put_addresses(small_internet *n, const lab_host *h, buf *out)

@@ -6,6 +6,8 @@
 bool small_cdn_add(small_internet *n, small_host *h, str *why);
 // What a name server of a steered name is told.
 void small_cdn_names(const small_host *h, buf *settings);
+// What a resolver is told: the CDN's name servers may know where clients are (RFC 7871).
+void small_cdn_subnets(const small_internet *n, buf *settings);
 // "n1.kingcdn.com:2080" where a browser outside would need the port, else the name alone.
 str  small_cdn_site(const small_internet *n, str host, uint16_t port, arena *a);
 // The map's one steering host. must: the map has a CDN.

@@ -253,6 +253,7 @@ static bool resolver_add(small_internet *n, small_host *h, str *why)
     for (int i = 0; i < root->address_count; i++)
         buf_format(&settings, "root %c.root-servers.net " STR_FMT "\n", 'a' + i, STR_ARG(addr_ip_text(&n->memory, root->here[i])));
     buf_put(&settings, S("allow 0.0.0.0/0\nexplain \"this is a small Internet: no such name here\"\n"));
+    small_cdn_subnets(n, &settings);
     if (n->options.recursion)
         buf_put(&settings, S("recursive on\n"));
     bool ok = small_service_add(n, h, &resolver_kind, str_copy(&n->memory, buf_str(&settings)), why);

@@ -67,7 +67,8 @@ TEST(steering_forged_reports_move_nobody_else)
     arena_free(&a);
 }
 
-// A query that says to come from Seoul (EDNS Client Subnet, RFC 7871), sent from New York: where it comes from counts.
+// A query that says to come from Seoul (EDNS Client Subnet, RFC 7871), sent from New York: it is answered as for Seoul, to who asked, and
+// nobody else is moved by it.
 static void lie_about_network(cdn_stage *s, void *arg)
 {
     static const unsigned char option[] = {0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 11, 0, 8, 0, 7, 0, 1, 24, 0, 211, 234, 10};
@@ -94,14 +95,16 @@ static void lie_about_network(cdn_stage *s, void *arg)
     addr at = {.family = 4};
     for (int i = 0; got == 1 && i < m.count[DNS_ANSWER] && i < 1; i++)
         memcpy(at.ip, dns_message_record(&m, DNS_ANSWER, i)->rdata.at, 4);
-    CHECK_STR(cdn_host_of(s, at), S("n1.kingcdn.com"));
+    CHECK_STR(cdn_host_of(s, at), S("n3.kingcdn.com"));
+    CHECK(m.edns.has_subnet && m.edns.subnet.source == 24 && m.edns.subnet.scope > 0);
     sock_close(out);
     fiber_world(before);
+    CHECK_STR(cdn_host_of(s, cdn_ask(s, "bob.poly.edu", "local", "kingcdn.com")), S("n1.kingcdn.com"));
     x->ran = true;
     arena_free(&a);
 }
 
-TEST(steering_a_claimed_network_is_not_believed)
+TEST(steering_a_claimed_network_moves_nobody_else)
 {
     arena a = arena_make(1 << 16);
     seen x = {0};

@@ -138,7 +138,6 @@ static const cache_entry *entry_for(resolver *r, dns_question q, const dns_subne
     if (e || !*client || !(*client)->source || !cache_subnets_full(&r->answers, q.name, q.type, now_ns))
         return e;
     *client = &untold;
-    r->figures.subnets_full++;
     return cache_find_for(&r->answers, q.name, q.type, *client, now_ns);
 }
 
@@ -606,7 +605,9 @@ static str key_make(unsigned char room[KEY_BYTES_MAX], dns_question q, const dns
 static void find_merged(resolver *r, budget *b, dns_question q, const dns_subnet *client, arena *a, found *out)
 {
     unsigned char room[KEY_BYTES_MAX];
+    bool tells = client && client->source && is_told(r, q.name);
     (void)entry_for(r, q, &client, world_now_ns(r->world));            // for whom it will be asked
+    r->figures.subnets_full += tells && !client->source;
     str key = key_make(room, q, client);
     lookup *l = map_get(&r->in_flight, key);
     if (l && l->number == b->number) {
