@@ -18,7 +18,7 @@ static const char more[] =
     "  naru video sample                                    (a film that nobody has to fetch)\n"
     "  naru video inspect lecture                           (I, P and B frames; run-length coding; the rate over time)\n"
     "  naru video inspect lecture lecture-cbr               (constant beside variable rate)\n"
-    "  naru video push lecture http://edge1.example         (an edge fetches all of it beforehand)\n"
+    "  naru video push lecture http://edge1.example https://edge2.example:8443    (edges fetch all of it beforehand)\n"
     "An interrupted `add` is gone on with by the same command: finished renditions stay.\n";
 
 bool video_fail(video_run *v, int code, const char *format, ...)
@@ -70,6 +70,8 @@ int cmd_video(int argc, char **argv)
         {"host", OPTION_TEXT, &v.host, "NAME", "whose catalogue (naru try may have several)"},
         {"config", OPTION_TEXT, &v.config, "FILE", "naru.conf of a naru that does not run"},
         {"catalogue", OPTION_TEXT, &v.catalogue, "DIR", "a directory for films of its own, without naru"},
+        {"resolver", OPTION_TEXT, &v.resolver, "ADDRESS", "push: ask this name server (default: /etc/resolv.conf)"},
+        {"ca", OPTION_TEXT, &v.ca, "FILE", "push: verify certificates against these authorities (default: the system's)"},
         {"lang", OPTION_TEXT, &v.language, "en|ko", "language of what inspect explains"},
         {"quiet", OPTION_FLAG, &v.quiet, NULL, "add, sample: no progress"},
         {"json", OPTION_FLAG, &v.json, NULL, "JSON instead of text"},

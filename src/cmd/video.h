@@ -23,6 +23,7 @@ typedef struct {
     str    language;
     str    catalogue, naru, host, config;        // where the films are
     str    id, title, rate, ladder, size, limit_rate;
+    str    resolver, ca;                         // push: how edges are found and verified
     int64_t seconds;                             // sample
     char  *directory;                            // films/ work/ trash/ are below it
     char  *films;

@@ -72,7 +72,10 @@ static bool line_hear(hearing *h, str line)
             if (why.at[i] < 0x20 || why.at[i] > 0x7e)
                 return false;
         h->told = true;
-        video_fail(e->run, COMMAND_FAILED, "%s: " STR_FMT, e->source ? e->source : "the film", STR_ARG(why));
+        if (str_find_str(why, S("No space left")) >= 0)
+            video_fail(e->run, COMMAND_FAILED, "the disk of %s is full; make room, and the same command goes on where it was", e->run->directory);
+        else
+            video_fail(e->run, COMMAND_FAILED, "%s: " STR_FMT, e->source ? e->source : "the film", STR_ARG(why));
     } else {
         return false;
     }

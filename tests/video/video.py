@@ -210,6 +210,11 @@ def case_killed_encoding_goes_on(directory, whom):
     if not wait_for("the first rendition", lambda: os.path.exists(work + "/v300.done") and glob.glob(work + "/part/v1000.part")):
         return
     worker = children_of(process.pid)
+    for w in worker:
+        os.kill(w, signal.SIGSTOP)                       # it must not come to its end before it is killed
+    if not check(worker and not os.path.exists(work + "/v1000.done"), f"the second rendition is at work when {whom} is to be killed"):
+        process.kill()
+        return
     before = os.stat(work + "/film/v300/whole.mp4")
     os.kill(worker[0] if whom == "encoder" else process.pid, signal.SIGTERM if whom == "asked" else signal.SIGKILL)
     said = process.communicate(timeout=PATIENCE_S)[1].decode()
@@ -222,6 +227,42 @@ def case_killed_encoding_goes_on(directory, whom):
     after = os.stat(catalogue + "/films/film/v300/whole.mp4")
     check((before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns), "the finished rendition was not made again")
     check(not os.path.exists(work), "nothing is left of the work")
+
+
+def case_full_disk(directory):
+    """The disk fills in the middle: one sentence, no half film; with room again the same command goes on. In a mount namespace of its own."""
+    done = subprocess.run(["unshare", "-m", sys.executable, os.path.abspath(__file__), NARU, "--full-disk", directory + "/full"], capture_output=True, text=True,
+                          timeout=4 * PATIENCE_S)
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        print("SKIPPED a full disk: no mount namespace can be had here")
+    else:
+        check(done.returncode == 0, "a full disk: " + done.stdout + done.stderr)
+
+
+def full_disk(disk):
+    os.mkdir(disk)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", disk], capture_output=True).returncode:
+        return 77
+    os.chmod(disk, 0o755)
+    command = [NARU, "video", "sample", "--seconds", "12", "--size", "320x180", "--ladder", "300kbit,3Mbit", "--rate", "cbr", "--catalogue", disk + "/films", "--id", "film"]
+    work, filler = disk + "/films/work/film", disk + "/filler"
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if wait_for("the second rendition", lambda: os.path.exists(work + "/v300.done") and glob.glob(work + "/part/v3000.part")):
+        with open(filler, "wb", buffering=0) as f:
+            try:
+                while f.write(bytes(65536)) == 65536:
+                    pass
+            except OSError:
+                pass
+    said = process.communicate(timeout=PATIENCE_S)[1]
+    check(process.returncode == 1 and "full" in said and "goes on" in said and said.count("\n") <= 2, f"what is said of a full disk: {said}")
+    check(not os.path.exists(disk + "/films/films/film") and os.path.exists(work + "/v300.done"), "half a film is no film, and what is finished stays")
+    os.unlink(filler)
+    done = naru(*command[1:])
+    check("went on" in done.stdout, f"with room again it goes on: {done.stdout}")
+    shown = json.loads(naru("video", "inspect", "film", "--json", "--catalogue", disk + "/films").stdout)[0]
+    check(all(sum(r[k]["count"] for k in "IPB") == 288 for r in shown["renditions"]), "and the film is whole")
+    return failed > 0
 
 
 def box(kind, body):
@@ -266,6 +307,32 @@ def case_hostile_films_end_in_one_sentence(directory, film):
     check(not os.path.exists(catalogue + "/films/hostile"), "no film came of them")
 
 
+class Names:
+    """A name server: edge.test is here, nothing else is anywhere."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port, self.asked = self.socket.getsockname()[1], 0
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                query, peer = self.socket.recvfrom(512)
+            except OSError:
+                return
+            end = query.index(b"\0", 12) + 5
+            question, here = query[12:end], b"\4edge\4test\0" in query[12:end]
+            found = here and question[-3] == 1
+            self.asked += found
+            answer = b"\xc0\x0c\0\1\0\1\0\0\0\5\0\4\x7f\0\0\1" if found else b""
+            self.socket.sendto(query[:2] + (b"\x81\x80" if here else b"\x81\x83") + b"\0\1\0" + bytes([found]) + b"\0\0\0\0" + question + answer, peer)
+
+    def end(self):
+        self.socket.close()
+
+
 def verbs(origin, directory):
     listed = json.loads(naru("video", "list", "--json", "--naru", origin.data).stdout)
     check([f["id"] for f in listed] == ["test-film"] and listed == json.loads(origin.get("/catalogue.json")[2])["presentations"], "list and catalogue.json agree")
@@ -277,6 +344,15 @@ def verbs(origin, directory):
     check(best["I"]["count"] == 3 and sum(best[k]["count"] for k in "IPB") == 216, f"frames are counted: {best}")
     pushed = json.loads(naru("video", "push", "test-film", f"http://127.0.0.1:{origin.port}", "--json", "--naru", origin.data).stdout)
     check(pushed["failed"] == 0 and pushed["requests"] > 20, f"push asks for all of it: {pushed}")
+    names = Names()
+    where = ["--resolver", f"127.0.0.1#{names.port}", "--naru", origin.data]
+    done = naru("video", "push", "test-film", f"http://edge.test:{origin.port}", *where)
+    check("requests" in done.stdout and names.asked, f"push finds an edge by its name: {done.stdout}")
+    check("cannot find none.test" in naru("video", "push", "test-film", "http://none.test", *where, code=3).stderr, "a name that is not there is said")
+    check("does not answer" in naru("video", "push", "test-film", f"http://edge.test:{free_port()}", *where, code=3).stderr, "so is an edge that does not answer")
+    check("does not answer" in naru("video", "push", "test-film", f"https://edge.test:{origin.port}", *where, code=3).stderr, "and one without TLS")
+    naru("video", "push", "test-film", "edge.test", *where, code=2)
+    names.end()
     naru("video", "show", "nothing", "--naru", origin.data, code=1)
     naru("video", "add", directory + "/x.mkv", "--rate", "best", "--naru", origin.data, code=2)
     constant = f"{directory}/constant"
@@ -303,6 +379,7 @@ def main():
     directory = tempfile.mkdtemp(prefix="naru-video-")
     os.chmod(directory, 0o755)
     side = [threading.Thread(target=case_killed_encoding_goes_on, args=(directory, whom)) for whom in ("naru", "encoder", "asked")]
+    side.append(threading.Thread(target=case_full_disk, args=(directory,)))
     origin = Origin(directory)
     try:
         check(json.loads(origin.get("/catalogue.json")[2]) == {"presentations": []}, "an empty catalogue")
@@ -325,4 +402,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(full_disk(sys.argv[3]) if sys.argv[2:3] == ["--full-disk"] else main())
