@@ -240,8 +240,10 @@ static void print_welcome(trying *t)
     const char *left = t->temporary ? (en ? "leaves nothing" : "아무것도 남지 않습니다")
                                     : (en ? "keeps the data above" : "위의 데이터는 남습니다");
     if (t->in_space)
-        printf(en ? "  This is a shell inside the small Internet; `exit` ends it all and %s.\n\n"
-                  : "  여기는 작은 인터넷 안의 셸입니다. `exit`로 끝나며 %s.\n\n", left);
+        printf(en ? "  This is a shell inside the small Internet; `exit` ends it all and %s.\n"
+                    "  Its addresses lead there from in here alone: start a browser from this shell too.\n\n"
+                  : "  여기는 작은 인터넷 안의 셸입니다. `exit`로 끝나며 %s.\n"
+                    "  이 주소들은 이 안에서만 통합니다. 브라우저도 이 셸에서 시작하세요.\n\n", left);
     else
         printf(en ? "  Ctrl-C ends it all and %s.\n\n" : "  Ctrl-C로 끝나며 %s.\n\n", left);
     fflush(stdout);
