@@ -49,7 +49,7 @@ enum { BIG_PIECE = 16 * 1024, BROKEN_AT = 100000 };
 // A film's large file; `broken`: its end never comes, with or without its length said.
 static void big_answer(stage *t, http_reply *reply, bool chunks, bool broken)
 {
-    static unsigned char piece[BIG_PIECE];
+    static const unsigned char piece[BIG_PIECE] = {0};
     int64_t mine = 0;
     if (chunks)
         http_begin(reply, 200, S("video/mp4"));
