@@ -4,7 +4,7 @@ import { say } from '../words';
 import { KNOWN_BPS } from './panel';
 import type { Player } from './player';
 
-const CHART_MS_MIN = 20000, CHART_MS_MAX = 90000, BUFFER_S = 30, LEFT = 46, RIGHT = 8, TOP = 10, BOTTOM = 20, GAP = 16, RATES_SHARE = 0.62;
+const CHART_MS_MIN = 20000, CHART_MS_MAX = 90000, BUFFER_S = 30, LEFT = 46, RIGHT = 8, TOP = 10, BOTTOM = 20, GAP = 16, WORD = 90, RATES_SHARE = 0.62;
 
 function prepared(canvas: HTMLCanvasElement): { c: CanvasRenderingContext2D; width: number; height: number } | null {
   const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
@@ -126,6 +126,7 @@ export class Chart {
 
   // Another server, or one that failed.
   private marks(c: CanvasRenderingContext2D, x: (ms: number) => number, now: number, bottom: number): void {
+    const written = { server: -Infinity, failed: -Infinity };          // where the last word of each row began: the next needs room
     c.textBaseline = 'top';
     for (const m of this.player.moments) {
       if (now - m.atMs > this.spanMs || (m.kind !== 'server' && m.kind !== 'failed')) continue;
@@ -138,7 +139,9 @@ export class Chart {
       c.lineTo(at, bottom);
       c.stroke();
       c.setLineDash([]);
-      c.textAlign = at > this.canvas.clientWidth - 90 ? 'right' : 'left';
+      if (at - written[m.kind] < WORD) continue;
+      written[m.kind] = at;
+      c.textAlign = at > this.canvas.clientWidth - WORD ? 'right' : 'left';
       c.fillText(m.kind === 'server' ? `→ ${m.text}` : `✕ ${m.text}`, at + (c.textAlign === 'left' ? 3 : -3), m.kind === 'server' ? TOP + 2 : TOP + 15);
     }
   }

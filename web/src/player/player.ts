@@ -71,6 +71,7 @@ export class Player {
   private switchedBps = 0;
   private lastHeld: Rendition | null = null;
   private segments = 0;
+  private lastGiver: Base | null = null;                 // of a whole segment of the picture
   private rungSeconds = 0;
   private muted = false;
 
@@ -353,7 +354,6 @@ export class Player {
     const r = this.presentation.video[d.rung]!, base = this.servers.bases[d.server]!, s = r.segments[index]!, piece = segmentPiece(r, s);
     this.serverAt = d.server;
     this.rung = r;
-    if (this.server && this.server !== base) this.mark('server', base.location);
     this.server = base;
     const got = await download(new URL(piece.url, base.url).href, piece.range, s.bytes, p => this.judge(p, d, index), this.current.signal);
     this.running = undefined;
@@ -363,6 +363,8 @@ export class Player {
     this.bpsSeconds += r.bps * (segment.end - segment.start);
     this.rungSeconds += segment.end - segment.start;
     this.held(r, segment);
+    if (this.lastGiver && this.lastGiver !== base) this.mark('server', base.location);
+    this.lastGiver = base;
     await this.give(this.video, r, got.body, base);
   }
 
