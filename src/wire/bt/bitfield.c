@@ -30,11 +30,6 @@ str bitfield_wire(const bitfield *b) { return (str){b->bytes, bitfield_bytes(b->
 
 static unsigned char mask(int32_t piece) { return (unsigned char)(0x80 >> piece % 8); }
 
-bool bitfield_has(const bitfield *b, int32_t piece)
-{
-    return piece >= 0 && piece < b->count && b->bytes[piece / 8] & mask(piece);
-}
-
 void bitfield_add(bitfield *b, int32_t piece)
 {
     if (piece < 0 || piece >= b->count || bitfield_has(b, piece))

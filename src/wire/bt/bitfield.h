@@ -16,7 +16,10 @@ bool bitfield_read(arena *a, int32_t count, str wire, bitfield *out);
 bool bitfield_valid(str wire, int32_t count);                          // the same check without the copy
 str  bitfield_wire(const bitfield *b);                                 // a view, to be sent as it is
 
-bool bitfield_has(const bitfield *b, int32_t piece);                   // false outside of the range
+static inline bool bitfield_has(const bitfield *b, int32_t piece)      // false outside of the range
+{
+    return piece >= 0 && piece < b->count && b->bytes[piece / 8] & 0x80 >> piece % 8;
+}
 void bitfield_add(bitfield *b, int32_t piece);                         // nothing outside of the range
 void bitfield_remove(bitfield *b, int32_t piece);
 void bitfield_fill(bitfield *b);
