@@ -217,6 +217,8 @@ def case_killed_encoding_goes_on(directory, whom):
         return
     before = os.stat(work + "/film/v300/whole.mp4")
     os.kill(worker[0] if whom == "encoder" else process.pid, signal.SIGTERM if whom == "asked" else signal.SIGKILL)
+    for w in worker if whom == "naru" else []:
+        os.kill(w, signal.SIGCONT)                       # it finds that nobody listens any more
     said = process.communicate(timeout=PATIENCE_S)[1].decode()
     wanted = {"naru": "", "encoder": "killed", "asked": "interrupted"}[whom]
     check(wanted in said and (whom == "naru" or (process.returncode == 1 and "goes on" in said)), f"what is said when {whom} is killed: {said}")
