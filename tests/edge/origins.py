@@ -115,7 +115,7 @@ def asked(up, host, path, method="GET", open_one=None, body=b""):
     return int(head.split()[1]), text
 
 
-def tls_origins(up, servers):
+def case_origins_under_tls_must_show_good_certificates(up, servers):
     status, body = asked(up, "good.example", "/1000")
     check("an origin under TLS is asked when its certificate is good", (status, body) == (200, b"x" * 1000), f"{status} {up.log_text()[-800:]}")
     check("and hears the name that is checked (SNI)", servers["good"].names[:1] == [ORIGIN_NAME], str(servers["good"].names))
@@ -128,14 +128,14 @@ def tls_origins(up, servers):
         check(f"the log says why: {words}", waited(lambda: words in up.log_text()), up.log_text()[-800:])
 
 
-def plain_behind_tls(up, origin):
+def case_no_way_back_to_plain_text(up, origin):
     """An https origin that speaks no TLS gets no request in plain text."""
     before = origin.asked
     status, _ = asked(up, "plain.example", "/1000")
     check("an origin without TLS where TLS was configured: 502, and it is not asked in plain text", status == 502 and origin.asked == before, str(status))
 
 
-def reloads(up, first, second):
+def case_a_reload_keeps_connections(up, first, second):
     s = socket.create_connection(up.edge(), timeout=20)
     check("the first origin answers", asked(up, "film.example", "/2000?a", open_one=s)[0] == 200 and second.asked == 0)
     kept, pid = first.asked, up.processes()["edge"]["pid"]
@@ -164,7 +164,7 @@ def reloads(up, first, second):
     s.close()
 
 
-def invalidation_outlives_a_kill(up, origin):
+def case_an_invalidation_outlives_a_kill(up, origin):
     shown = lambda path: up.control("GET", f"/edge/show?url=http://film.example{path}").replace(b" ", b"")      # noqa: E731
     asked(up, "film.example", "/200000?changed")
     asked(up, "film.example", "/200000?stays")
@@ -199,10 +199,10 @@ def main():
             up.start()
             if not check("naru up serves an edge with origins under TLS", up.said("READY=1"), up.log_text()[-2000:]):
                 return
-            tls_origins(up, servers)
-            plain_behind_tls(up, first)
-            reloads(up, first, second)
-            invalidation_outlives_a_kill(up, second)
+            case_origins_under_tls_must_show_good_certificates(up, servers)
+            case_no_way_back_to_plain_text(up, first)
+            case_a_reload_keeps_connections(up, first, second)
+            case_an_invalidation_outlives_a_kill(up, second)
     finally:
         up.end()
 
