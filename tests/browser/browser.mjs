@@ -205,14 +205,13 @@ const shownLine = (page, text) => until(page, t => document.querySelector('[data
 // The line falls to a tenth and returns: the quality follows, nothing stalls. The rung that is fetched counts, not the one that plays.
 async function fallAndReturn(page, name) {
   await shownLine(page, 'unlimited');
-  await slide(page, 7);                                  // 5 Mbit/s
-  await shownLine(page, '5.0 Mbit/s');
+  await slide(page, 6);                                  // 3 Mbit/s
+  await shownLine(page, '3.0 Mbit/s');
   await page.evaluate(() => window.naruPlayer.jump(0));
   await until(page, () => window.naruPlayer.bufferS > 10 && window.naruPlayer.look().rung.id !== 'v300');
   const before = (await look(page)).stalls;
-  await slide(page, 3);                                  // 500 kbit/s
+  await slide(page, 2);                                  // 300 kbit/s
   await until(page, () => window.naruPlayer.look().rung.id === 'v300', undefined, 30000);
-  await page.waitForTimeout(1000);
   await shot(page, name);
   await slide(page, 10);
   await shownLine(page, 'unlimited');
