@@ -6,6 +6,7 @@
 enum { LIMITED_ASK_MIN = 12, REST_PIECE_BYTES_MAX = 128 * 1024 };
 #define RATE_SPAN_NS     (2 * NS_PER_S)
 #define LIMITED_QUEUE_NS (1 * NS_PER_S)
+#define STEERED_NS       (2 * NS_PER_S)
 
 // Blocks that should be on their way.
 static int depth(peer *p, int64_t now)
@@ -41,6 +42,13 @@ static void request_tell(peer *p, picker_block b)
 {
     peer_tell(p, &(peer_message){.kind = PEER_REQUEST, .piece = (uint32_t)b.piece, .begin = (uint32_t)b.begin,
                                  .length = (uint32_t)b.length});
+}
+
+// A source that suggests (BEP 6) is asked for that alone; one that has stopped to is asked as others are. The course's peers know no
+// suggestions.
+static bool is_steering(const peer *p, int64_t now)
+{
+    return p->suggested_ns && now - p->suggested_ns < STEERED_NS && bitfield_all(&p->has) && p->torrent->swarm->mode != CHOKER_COURSE;
 }
 
 static bool room_for_more(const torrent *t)
@@ -81,6 +89,8 @@ void peer_ask(peer *p)
     // In one message with others, not one by one; and nothing new while there is no memory for it.
     if (!has || asked > want - want / 4 || (!room_for_more(t) && asked > 0))
         return;
+    bool steers = is_steering(p, now);
+    picker_steers(t->picker, p->number, steers);
     picker_block blocks[PEER_ASK_MAX];                   // here: it is cleared, which costs more than all that stands above
     int count = picker_choose(t->picker, p->number, has, want - asked, now, blocks);
     if (count && !asked) {
@@ -89,7 +99,7 @@ void peer_ask(peer *p)
     }
     for (int i = 0; i < count; i++)
         request_tell(p, blocks[i]);
-    if (!count && !asked)
+    if (!count && !asked && !steers)                     // a source that steers suggests something soon
         interest_rest(p);
 }
 

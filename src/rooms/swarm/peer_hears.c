@@ -130,6 +130,8 @@ static void hears_choke(peer *p)
 {
     torrent *t = p->torrent;
     p->they_choke = true;
+    if (t->picker)
+        picker_suggestions_forget(t->picker, p->number);
     if (!p->fast && t->picker) {                         // with the fast extension each request is rejected on its own
         picker_returned_all(t->picker, p->number);
         torrent_ask_all(t);
@@ -205,6 +207,7 @@ bool peer_hears(peer *p, const peer_message *m)
     case PEER_SUGGEST:
         if (t->picker)
             picker_suggest(t->picker, p->number, (int32_t)m->piece);
+        p->suggested_ns = loop_now_ns();
         break;
     case PEER_REJECT: hears_reject(p, m); break;
     case PEER_ALLOWED_FAST: hears_allowed_fast(p, m->piece); break;

@@ -12,6 +12,7 @@ enum { ALONE_TURNS = 3 };                    // peers that may try a piece alone
 
 typedef struct {
     uint16_t asked;                          // blocks
+    bool     steers;                         // picker_steers
     uint8_t  suggested_count;
     int32_t  suggested[PICKER_SUGGESTED_MAX];            // newest last
 } asked_peer;
@@ -279,6 +280,16 @@ void picker_suggest(picker *p, int peer, int32_t piece)
     k->suggested[k->suggested_count++] = piece;
 }
 
+void picker_suggestions_forget(picker *p, int peer)
+{
+    if (peer < 0 || peer >= p->peer_cap)
+        return;
+    p->peers[peer].suggested_count = 0;
+    p->peers[peer].steers = false;
+}
+
+void picker_steers(picker *p, int peer, bool steers) { peer_of(p, peer)->steers = steers; }
+
 int picker_availability(const picker *p, int32_t piece) { return piece_fits(p, piece) ? rank_availability(&p->rank, piece) : 0; }
 
 bool picker_wants(const picker *p, const bitfield *has)
@@ -418,6 +429,12 @@ static int32_t by_endgame(const picker *p, int peer, const bitfield *has, uint64
     return -1;
 }
 
+static int32_t nothing(picker_reason *why)
+{
+    *why = PICKER_WHY_NOTHING;
+    return -1;
+}
+
 // The order in the header's first comment.
 static int32_t next_piece(picker *p, int peer, const bitfield *has, int64_t now_ns, uint64_t chance, picker_reason *why)
 {
@@ -433,7 +450,7 @@ static int32_t next_piece(picker *p, int peer, const bitfield *has, int64_t now_
         return piece;
     *why = PICKER_WHY_ONLY;
     if ((piece = by_uniqueness(p, has)) >= 0)
-        return piece;
+        return peer < p->peer_cap && p->peers[peer].steers ? nothing(why) : piece;
     *why = PICKER_WHY_STARTED;
     if ((piece = by_start(p, peer, has, INT32_MAX)) >= 0)
         return piece;
@@ -544,8 +561,7 @@ void picker_returned(picker *p, int peer, picker_block b)
 
 void picker_returned_all(picker *p, int peer)
 {
-    if (peer >= 0 && peer < p->peer_cap)
-        p->peers[peer].suggested_count = 0;
+    picker_suggestions_forget(p, peer);
     for (int at = p->open_count - 1; at >= 0; at--) {
         open_piece *o = p->open[at];
         int before = picker_asked_of(p, peer);

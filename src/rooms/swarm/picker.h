@@ -7,7 +7,7 @@
 //   2. pieces that are open and only this peer has         (nobody else can help us, and the whole swarm waits for them)
 //   3. pieces that this peer suggested (BEP 6)             (a seed steers so that it need not send a piece twice; not in sequential
 //      mode)
-//   4. other pieces that only this peer has
+//   4. other pieces that only this peer has               (none of a source that steers: picker_steers)
 //   5. pieces that are open already                        (only a whole piece can be passed on)
 //   6. sequential mode: in order. Else by priority, and within it: the first PICKER_RANDOM_FIRST pieces at random (something
 //      to give soon), then rarest first, at random among equals
@@ -60,6 +60,10 @@ void picker_peer_lost(picker *p, int32_t piece);                     // it takes
 // It is gone: what it had counts no more, what it was asked for is free again.
 void picker_peer_gone(picker *p, int peer, const bitfield *has);
 void picker_suggest(picker *p, int peer, int32_t piece);             // BEP 6; nothing when we have it; good until it chokes us
+void picker_suggestions_forget(picker *p, int peer);                 // it chokes us: they are not good any more
+// A source that says by its suggestions what it wants to be asked for. While there are pieces that only it has, it is asked for what it
+// suggested and the rest of what was begun, and for nothing else: it sends no piece to two peers while others wait for their first.
+void picker_steers(picker *p, int peer, bool steers);
 int  picker_availability(const picker *p, int32_t piece);            // peers known to have it
 // Has the peer a wanted piece that we lack (are we interested)?
 bool picker_wants(const picker *p, const bitfield *has);

@@ -230,6 +230,41 @@ TEST(whole_runs_are_of_pieces_nobody_was_asked_for)
     bench_free(&b);
 }
 
+TEST(a_source_that_steers_is_asked_for_what_it_suggests)
+{
+    bench b = bench_make(9);
+    picker_block x[PIECES * BLOCKS];
+    picker_peer_bitfield(b.p, &b.all);
+    picker_steers(b.p, 0, true);
+    CHECK_INT(picker_choose(b.p, 0, &b.all, BLOCKS, 1, x), 0);
+    CHECK(!picker_askable(b.p, 0, &b.all, -1, 1));
+    picker_suggest(b.p, 0, 7);
+    CHECK_INT(picker_choose(b.p, 0, &b.all, 3 * BLOCKS, 1, x), BLOCKS);      // that piece and no other
+    for (int i = 0; i < BLOCKS; i++)
+        CHECK_INT(x[i].piece, 7);
+    picker_returned(b.p, 0, x[2]);
+    CHECK_INT(picker_choose(b.p, 0, &b.all, 3 * BLOCKS, 1, x), 1);           // the rest of what was begun
+    CHECK_INT(x[0].piece, 7);
+    picker_suggest(b.p, 0, 8);
+    picker_suggestions_forget(b.p, 0);
+    picker_steers(b.p, 0, true);
+    CHECK_INT(picker_choose(b.p, 0, &b.all, BLOCKS, 1, x), 0);
+    for (int32_t i = 0; i < PIECES; i++)                 // everything is somewhere else, too: it is asked as others are
+        picker_peer_has(b.p, i);
+    CHECK_INT(picker_choose(b.p, 0, &b.all, BLOCKS, 1, x), BLOCKS);
+    picker_steers(b.p, 0, false);
+    bench_free(&b);
+}
+
+TEST(who_does_not_steer_is_asked_for_what_only_it_has)
+{
+    bench b = bench_make(9);
+    picker_block x[BLOCKS];
+    picker_peer_bitfield(b.p, &b.all);
+    CHECK_INT(picker_choose(b.p, 0, &b.all, BLOCKS, 1, x), BLOCKS);
+    bench_free(&b);
+}
+
 TEST(endgame_asks_twice_and_cancels)
 {
     bench b = bench_make(9);

@@ -108,6 +108,7 @@ typedef struct peer {
     str         block_lent;                  // what came of it in shared memory (rt/shared.h) and was not copied; then all of it so far
     unsigned char *apart;
     int         useless, rejects;            // blocks, rejected requests of ours in a row
+    int64_t     suggested_ns;                // when it last suggested a piece; 0: never
     int64_t     asked_ns, block_ns;          // when the oldest unanswered request went out, the last block came
     int64_t     delay_ns;                    // smallest seen from a request to its block; 0: not known
     bool        delay_runs;                  // asked_ns is a request that was sent while none was waiting

@@ -136,12 +136,21 @@ static int offers_depth(const peer *p, int64_t now)
     return -1 + seed_choice_depth(p->torrent->meta->piece_bytes, rate_now(&p->to, 2 * NS_PER_S, now), p->delay_ns ? p->delay_ns : 100 * NS_PER_MS);
 }
 
+// One alone chooses for itself: nothing is sent twice then, and it need not wait for what is suggested.
+static bool several_want(const torrent *t)
+{
+    int want = 0;
+    for (int i = 0; i < t->peers_end && want < 2; i++)
+        want += t->peers[i] && t->peers[i]->they_want;
+    return want > 1;
+}
+
 static bool may_offer(const peer *p)
 {
     const torrent *t = p->torrent;
     if (!t->offers || !t->seeding || p->upload_only)
         return false;
-    return p->hidden || (p->fast && !p->we_choke && !seed_choice_all_out(t->offers));
+    return p->hidden || (p->fast && !p->we_choke && !seed_choice_all_out(t->offers) && several_want(t));
 }
 
 void peer_offer(peer *p)
