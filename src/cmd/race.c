@@ -166,6 +166,8 @@ static void outcome_tell(race_command *c, int n, const char *who, const race_out
     fprintf(stderr, "N = %-4d %-22s %lld.%01lld s, %lld.%03lld x the bound of %lld.%01lld s; the first had it after %lld s\n", n, who,
             (long long)o->last_ms / 1000, (long long)o->last_ms % 1000 / 100, (long long)per_mille / 1000, (long long)per_mille % 1000,
             (long long)o->bound_ms / 1000, (long long)o->bound_ms % 1000 / 100, (long long)o->first_ms / 1000);
+    if (o->source_per_mille)
+        fprintf(stderr, "           the source sent %lld.%03lld times the file\n", (long long)o->source_per_mille / 1000, (long long)o->source_per_mille % 1000);
     if (o->cpu_percent)
         fprintf(stderr, "           %d%% of the processors' time was used\n", o->cpu_percent);
 }

@@ -23,7 +23,7 @@ typedef struct {
 typedef struct {
     int64_t last_ms, first_ms;               // until the last and the first peer had everything; last -1: not within 20 bounds
     int64_t bound_ms;
-    int64_t seed_sent_bytes;
+    int64_t source_per_mille;                // what the source sent, of the file: 1000 were every piece once; 0: not known
     int64_t events;                          // of the simulator: how much happened
     int     cpu_percent;                     // of the machine, in namespaces
 } race_outcome;

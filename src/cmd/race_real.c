@@ -30,17 +30,19 @@ static str script_of(const race_plan *p, int peers, const race_rig *rig, int64_t
         (long long)(patience < PATIENCE_S_MIN ? PATIENCE_S_MIN : patience), STR_ARG(rates_text(p, a)), STR_ARG(race_files[0].text));
 }
 
-static bool outcome_read(str out, race_outcome *o)
+static bool outcome_read(const race_plan *p, str out, race_outcome *o)
 {
     while (out.len > 0) {
         str line = str_cut(&out, '\n');
-        uint64_t last, first, cpu;
+        uint64_t last, first, cpu, source;
         if (!str_eq(str_word(&line), S("outcome")))
             continue;
-        if (str_to_u64(str_word(&line), &last) && str_to_u64(str_word(&line), &first) && str_to_u64(str_word(&line), &cpu)) {
-            o->last_ms = (int64_t)last, o->first_ms = (int64_t)first, o->cpu_percent = (int)cpu;
-            return true;
-        }
+        if (!str_to_u64(str_word(&line), &last) || !str_to_u64(str_word(&line), &first) || !str_to_u64(str_word(&line), &cpu) ||
+            !str_to_u64(str_word(&line), &source))
+            continue;
+        o->last_ms = (int64_t)last, o->first_ms = (int64_t)first, o->cpu_percent = (int)cpu;
+        o->source_per_mille = race_goodput((int64_t)source) * 1000 / p->file_bytes;
+        return true;
     }
     return false;
 }
@@ -65,7 +67,7 @@ bool race_run_real(const race_plan *p, int peers, const race_rig *rig, race_outc
         buf out = buf_make(SCRIPT_OUT_BYTES_MAX);
         err e = child_script(script_of(p, peers, rig, bound, a), &out);
         outcomes[i] = (race_outcome){.bound_ms = bound};
-        bool ok = !e && outcome_read(buf_str(&out), &outcomes[i]);
+        bool ok = !e && outcome_read(p, buf_str(&out), &outcomes[i]);
         if (!ok)
             *why = e ? str_z(err_text(e)) : out.len ? str_copy(a, str_chomp(buf_str(&out))) : S("unshare was refused: no namespaces for users here");
         buf_free(&out);

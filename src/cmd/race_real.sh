@@ -1,7 +1,7 @@
 # The race for real: run by `naru race --real` in user, network and mount namespaces of its own. Everybody sits in a network
 # namespace behind a veth whose sending side is capped by tbf, and one router stands between them: on a bridge, everybody would
 # know everybody's hardware address, and the kernel's table of those (1,024 for all namespaces together) is full from N = 32 on:
-# connections fail without a word. Prints "outcome LAST_MS FIRST_MS CPU_PERCENT"
+# connections fail without a word. Prints "outcome LAST_MS FIRST_MS CPU_PERCENT SOURCE_BYTES"
 # or "trouble WHAT". Needs ip, tc, unshare, mount; curl for the clients of the server, python3 for libtorrent.
 set -u
 trouble() { echo "trouble $*"; exit 1; }
@@ -101,7 +101,8 @@ while ! grep -q complete out.0 2>/dev/null; do
 done
 sleep 1
 busy() { awk '/^cpu /{print $2+$3+$4+$7+$8, $2+$3+$4+$5+$6+$7+$8}' /proc/stat; }
-before=$(busy)
+source_bytes() { awk '/^ *v0:/ {sub(/.*:/, ""); print $1}' /proc/net/dev; }
+before=$(busy) source=$(source_bytes)
 : >start
 done=0 waited=0
 while [ "$done" -lt "$N" ]; do
@@ -109,11 +110,11 @@ while [ "$done" -lt "$N" ]; do
     done=$(cat out.[1-9]* 2>/dev/null | grep -c complete)
     [ $waited -lt $((PATIENCE_S * 5)) ] || trouble "$done of $N had everything after $PATIENCE_S s; $(cat err.[1-9]* | tail -1)"
 done
-after=$(busy)
+after=$(busy) source=$(($(source_bytes) - source))
 began=$(cat started.[1-9]* | sort -n | tail -1) last=0 first=0
 for out in out.[1-9]*; do
     at=$(date -r $out +%s%3N)
     [ $at -gt $last ] && last=$at
     [ $first = 0 ] || [ $at -lt $first ] && first=$at
 done
-echo "outcome $((last - began)) $((first - began)) $(echo $before $after | awk '{print int(100*($3-$1)/($4-$2))}')"
+echo "outcome $((last - began)) $((first - began)) $(echo $before $after | awk '{print int(100*($3-$1)/($4-$2))}') $source"

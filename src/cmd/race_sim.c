@@ -310,7 +310,7 @@ bool race_simulate(const race_plan *p, int peers, race_kind kind, race_outcome *
     racers_make(&r, peers);
     bool ok = payload_make(&r) && sim_run(r.sim, direct, &r) == E_OK;
     *out = (race_outcome){.last_ms = r.left ? -1 : r.last_ns / NS_PER_MS, .first_ms = r.first_ns / NS_PER_MS, .bound_ms = bound,
-                          .seed_sent_bytes = r.racers[0].sent, .events = sim_figures_now(r.sim).events};
+                          .source_per_mille = r.racers[0].sent * 1000 / p->file_bytes, .events = sim_figures_now(r.sim).events};
     for (int i = 0; i < r.count && !why->len; i++)
         if (r.racers[i].trouble.len)
             *why = str_format(a, "peer %d: " STR_FMT, i, STR_ARG(r.racers[i].trouble));
