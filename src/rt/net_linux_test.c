@@ -601,3 +601,57 @@ FIBER_TEST(every_lack_of_descriptors_is_a_limit_and_leaks_nothing)
     CHECK_INT(complete, 6);
     rmdir(home);
 }
+
+// ---- the queue before a slow line -------------------------------------------------------------------------------------------
+
+static int option_of(int fd, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    CHECK(getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0);
+    return value;
+}
+
+static void connected_pair(int pair[2])
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    int welcome = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(welcome, (struct sockaddr *)&at, size) == 0 && listen(welcome, 1) == 0);
+    CHECK(getsockname(welcome, (struct sockaddr *)&at, &size) == 0);
+    pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(connect(pair[0], (struct sockaddr *)&at, size) == 0);
+    pair[1] = accept4(welcome, NULL, NULL, SOCK_CLOEXEC);
+    CHECK(pair[1] >= 0);
+    close(welcome);
+}
+
+// What the system takes of us while nobody reads at the other end.
+static int64_t bytes_taken(int fd)
+{
+    static const unsigned char bytes[64 * 1024];
+    int64_t sum = 0;
+    for (ssize_t n; sum < 1 << 26 && (n = send(fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0; sum += n)
+        continue;
+    return sum;
+}
+
+TEST(a_short_queue_holds_what_was_said_and_can_be_made_long_again)
+{
+    enum { LEAST = 16 * 1024, SO_BUF_LOCK_NAME = 72, LOCKED_SEND = 1, READ_BYTES = 32 * 1024 };
+    int usual[2], kept[2], small = READ_BYTES;
+    connected_pair(usual);
+    connected_pair(kept);
+    setsockopt(usual[1], SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    setsockopt(kept[1], SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    queue_short_set(kept[0], LEAST);
+    int held = option_of(kept[0], SO_SNDBUF);
+    CHECK(held >= LEAST && held < option_of(usual[0], SO_SNDBUF));
+    CHECK(option_of(kept[0], SO_BUF_LOCK_NAME) & LOCKED_SEND);
+    CHECK(bytes_taken(kept[0]) < bytes_taken(usual[0]));
+    queue_short_set(kept[0], 0);                         // the system's own judgement again
+    CHECK(!(option_of(kept[0], SO_BUF_LOCK_NAME) & LOCKED_SEND));
+    queue_short_set(-1, LEAST);                          // no socket: nothing happens
+    for (int i = 0; i < 2; i++)
+        close(usual[i]), close(kept[i]);
+}
