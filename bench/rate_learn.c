@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include "rate_sets.h"
 
-static const struct { const char *set; int price_percent; } kinds[RATE_KINDS] = {{"3G", 800}, {"4G", 300}, {"FCC-SD", 300}, {"FCC-HD", 300}};
+static const struct { const char *set; int price_percent; } kinds[RATE_KINDS] = {{"3G", 750}, {"4G", 380}, {"FCC-SD", 330}, {"FCC-HD", 340}};
 
 static struct {
     double first[RATE_LEVELS], next[RATE_LEVELS][RATE_LEVELS], steps;

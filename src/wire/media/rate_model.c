@@ -4,7 +4,7 @@
 enum {
     TEMPER_PERCENT = 50,                     // steps are not independent: each counts as half a one
     OCTAVES_MOST = 8,                        // no kind is ever thought less likely than 1 in 256 of the best
-    PRIOR_STEPS = 60,                        // how many steps of its own a session must see to weigh as much as the prior
+    PRIOR_STEPS = 120,                       // how many steps of its own a session must see to weigh as much as the prior
 };
 
 int32_t rate_model_place(uint64_t bps)

@@ -12,7 +12,7 @@ enum {
     BITS_LEAST = 65536,                      // the smallest size of the table
     STAGES = 4, STAGES_LAST = 5,             // segments looked at with their real sizes: on the way, and when so few are left
     SWEEPS_FIRST = 2,                        // segments that the horizon grows by: before the first download, then with each one
-    START_PRICE = 7 * RATE_WORTH_ONE,        // of a segment's length of waiting for the first picture
+    START_PRICE = 4 * RATE_WORTH_ONE,        // of a segment's length of waiting for the first picture
     ABANDON_MARGIN = RATE_WORTH_ONE / 5,     // what abandoning must be better by
 };
 
