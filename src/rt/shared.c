@@ -91,6 +91,13 @@ static void number_drop(uint32_t number)
         all.free_first = all.made = 0;
 }
 
+void shared_forget(void)
+{
+    for (uint32_t i = 0; i < all.made; i++)
+        all.holders[i] = 0;
+    all.free_first = all.made = all.in_use = 0;
+}
+
 void shared_block_drop(unsigned char *block)
 {
     must(within(block));

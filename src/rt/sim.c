@@ -5,6 +5,7 @@
 #include "base/crc32c.h"
 #include "base/heap_memory.h"
 #include "base/must.h"
+#include "rt/shared.h"
 #include "rt/sim_inside.h"
 #include "rt/sim_tree.h"
 
@@ -176,6 +177,7 @@ void sim_free(sim *s)
         memory_free(s->hosts[i]);
     }
     heap_free(&s->events);
+    shared_forget();
     arena_free(&s->memory);
     memory_free(s->paths);
     memory_free(s);
