@@ -270,8 +270,12 @@ static str fixed_part(up_plan *plan, const up_service *s)
         const setting *t = s->policy->kind->settings;
         while (t->key && !str_eq(c->words[0], str_z(t->key)))
             t++;
-        for (int i = 0; i < c->word_count && !(t->key && t->reloadable); i++)
+        if (t->key && t->reloadable)
+            continue;
+        for (int i = 0; i < c->word_count; i++)
             buf_format(&out, STR_FMT "%c", STR_ARG(c->words[i]), i + 1 < c->word_count ? ' ' : '\n');
+        if (c->has_block)
+            buf_put(&out, config_format(c, &plan->memory));
     }
     str text = str_copy(&plan->memory, buf_str(&out));
     buf_free(&out);

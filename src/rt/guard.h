@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { GUARD_PATHS_MAX = 24, GUARD_PORTS_MAX = 8 };
+enum { GUARD_PATHS_MAX = 24, GUARD_PORTS_MAX = 64 };
 
 typedef enum {
     GUARD_CALLS_INET = 1,            // sockets of IPv4 and IPv6 may be made (clients; doors are inherited)
