@@ -137,7 +137,7 @@ def nginx(directory):
                 f"scgi_temp_path {directory}/t5; proxy_cache_path {directory}/nginx-cache levels=1:2 keys_zone=c:10m max_size=1g inactive=1d;\n"
                 f"server {{ listen 127.0.0.1:{port} reuseport; location / {{ proxy_pass http://127.0.0.1:{ORIGIN_PORT}; proxy_cache c; }} }} }}\n")
     process = start("nginx", port, [PEER, "nginx", "-e", os.path.join(directory, "nginx.err"), "-p", directory, "-c", conf], directory)
-    return Server("nginx", port, process, [p for p in children(process.pid)])
+    return Server("nginx", port, process, children(process.pid)[:1])      # the worker; the cache's loader goes after a minute
 
 
 def varnish(directory):
