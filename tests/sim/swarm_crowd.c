@@ -17,7 +17,7 @@
 #include "swarm_trial.h"
 
 enum {
-    NEIGHBOURS = 25,                         // of which a peer is told; as many are told of it
+    NEIGHBOURS = 12,                         // of which a peer is told; as many are told of it
     PIECES = 256, PIECE_BYTES_LEAST = 16 * 1024, PORT = 6881, HONEST_PER_LIAR = 100, LOOK_MS = 100, MINUTES_MAX = 20,
     TORRENT_BYTES_MAX = 64 * 1024, MEMORY_BYTES_MAX = 64 << 20, FAILURES_TOLD = 5,
 };
