@@ -1,6 +1,6 @@
 #!/bin/sh
 # Can `make test` fail? tools/test is given steps that pass, fail, skip, lie and die, and must say so in its last line
-# and its exit code.
+# and its exit code; and steps that fail once, with and without the mark `real-time`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 dir=$(mktemp -d) || exit 1
@@ -16,23 +16,44 @@ step skips 'echo "SKIPPED x: no x here"; echo "0 passed, 0 failed, 1 skipped"'
 step lies 'echo "3 passed, 0 failed, 0 skipped"; exit 3'
 step dies 'echo "half way"; kill -9 $$'
 step build 'echo "0 passed, 1 failed, 0 skipped"; exit 1'
+step once 'if [ -e "$0.was" ]; then echo "2 passed, 0 failed, 0 skipped"; exit 0; fi
+touch "$0.was"; echo "not ok once: it was late"; echo "1 passed, 1 failed, 0 skipped"; exit 1'
+step hangs 'if [ -e "$0.was" ]; then echo "1 passed, 0 failed, 0 skipped"; exit 0; fi; touch "$0.was"; kill -9 $$'
+step breaks 'if [ -e "$0.was" ]; then echo "1 passed, 0 failed, 0 skipped"; exit 0; fi
+touch "$0.was"; echo "naru: broken invariant: x"; echo "0 passed, 1 failed, 0 skipped"; exit 1'
 step chatty 'echo "4 passed, 0 failed, 0 skipped"; echo "and then something else"'
 
-# expect EXIT_CODE LAST_LINE STEP...
+verdict() {     # WHAT COMPLAINT: fine without one
+    if [ -z "$2" ]; then
+        echo "ok driver: $1"; passed=$((passed + 1))
+    else
+        echo "not ok driver: $1: $2"; failed=$((failed + 1))
+    fi
+}
+
+# expect EXIT_CODE LAST_LINE STEP...: a step NAME+ is marked real-time. What was said stands in $said.
 expect() {
     code=$1 last=$2
     shift 2
-    for one; do echo "$one $dir/$one.sh"; done >"$dir/list"
+    rm -f "$dir"/*.was
+    for one; do
+        case $one in *+) echo "${one%+} real-time $dir/${one%+}.sh" ;; *) echo "$one $dir/$one.sh" ;; esac
+    done >"$dir/list"
     said=$(tools/test "$dir/list" 2>&1)
     got=$?
-    if [ $got = "$code" ] && [ "$(echo "$said" | tail -n 1)" = "$last" ]; then
-        echo "ok driver: $* gives \"$last\", exit code $code"
-        passed=$((passed + 1))
-    else
-        echo "not ok driver: $* gives exit code $got, not $code, and: $(echo "$said" | tail -n 1)"
-        failed=$((failed + 1))
-    fi
+    complaint=
+    [ $got = "$code" ] && [ "$(echo "$said" | tail -n 1)" = "$last" ] || complaint="exit code $got, not $code, and: $(echo "$said" | tail -n 1)"
+    verdict "$* gives \"$last\", exit code $code" "$complaint"
 }
+
+# says LINES_THAT_MATCH PATTERN: so often in what the last steps gave
+says() {
+    count=$(echo "$said" | grep -c -e "$2")
+    complaint=
+    [ "$count" = "$1" ] || complaint="$count times"
+    verdict "... and says \"$2\" ${1} times" "$complaint"
+}
+
 expect 0 '2 passed, 0 failed, 0 skipped' good
 expect 0 '2 passed, 0 failed, 1 skipped' good skips
 expect 1 '3 passed, 1 failed, 1 skipped' good bad skips
@@ -42,5 +63,29 @@ expect 1 '2 passed, 1 failed, 0 skipped' good chatty
 expect 1 '0 passed, 0 failed, 1 skipped' skips
 expect 1 '0 passed, 1 failed, 0 skipped' missing
 expect 1 '0 passed, 1 failed, 0 skipped' build good
+
+# The second time: only with the mark, only once, last, and never quietly.
+expect 0 '4 passed, 0 failed, 0 skipped' once+ good
+says 1 '^UNSTEADY once: failed the first time (1 failed: not ok once: it was late), passed the second time'
+says 0 '^FAILED'
+complaint=
+[ "$(echo "$said" | grep '^== [a-z]*$' | tr -d '=\n')" = ' once good once' ] || complaint="$(echo "$said" | grep '^==' | tr '\n' ' ')"
+verdict "... and plays it again after the others" "$complaint"
+complaint=
+[ "$(cat "$dir/step-once.log.first" "$dir/step-once.log" | grep -c '^[12] passed')" = 2 ] || complaint="not both"
+verdict "... and keeps both logs" "$complaint"
+expect 0 '3 passed, 0 failed, 0 skipped' hangs+ good
+says 1 '^UNSTEADY hangs: failed the first time (1 failed: '
+expect 1 '3 passed, 1 failed, 0 skipped' bad+ good
+says 0 '^UNSTEADY'
+says 1 '^FAILED: bad '
+expect 1 '3 passed, 1 failed, 0 skipped' once good
+says 0 '^UNSTEADY'
+expect 1 '2 passed, 1 failed, 0 skipped' breaks+ good
+says 0 '^UNSTEADY'
+expect 1 '3 passed, 1 failed, 0 skipped' once+ bad+
+says 1 '^UNSTEADY'
+expect 0 '4 passed, 0 failed, 0 skipped' good+ good
+says 0 'the second time'
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]
