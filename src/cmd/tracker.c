@@ -80,7 +80,7 @@ static int look(arena *a, str directory, bool list, str hash, bool json)
 {
     int code;
     char target[128];
-    snprintf(target, sizeof target, "/tracker/%s%s" STR_FMT, list ? "torrents" : "status", hash.len ? "?hash=" : "", STR_ARG(str_first(hash, 64)));
+    snprintf(target, sizeof target, "/tracker/%s%s" STR_FMT, list ? "torrents" : "figures", hash.len ? "?hash=" : "", STR_ARG(str_first(hash, 64)));
     json_t *o = ask(a, directory, target, &code);
     if (code == COMMAND_OK && json) {
         json_dumpf(o, stdout, JSON_INDENT(2));

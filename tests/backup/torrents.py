@@ -147,7 +147,7 @@ def restored(house, target, place, keys):
             return
         if keys:
             check("keys: ... the restored certificate is shown", tls_answers(second, old + "/mx.pem"), second.log_text()[-800:])
-        check("torrents: ... the tracker knows the peer", wait_for(lambda: seeds(second) == [1]), str(ask(second, "/tracker/status")))
+        check("torrents: ... the tracker knows the peer", wait_for(lambda: seeds(second) == [1]), str(ask(second, "/tracker/figures")))
         missing = wait_for(lambda: torrent(second).get("error"))
         t = torrent(second)
         check("torrents: ... the swarm knows the torrent, looks for it below its new directory, and says that its file is missing",

@@ -1,11 +1,11 @@
-// The control socket: GET /tracker/status, GET /tracker/torrents[?hash=HEX].
+// The control socket: GET /tracker/figures, GET /tracker/torrents[?hash=HEX]. (Under `naru up` /SERVICE/status is the process's own.)
 #include "base/hex.h"
 #include "rooms/tracker/room_inside.h"
 #include "talk/control.h"
 
 enum { TORRENTS_SHOWN_MAX = 10000, JSON_BYTES_MAX = 8 << 20 };
 
-static void on_status(void *arg, const http_request *q, http_reply *reply, arena *msg)
+static void on_figures(void *arg, const http_request *q, http_reply *reply, arena *msg)
 {
     tracker_room *t = arg;
     swarms_figures f = swarms_figures_now(t->core.store);
@@ -59,7 +59,7 @@ void tracker_routes_open(tracker_room *t)
 {
     enum { ROUTES = 2 };
     control_route *routes = arena_array(t->room->memory, control_route, ROUTES);
-    routes[0] = (control_route){"/status", on_status, t};
+    routes[0] = (control_route){"/figures", on_figures, t};
     routes[1] = (control_route){"/torrents", on_torrents, t};
     control_add(t->room, routes, ROUTES);
 }
