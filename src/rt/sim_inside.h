@@ -1,4 +1,4 @@
-// What the parts of the simulator share: sim.c (clock, events, chance, hosts), sim_stream.c and sim_datagram.c
+// What the parts of the simulator share: sim.c (clock, events, chance, hosts), sim_stream*.c and sim_datagram.c
 // (the network), sim_disk.c and sim_tree.c (disks). Nobody else includes this.
 #pragma once
 #include "base/heap.h"
@@ -148,7 +148,7 @@ bool sim_taken(sim_machine *h, sim_sock_kind kind, addr at, bool share_port);
 bool sim_may_bind(sim_machine *h, addr at);
 sim_sock *sim_hearer(sim_machine *h, sim_sock_kind kind, addr to);
 
-// sim_stream.c
+// sim_stream*.c
 err  sim_listen(world *w, addr at, listen_options options, sock **out);
 err  sim_listen_unix(world *w, const char *path, unsigned mode, sock **out);
 err  sim_accept(sock *listener, sock **out, addr *peer, addr *local);
