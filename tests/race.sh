@@ -25,7 +25,7 @@ DIR=$dir NARU=$naru unshare -Urn sh -c '
     cd "$DIR" && ip link set lo up || exit 1
     "$NARU" race --serve file >served 2>&1 & server=$!
     tries=0
-    until grep -q complete served || [ $tries = 100 ]; do tries=$((tries + 1)); sleep 0.1; done
+    until grep -q complete served || [ $tries = 600 ]; do tries=$((tries + 1)); sleep 0.1; done
     for i in 1 2 3; do curl -sf -o got.$i http://127.0.0.1/file & all="$all $!"; done
     wait $all
     kill $server; wait $server 2>/dev/null

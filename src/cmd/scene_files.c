@@ -9,8 +9,8 @@
 #include "rooms/tracker/tracker.h"
 #include "rt/worker.h"
 
-#define WAIT_NS seconds(20)
-#define OTHERS_WAIT_NS seconds(60)           // Transmission takes its ten seconds before it says a word
+#define WAIT_NS seconds(120)
+#define OTHERS_WAIT_NS seconds(180)          // Transmission takes its ten seconds before it says a word
 enum { TORRENT_BYTES_MAX = 64 * 1024, PEERS_SHOWN = 16 };
 
 static char alice[] = "alice.torrent.edu", bob[] = "bob.torrent.edu", library[] = "library.torrent.edu";

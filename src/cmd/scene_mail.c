@@ -6,7 +6,7 @@
 #include "rt/story.h"
 #include "wire/mail/mime.h"
 
-#define PATIENCE_NS seconds(30)
+#define PATIENCE_NS seconds(120)
 
 static void hang_up(conn *c)
 {

@@ -10,7 +10,7 @@
 #include "wire/mail/mime.h"
 
 enum { LETTER_BYTES_MAX = 1 << 20, SHOWN_LINES_MAX = 24, OLD_COMMANDS_MAX = 20, OLD_LINE_BYTES_MAX = 1000 };
-#define PATIENCE_NS seconds(30)
+#define PATIENCE_NS seconds(120)
 
 static const char korean[] = "\xed\x95\x9c\xea\xb5\xad\xec\x96\xb4";              // "한국어"
 

@@ -4,7 +4,7 @@
 #include "cmd/scene_video.h"
 #include "cmd/scene_video_coding.h"
 
-#define WAIT_NS seconds(5)
+#define WAIT_NS seconds(60)
 
 static void upper_udp(play *p)
 {

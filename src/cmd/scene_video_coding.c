@@ -156,7 +156,7 @@ static void rates_blocking(void *arg)
 static http_result fetch(play *p, const char *target)
 {
     conn *c = play_connect(p, VIEWER, HOST, ORIGIN_PORT);
-    conn_deadline(c, seconds(10));
+    conn_deadline(c, seconds(60));
     http_result r = http_fetch(c, S("GET"), S(HOST), str_z(target), NULL, 0, (str){0}, ANSWER_BYTES_MAX, &p->memory);
     conn_close(c);
     return r;

@@ -10,7 +10,7 @@
 #include "wire/dns/message.h"
 #include "wire/dns/type.h"
 
-enum { EVENTS_MAX = 512, BODY_BYTES_MAX = 4 << 20, REDIRECTS_MAX = 4, STEP_PATIENCE_S = 10 };
+enum { EVENTS_MAX = 512, BODY_BYTES_MAX = 4 << 20, REDIRECTS_MAX = 4, STEP_PATIENCE_S = 60 };
 
 typedef struct {
     addr     at;

@@ -32,10 +32,10 @@ static test_ends join_by_socket(world *w)
     addr peer, local;
     test_ends e;
     must(sock_listen(w, addr_v4(0x7f000001, 0), (listen_options){0}, &listener) == E_OK);
-    e.client = conn_open(w, sock_local(listener), seconds(5));
+    e.client = conn_open(w, sock_local(listener), seconds(60));
     must(e.client->error == E_OK);
     while (sock_accept(listener, &s, &peer, &local) == E_AGAIN)
-        must(sock_wait(listener, WAIT_READ, loop_now_ns() + seconds(5)) == E_OK);
+        must(sock_wait(listener, WAIT_READ, loop_now_ns() + seconds(60)) == E_OK);
     e.server = conn_of(s, peer, local);
     sock_close(listener);
     return e;
@@ -50,7 +50,7 @@ test_ends test_join(world *w, joint by, test_tls *t)
     }
     e = join_by_socket(w);
     if (by == BY_TLS) {
-        SCOPE(both, seconds(10), 1);
+        SCOPE(both, seconds(60), 1);
         handshake h = {e.server, t->server, false};
         must(scope_go(&both, "handshake", shake_hands, &h) == E_OK);
         CHECK(conn_tls_connect(e.client, t->client, S("server.example")));

@@ -184,7 +184,7 @@ static void answer_lines(void *arg)
 static void dialogue(world *w, test_ends e, joint by)
 {
     (void)w;
-    SCOPE(serving, seconds(10), 1);
+    SCOPE(serving, seconds(60), 1);
     must(scope_go(&serving, "server", answer_lines, e.server) == E_OK);
     arena msg = arena_make(1 << 16);
     conn_put(e.client, S("one\r\ntwo\r\nthree\r\n"));
@@ -269,7 +269,7 @@ static void fast_enough(world *w, test_ends e, joint by)
     SCOPE(dripping, seconds(20), 1);
     dripper d = {e.client, millis(2)};
     must(scope_go(&dripping, "dripper", drip, &d) == E_OK);
-    conn_rate_min(e.server, 20, millis(1000));
+    conn_rate_min(e.server, 20, seconds(30));
     unsigned char got[40];
     CHECK(conn_read(e.server, got, sizeof got));
     scope_cancel(&dripping);

@@ -20,7 +20,7 @@ typedef struct { test_ends e; bool server_ok, client_ok; } meeting;
 static meeting meet(world *w, tls_config *server, tls_config *client, str host)
 {
     meeting m = {.e = test_join(w, BY_SOCKET, NULL)};
-    SCOPE(both, seconds(10), 1);
+    SCOPE(both, seconds(60), 1);
     accepting a = {m.e.server, server, false};
     must(scope_go(&both, "accepting", accept_tls, &a) == E_OK);
     m.client_ok = conn_tls_connect(m.e.client, client, host);
@@ -102,7 +102,7 @@ static void verified(world *w)
         certificate c = signed_for(&t, w, rows[i].name, rows[i].days);
         tls_config *server = tls_server_new(w, "smtp", c.cert_pem, c.key_pem, NULL, &t.memory, &why);
         test_ends e = test_join(w, BY_SOCKET, NULL);
-        SCOPE(both, seconds(10), 1);
+        SCOPE(both, seconds(60), 1);
         accepting a = {e.server, server, false};
         must(scope_go(&both, "accepting", accept_tls, &a) == E_OK);
         CHECK_ROW(i, conn_tls_connect(e.client, t.client, rows[i].asked) == rows[i].ok);
@@ -280,7 +280,7 @@ static void injected(world *w)
     injection i = {e.server, t.server, arena_make(1 << 16)};
     conn_put(e.client, S("STARTTLS\r\nMAIL FROM:<a@evil.com>\r\n"));       // one packet: a man in the middle added to it
     conn_flush(e.client);
-    SCOPE(serving, seconds(10), 1);
+    SCOPE(serving, seconds(60), 1);
     must(scope_go(&serving, "server", starttls_server, &i) == E_OK);
     CHECK_STR(conn_line(e.client, &msg, 100), S("220 go ahead\r\n"));
     CHECK(conn_tls_connect(e.client, t.client, S("server.example")));
@@ -303,7 +303,7 @@ static void garbage(world *w)
     test_tls_make(&t, w, "smtp");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         test_ends e = test_join(w, BY_SOCKET, NULL);
-        SCOPE(both, seconds(10), 1);
+        SCOPE(both, seconds(60), 1);
         conn_deadline(e.server, millis(200));
         accepting a = {e.server, t.server, true};
         must(scope_go(&both, "accepting", accept_tls, &a) == E_OK);
@@ -353,7 +353,7 @@ static bool resumes(tls_config *server, SSL_CTX *client, SSL_SESSION *ticket)
 {
     conn *ours, *theirs;
     conn_pair(&ours, &theirs);
-    SCOPE(both, seconds(10), 1);
+    SCOPE(both, seconds(60), 1);
     accepting a = {theirs, server, false};
     must(scope_go(&both, "accepting", accept_tls, &a) == E_OK);
     SSL *ssl = SSL_new(client);

@@ -18,7 +18,7 @@ from machine import check, counts, skipped               # noqa: E402
 
 HOST = "film.example"
 MEMORY_KIB = 16 * 1024
-IDLE_KIB, IDLE_S, QUIET_S = 5, 30, 0.5
+IDLE_KIB, IDLE_S, QUIET_S = 5, 90, 0.5
 BUILD = os.path.dirname(machine.NARU)
 CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases")
 
@@ -37,14 +37,20 @@ class EdgeUp(machine.Up):
     def origin(self):
         return ("127.0.0.1", self.port["smtp"])
 
-    def pss_kib(self):
+    def memory_kib(self):
+        """What the edge has written: pages of the program itself are shared with every other naru that runs, or not."""
         with open(f"/proc/{self.processes()['edge']['pid']}/smaps_rollup") as f:
-            return int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M).group(1))
+            return sum(int(kib) for kib in re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+)", f.read(), re.M))
+
+    def ticks(self):
+        """The processor time that the edge has used."""
+        with open(f"/proc/{self.processes()['edge']['pid']}/stat") as f:
+            return sum(int(word) for word in f.read().rpartition(")")[2].split()[11:13])
 
     def control(self, method, path):
         """The body of what the control socket answers; empty: it refuses."""
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(20)
+            s.settimeout(machine.PATIENCE_S)
             s.connect(os.path.join(self.data, "control.sock"))
             s.sendall(f"{method} {path} HTTP/1.1\r\nHost: naru\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
             text = b""
@@ -105,7 +111,7 @@ def get(path, more="", close=True):
 
 
 def asked(up, path, more=""):
-    with socket.create_connection(up.edge(), timeout=20) as s:
+    with socket.create_connection(up.edge(), timeout=machine.PATIENCE_S) as s:
         s.sendall(get(path, more))
         text = b""
         while piece := s.recv(1 << 16):
@@ -123,7 +129,7 @@ def cases_play(up):
     """The table of cases, over real sockets."""
     words = [os.path.join(BUILD, "naru-edge-cases"), "--edge", "%s:%d" % up.edge(), "--origin", "%s:%d" % up.origin(), "--control",
              os.path.join(up.data, "control.sock")]
-    said = subprocess.run(words + sorted(os.path.join(CASES, n) for n in os.listdir(CASES) if n.endswith(".cases")), capture_output=True, text=True, timeout=300)
+    said = subprocess.run(words + sorted(os.path.join(CASES, n) for n in os.listdir(CASES) if n.endswith(".cases")), capture_output=True, text=True, timeout=600)
     lines = said.stdout.splitlines()
     for n, line in enumerate(lines[:-1]):
         if not line.startswith("ok "):
@@ -137,26 +143,26 @@ def cases_play(up):
 
 
 def case_flood_of_keys_stays_bounded_in_memory_and_time(up):
-    """Four thousand URLs, pipelined: memory as configured, the last quarter as fast as the first."""
-    before, times = up.pss_kib(), []
-    with socket.create_connection(up.edge(), timeout=30) as s:
+    """Four thousand URLs, pipelined: memory as configured, the last quarter costs the edge no more than the first."""
+    before, times = up.memory_kib(), []
+    with socket.create_connection(up.edge(), timeout=machine.PATIENCE_S) as s:
         for quarter in range(4):
-            began = time.monotonic()
+            began = up.ticks()
             for n in range(0, 1000, 20):
                 s.sendall(b"".join(get(f"/10?k={quarter}-{n + i}", close=False) for i in range(20)))
                 text = b""
                 while text.count(b"HTTP/1.1 200") < 20 or not text.endswith(b"x" * 10):
                     text += s.recv(1 << 16)
-            times.append(time.monotonic() - began)
-    grown = up.pss_kib() - before
+            times.append(up.ticks() - began)
+    grown = up.memory_kib() - before
     check("a flood of keys takes no more memory than is configured", grown < MEMORY_KIB + 8 * 1024, f"{grown} KiB")
-    check("a flood of keys becomes no slower", times[3] < 4 * times[0] + 1, str(times))
+    check("a flood of keys becomes no dearer", times[3] < 4 * times[0] + 100, f"{times} ticks")
 
 
 def many_open(up, count, first):
     found = []
     for n in range(count):
-        s = socket.create_connection(up.edge(), timeout=30)
+        s = socket.create_connection(up.edge(), timeout=machine.PATIENCE_S)
         if first:
             s.sendall(first)
         found.append(s)
@@ -165,14 +171,14 @@ def many_open(up, count, first):
 
 def case_readers_that_do_not_read_hold_little(up, origin):
     """Each asks for 8 MB that is being fetched and takes nothing: nobody's memory."""
-    before = up.pss_kib()
+    before = up.memory_kib()
     held = [s for n in range(40) for s in many_open(up, 1, get(f"/8000000?r={n}"))]
     seen, since = -1, time.monotonic()
     while time.monotonic() - since < QUIET_S:                # until the edge asks for no more
         if seen != origin.sent:
             seen, since = origin.sent, time.monotonic()
         time.sleep(0.05)
-    grown = up.pss_kib() - before
+    grown = up.memory_kib() - before
     check("readers that do not read hold no more than is configured", grown < MEMORY_KIB + 8 * 1024, f"{grown} KiB")
     check("others are served meanwhile", served(up))
     for s in held:
@@ -180,10 +186,10 @@ def case_readers_that_do_not_read_hold_little(up, origin):
 
 
 def case_heads_without_end_hold_little(up):
-    before = up.pss_kib()
+    before = up.memory_kib()
     held = many_open(up, 200, b"GET / HTTP/1.1\r\nHost: film.example\r\n" + b"X: " + b"a" * 7000 + b"\r\n" + b"Y: " + b"b" * 4000)
     served(up)                                           # whoever came before was looked at
-    grown = up.pss_kib() - before
+    grown = up.memory_kib() - before
     check("two hundred heads that do not end hold less than their bytes four times", grown < 200 * 11 * 4, f"{grown} KiB")
     check("others are served meanwhile", served(up))
     for s in held:
@@ -191,10 +197,10 @@ def case_heads_without_end_hold_little(up):
 
 
 def case_bodies_that_do_not_come_hold_little(up):
-    before = up.pss_kib()
+    before = up.memory_kib()
     held = many_open(up, 100, f"POST /10 HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 15000000\r\n\r\n".encode())
     served(up)                                           # whoever came before was looked at
-    grown = up.pss_kib() - before
+    grown = up.memory_kib() - before
     check("a hundred bodies that are promised and do not come hold little", grown < 100 * 100, f"{grown} KiB")
     check("others are served meanwhile", served(up))
     for s in held:
@@ -206,7 +212,7 @@ def case_the_control_socket_is_the_owners_alone(up):
     check("the control socket that purges is for its owner alone", mode == 0o600, oct(mode))
 
 
-def waited(what, seconds=20):
+def waited(what, seconds=machine.PATIENCE_S):
     until = time.monotonic() + seconds
     while not what():
         if time.monotonic() > until:
@@ -240,7 +246,7 @@ def case_a_crowd_on_a_cold_object_over_real_sockets(up, origin):
         s.sendall(get(f"/{size}?crowd"))
         s.setblocking(False)
         chosen.register(s, selectors.EVENT_READ, [0])
-    left, until = count, time.monotonic() + 60
+    left, until = count, time.monotonic() + machine.PATIENCE_S
     right = 0
     while left and time.monotonic() < until:
         for key, _ in chosen.select(1):
@@ -266,11 +272,11 @@ def case_idle_connections_take_five_kib_each(up):
         return
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     served(up)
-    before, held = up.pss_kib(), []
+    before, held = up.memory_kib(), []
     for n in range(count):
         s = socket.socket()
         s.bind((f"127.7.{n % 40}.1", 0))
-        s.settimeout(30)
+        s.settimeout(machine.PATIENCE_S)
         s.connect(up.edge())
         s.sendall(get("/100", close=False))
         text = b""
@@ -280,7 +286,7 @@ def case_idle_connections_take_five_kib_each(up):
     each, until = 1e9, time.monotonic() + IDLE_S
     while each > IDLE_KIB and time.monotonic() < until:      # what was used deep down is given back after some seconds of silence
         time.sleep(0.5)
-        each = (up.pss_kib() - before) / count
+        each = (up.memory_kib() - before) / count
     check(f"an idle connection takes at most {IDLE_KIB} KiB", each <= IDLE_KIB, f"{each:.2f} KiB")
     print(f"  {each:.2f} KiB each")
     check("others are served meanwhile", served(up))

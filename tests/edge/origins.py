@@ -12,7 +12,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from attacks import EdgeUp, Origin, get, waited          # noqa: E402
-from machine import check, counts, skipped               # noqa: E402
+from machine import PATIENCE_S, check, counts, skipped               # noqa: E402
 
 ORIGIN_NAME = "origin.example"
 KINDS = {"good": "submission", "wrong": "submissions", "expired": "pop3", "self": "pop3s"}
@@ -67,7 +67,7 @@ class SecureOrigin(Origin):
 
     def process_request_thread(self, request, client):
         try:
-            request.settimeout(10)
+            request.settimeout(PATIENCE_S)
             first = request.recv(1, socket.MSG_PEEK)
             if first != b"\x16":
                 self.plain.append(first)
@@ -96,7 +96,7 @@ class TheUp(EdgeUp):
 
 def asked(up, host, path, method="GET", open_one=None, body=b""):
     """Status and body; over open_one, which stays open, or a connection of its own."""
-    s = open_one or socket.create_connection(up.edge(), timeout=20)
+    s = open_one or socket.create_connection(up.edge(), timeout=PATIENCE_S)
     close = "" if open_one else "Connection: close\r\n"
     s.sendall(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n{close}\r\n".encode() + body if body else
               f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{close}\r\n".encode())
@@ -136,7 +136,7 @@ def case_no_way_back_to_plain_text(up, origin):
 
 
 def case_a_reload_keeps_connections(up, first, second):
-    s = socket.create_connection(up.edge(), timeout=20)
+    s = socket.create_connection(up.edge(), timeout=PATIENCE_S)
     check("the first origin answers", asked(up, "film.example", "/2000?a", open_one=s)[0] == 200 and second.asked == 0)
     kept, pid = first.asked, up.processes()["edge"]["pid"]
     up.sites += f"    site moved.example {{ origin 127.0.0.1:{second.server_address[1]} }}\n"

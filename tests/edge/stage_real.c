@@ -11,7 +11,7 @@ typedef struct {
     void        *arg;
 } theatre;
 
-enum { CONTROL_S = 10, CONTROL_ANSWER_BYTES_MAX = 64 * 1024 };
+enum { CONTROL_S = 60, CONTROL_ANSWER_BYTES_MAX = 64 * 1024 };
 
 bool stage_control(const edge_stage *stage, str target, arena *a, str *why)
 {

@@ -1,7 +1,7 @@
 """Some files of a torrent: chosen by number and by name when it is fetched or added, and afterwards; what was not chosen does not come."""
 import json, os, subprocess
-from exchange import Running, free_port, listens, naru_get
-from internet import run, wait_for
+from exchange import Running, listens, naru_get
+from internet import free_port, run, wait_for
 from torrents import naru
 import tempfile
 
@@ -43,7 +43,7 @@ class Slides:
 
     def fetched(self, i, what, *options):
         with naru_get(i, what, self.leech, self.port, "--json", *options) as ours:
-            assert wait_for(lambda: ours.process.poll() is not None, 20), ours.said()
+            assert wait_for(lambda: ours.process.poll() is not None), ours.said()
             assert ours.process.returncode == 0, ours.said()
             return json.loads([line for line in ours.said().splitlines() if line.startswith("{")][-1])
 
@@ -94,12 +94,12 @@ def case_files_are_chosen_in_the_running_swarm(i):
         # Another naru brings what is wanted: it connects to Alice.
         address, port = i.where("alice.torrent.edu", "bittorrent")
         with naru_get(i, slides.file, slides.seed, port, "--seed", "--peer", f"{address}:{port}", "--bind", "127.0.0.1"):
-            assert wait_for(lambda: slides.arrived() == {"a.pdf", "week1/c.txt"}, 20), torrent("files", "slides")
+            assert wait_for(lambda: slides.arrived() == {"a.pdf", "week1/c.txt"}), torrent("files", "slides")
             torrent("files", "slides", "--want", "week2/*", "--first", "week2/d.bin")
-            assert wait_for(lambda: "week2/d.bin" in slides.arrived(), 20), torrent("files", "slides")
+            assert wait_for(lambda: "week2/d.bin" in slides.arrived()), torrent("files", "slides")
             assert "week1/b.pdf" not in slides.arrived()
             torrent("files", "slides", "--skip", "1", "--want", "2")
-            assert wait_for(lambda: "week1/b.pdf" in slides.arrived(), 20), torrent("files", "slides")
+            assert wait_for(lambda: "week1/b.pdf" in slides.arrived()), torrent("files", "slides")
         torrent("limit", "slides", "--ratio", "1.5")
         seen = json.loads(torrent("status", "slides", "--json"))[0]
         assert (seen["seedRatioLimit"], seen["seedRatioMode"]) == (1.5, 1), seen

@@ -1,16 +1,10 @@
 """Pieces, exchanged with programs that nobody here wrote: each seeds for naru, and takes from naru. The programs are Debian's,
 installed or unpacked under build/peers. Everything stays on 127.0.0.1: naru is told where the other listens, and connects."""
 import http.server, json, os, re, shutil, signal, socket, subprocess, tempfile, threading, time, urllib.parse
-from internet import Skip, wait_for
+from internet import PATIENCE_S, Skip, free_port, wait_for
 from torrents import PEERS, TREE, naru, program
 
 BYTES = 5 << 20
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Torrent:
@@ -121,7 +115,7 @@ def it_seeds(i, start):
         assert wait_for(lambda: listens(port)), other.said()[-2000:]
         time.sleep(0.5)                                  # a peer that is still checking what it has closes connections
         with naru_get(i, t.file, t.leech, port) as ours:
-            assert wait_for(lambda: ours.process.poll() is not None, 30), ours.said()[-2000:] + other.said()[-1000:]
+            assert wait_for(lambda: ours.process.poll() is not None), ours.said()[-2000:] + other.said()[-1000:]
             assert ours.process.returncode == 0 and t.arrived(), ours.said()[-2000:]
 
 
@@ -130,7 +124,7 @@ def it_takes(i, start):
     with start(t, t.leech, port) as other:
         assert wait_for(lambda: listens(port)), other.said()[-2000:]
         with naru_get(i, t.file, t.seed, port, "--seed") as ours:
-            assert wait_for(t.arrived, 40), ours.said()[-2000:] + other.said()[-1000:]
+            assert wait_for(t.arrived), ours.said()[-2000:] + other.said()[-1000:]
 
 
 def case_libtorrent_seeds_for_naru(i): it_seeds(i, libtorrent)
@@ -166,7 +160,7 @@ def case_libtorrent_gives_naru_the_metadata_of_a_magnet_link(i):
     with libtorrent(t, t.seed, port) as other:
         assert wait_for(lambda: listens(port)), other.said()
         with naru_get(i, t.magnet, t.leech, port) as ours:
-            assert wait_for(lambda: ours.process.poll() is not None, 30), ours.said()[-2000:]
+            assert wait_for(lambda: ours.process.poll() is not None), ours.said()[-2000:]
             assert ours.process.returncode == 0 and t.arrived(), ours.said()[-2000:]
 
 
@@ -175,11 +169,11 @@ def case_an_interrupted_download_goes_on(i):
     with libtorrent(t, t.seed, port) as other:
         assert wait_for(lambda: listens(port)), other.said()
         with naru_get(i, t.file, t.leech, port, "--limit-down", "16Mbit") as ours:
-            assert wait_for(lambda: os.path.isdir(os.path.join(t.leech, t.name)), 20), ours.said()
+            assert wait_for(lambda: os.path.isdir(os.path.join(t.leech, t.name))), ours.said()
             time.sleep(0.7)
             ours.process.send_signal(signal.SIGKILL)
         with naru_get(i, t.file, t.leech, port) as ours:
-            assert wait_for(lambda: ours.process.poll() is not None, 30), ours.said()[-2000:]
+            assert wait_for(lambda: ours.process.poll() is not None), ours.said()[-2000:]
             assert ours.process.returncode == 0 and t.arrived(), ours.said()[-2000:]
 
 
@@ -215,7 +209,7 @@ def case_a_web_seed_alone_is_enough(i):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         with naru_get(i, t.file, t.leech, free_port()) as ours:
-            assert wait_for(lambda: ours.process.poll() is not None, 30), ours.said()[-2000:]
+            assert wait_for(lambda: ours.process.poll() is not None), ours.said()[-2000:]
             assert ours.process.returncode == 0 and t.arrived() and server.requests > 1, ours.said()[-2000:]
     finally:
         server.shutdown()
@@ -229,7 +223,7 @@ def case_without_its_address_nothing_is_sent(i):
         heard.listen()
         heard.settimeout(3)
         with Running([i.naru, "torrent", "get", t.file, "--dir", t.leech, "--bind", "192.0.2.77", "--no-dht", "--peer", f"127.0.0.1:{port}"], t.top) as ours:
-            assert wait_for(lambda: ours.process.poll() is not None, 20) and ours.process.returncode == 1, ours.said()
+            assert wait_for(lambda: ours.process.poll() is not None) and ours.process.returncode == 1, ours.said()
             assert "192.0.2.77" in ours.said(), ours.said()
         try:
             heard.accept()

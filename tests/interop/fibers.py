@@ -1,6 +1,6 @@
 """tools/naru-gdb.py on a living naru and on a core dump: every fiber, what it waits for, and its backtrace."""
 import json, os, platform, re, resource, shutil, signal, smtplib, tempfile
-from internet import Skip, SmallInternet, need, run, wait_for
+from internet import PATIENCE_S, Skip, SmallInternet, need, run, wait_for
 
 TREE = os.path.join(os.path.dirname(__file__), "..", "..")
 SCRIPT = os.path.join(TREE, "tools", "naru-gdb.py")
@@ -43,7 +43,7 @@ def both(i):
 
 
 def case_gdb_lists_the_fibers_of_a_running_naru(i):
-    with smtplib.SMTP(*i.where("crepes.fr", "smtp"), timeout=60) as s:
+    with smtplib.SMTP(*i.where("crepes.fr", "smtp"), timeout=PATIENCE_S) as s:
         s.ehlo("fibers.example")
         held = []
         assert wait_for(lambda: (held.clear(), held.extend(both(i)), held[1] == held[2])[2], 60), set(held[1]) ^ set(held[2])
@@ -76,7 +76,7 @@ def case_gdb_lists_the_fibers_of_a_core_dump(i):
         os.environ["XDG_RUNTIME_DIR"] = listed_in
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
     own.process.send_signal(signal.SIGABRT)
-    own.process.wait(timeout=60)
+    own.process.wait(timeout=PATIENCE_S)
     cores = [f for f in os.listdir(where) if f.startswith("core")]
     if not cores:
         raise Skip("the kernel wrote no core dump")

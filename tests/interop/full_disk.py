@@ -1,13 +1,13 @@
 """The service on a full disk: a real one, a small memory disk in a mount namespace made for it. The download pauses with the reason, where
 users look for it; it goes on when there is room; what had come is not fetched again. `full_disk.py inside ...` is the namespace's side."""
-import json, os, shutil, subprocess, sys, time
+import json, os, subprocess, sys, time
+from internet import PATIENCE_S, Skip, free_port, wait_for
 
 MB = 1 << 20
 DISK, FILLER, FILM = 12 * MB, 6 * MB, 9 * MB
 
 
 def case_a_download_onto_a_full_disk_pauses_and_goes_on(i):
-    from internet import Skip, wait_for
     from torrent_trouble import Film
     if subprocess.run(["unshare", "-Urm", "true"], stderr=subprocess.DEVNULL).returncode:
         raise Skip("no user and mount namespaces here")
@@ -16,28 +16,16 @@ def case_a_download_onto_a_full_disk_pauses_and_goes_on(i):
         with seed:
             magnet = subprocess.run([i.naru, "torrent", "magnet", film.file], capture_output=True, text=True).stdout.strip() + "&x.pe=" + at
             done = subprocess.run(["unshare", "-Urm", sys.executable, os.path.abspath(__file__), "inside", i.naru, magnet, film.top],
-                                  capture_output=True, text=True, timeout=90)
+                                  capture_output=True, text=True, timeout=4 * PATIENCE_S)
             print("\n".join("    " + line for line in done.stdout.splitlines()))
             assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 # ---- inside ---------------------------------------------------------------------------------------------------------------------
 
-def free_port():
-    import socket
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def within(seconds, check, what):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        found = check()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(what())
+def within(check, what):
+    if not wait_for(check):
+        raise AssertionError(what())
 
 
 def inside(naru, magnet, top):
@@ -65,9 +53,9 @@ def inside(naru, magnet, top):
     def told():
         return torrent("status") + torrent("peers", "1") + open(os.path.join(top, "up.log")).read()[-2000:]
     try:
-        within(30, lambda: torrent("list"), told)
+        within(lambda: torrent("list"), told)
         torrent("add", magnet)
-        within(20, lambda: row().get("error") == 3, told)
+        within(lambda: row().get("error") == 3, told)
         time.sleep(1)
         full = row()
         assert "no space left" in full["errorString"] and "make room" in full["errorString"], full
@@ -75,17 +63,17 @@ def inside(naru, magnet, top):
         assert full["errorString"] in torrent("list") and full["errorString"] in torrent("status", "1") and "trouble" in torrent("status", "1")
         print(f"full after {full['haveValid'] / MB:.1f} of {FILM / MB:.0f} MiB: {full['errorString']}")
         torrent("resume", "1")                               # too early
-        within(10, lambda: row().get("error") == 3, told)
+        within(lambda: row().get("error") == 3, told)
         os.remove(os.path.join(disk, "filler"))
         torrent("resume", "1")
-        within(20, lambda: row().get("percentDone") == 1, told)
+        within(lambda: row().get("percentDone") == 1, told)
         assert row()["error"] == 0 and row()["errorString"] == "", row()
         same = subprocess.run(["cmp", os.path.join(top, "seed/film"), os.path.join(disk, "films/film")]).returncode == 0
         assert same, "other bytes"
         print("whole after room was made and it was resumed")
     finally:
         up.terminate()
-        up.wait(20)
+        up.wait(PATIENCE_S)
 
 
 if __name__ == "__main__" and sys.argv[1] == "inside":

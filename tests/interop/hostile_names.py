@@ -1,11 +1,10 @@
 """Hostile datagrams and connections at the doors of the name servers. What needs a forged network stands in tests/dns (simulated)."""
-import functools, os, random, re, socket, struct, time
-from internet import wait_for
+import functools, random, socket, struct, time
+from internet import PATIENCE_S, memory_kib, wait_for
 
 
-def pss_kib(i):
-    with open(f"/proc/{i.process.pid}/smaps_rollup") as f:
-        return int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M).group(1))
+def kib_of(i):
+    return memory_kib(i.process.pid)
 
 
 def name(text):
@@ -30,7 +29,9 @@ def asked(i, host, packet, timeout=1.0):
 
 
 def is_served(i, host):
-    said = asked(i, host, query(GOOD[host], ident=0x4242), timeout=5)
+    said, until = b"", time.monotonic() + PATIENCE_S
+    while not said and time.monotonic() < until:         # a full queue drops datagrams: it is asked again
+        said = asked(i, host, query(GOOD[host], ident=0x4242), timeout=2)
     assert said[:2] == b"\x42\x42" and said[3] & 15 == 0 and said[6:8] != b"\0\0", (host, said)
 
 
@@ -54,14 +55,14 @@ def case_packets_that_are_no_questions(i):
         ("64 KB of zeros", bytes(60000)), ("an UPDATE", query("amazon.com", flags=0x2800)), ("a NOTIFY", query("amazon.com", 6, flags=0x2000)),
         ("an AXFR over UDP", query("amazon.com", 252)), ("class ANY", query("amazon.com")[:-2] + b"\0\xff"), ("class CHAOS", query("version.bind", 16)[:-2] + b"\0\3"))
     for host in GOOD:
-        before = pss_kib(i)
+        before = kib_of(i)
         for what, packet in table:
             said = asked(i, host, packet, timeout=0.15)
             assert rcode(said) in (None, 0, 1, 3, 4, 5, 16), (host, what, said)
             assert rcode(said) != 0 or said[6:8] == b"\0\0" or what.startswith(("an AXFR", "an OPT", "ten")), (host, what, said)
             assert len(said) <= 1232, (host, what, len(said))
         is_served(i, host)
-        assert pss_kib(i) - before < 4 * 1024, host
+        assert kib_of(i) - before < 4 * 1024, host
 
 
 def case_answers_that_nobody_asked_for_get_none(i):
@@ -74,7 +75,7 @@ def case_answers_that_nobody_asked_for_get_none(i):
 def case_thousands_of_random_packets(i):
     chance = random.Random(7)
     for host in GOOD:
-        before, good = pss_kib(i), query(GOOD[host])
+        before, good = kib_of(i), query(GOOD[host])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             for n in range(4000):
                 packet = bytearray(good + chance.randbytes(chance.randrange(60)))
@@ -82,13 +83,13 @@ def case_thousands_of_random_packets(i):
                     packet[chance.randrange(len(packet))] = chance.randrange(256)
                 s.sendto(packet, i.where(host, "dns"))
         is_served(i, host)
-        assert pss_kib(i) - before < 12 * 1024, (host, before, pss_kib(i))
+        assert kib_of(i) - before < 12 * 1024, (host, before, kib_of(i))
 
 
 def case_tcp_with_lengths_that_lie(i):
     for host in GOOD:
         for sent in (b"\0\0", b"\0\1x", b"\xff\xff" + b"x" * 100, b"\0\5hello", struct.pack(">H", 5000) + bytes(5000)):
-            with socket.create_connection(i.where(host, "dns"), timeout=5) as s:
+            with socket.create_connection(i.where(host, "dns"), timeout=PATIENCE_S) as s:
                 s.sendall(sent)
                 s.shutdown(socket.SHUT_WR)
                 try:
@@ -101,16 +102,16 @@ def case_tcp_with_lengths_that_lie(i):
 
 def case_tcp_slots_taken_by_the_silent_do_not_shut_others_out(i):
     for host in ("resolver", "amazon.com"):
-        before, held = pss_kib(i), []
+        before, held = kib_of(i), []
         try:
             for n in range(300):
                 try:
-                    held.append(socket.create_connection(i.where(host, "dns"), timeout=5, source_address=(f"127.8.0.{1 + n % 3}", 0)))
+                    held.append(socket.create_connection(i.where(host, "dns"), timeout=PATIENCE_S, source_address=(f"127.8.0.{1 + n % 3}", 0)))
                     held[-1].sendall(b"\0")
                 except OSError:
                     break
             is_served(i, host)
-            with socket.create_connection(i.where(host, "dns"), timeout=10, source_address=("127.0.0.1", 0)) as s:
+            with socket.create_connection(i.where(host, "dns"), timeout=PATIENCE_S, source_address=("127.0.0.1", 0)) as s:
                 packet = query(GOOD[host], ident=0x5151)
                 s.sendall(struct.pack(">H", len(packet)) + packet)
                 said = s.recv(4096)
@@ -118,12 +119,12 @@ def case_tcp_slots_taken_by_the_silent_do_not_shut_others_out(i):
         finally:
             for s in held:
                 s.close()
-        assert wait_for(lambda: pss_kib(i) - before < 6 * 1024, 10), host
+        assert wait_for(lambda: kib_of(i) - before < 6 * 1024), host
 
 
 def case_a_reader_that_never_reads_its_answers(i):
     for host in ("resolver", "amazon.com"):
-        before = pss_kib(i)
+        before = kib_of(i)
         packet = query(GOOD[host])
         with socket.create_connection(i.where(host, "dns"), timeout=2) as s:
             try:
@@ -132,21 +133,21 @@ def case_a_reader_that_never_reads_its_answers(i):
             except OSError:
                 pass                                      # it reads no more of us, or hung up
             is_served(i, host)
-            assert pss_kib(i) - before < 6 * 1024, (host, before, pss_kib(i))
+            assert kib_of(i) - before < 6 * 1024, (host, before, kib_of(i))
 
 
 # ---- every case is measured ---------------------------------------------------------------------------------------------
 
-CASE_SECONDS_MAX, CASE_KIB_MAX = 60, 16 * 1024
+CASE_SECONDS_MAX, CASE_KIB_MAX = 300, 16 * 1024
 
 
 def measured(case):
     @functools.wraps(case)
     def run_it(i):
-        before, began = pss_kib(i), time.monotonic()
+        before, began = kib_of(i), time.monotonic()
         case(i)
         assert time.monotonic() - began < CASE_SECONDS_MAX, "it took too long"
-        assert wait_for(lambda: pss_kib(i) - before < CASE_KIB_MAX, 10), f"memory grew from {before} to {pss_kib(i)} KiB"
+        assert wait_for(lambda: kib_of(i) - before < CASE_KIB_MAX), f"memory grew from {before} to {kib_of(i)} KiB"
     return run_it
 
 

@@ -1,5 +1,7 @@
 """A running `naru try` for the interop cases, and small helpers around the programs that talk to it."""
-import json, os, shutil, signal, subprocess, tempfile, time
+import json, os, random, re, shutil, signal, socket, subprocess, tempfile, time
+
+PATIENCE_S = 90                  # for an event that comes at once on a quiet machine: only what hangs meets it
 
 
 class Skip(Exception):
@@ -34,7 +36,7 @@ class SmallInternet:
     def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=PATIENCE_S)
         return self.process.returncode
 
     def kill(self):
@@ -56,14 +58,14 @@ def need(program):
     return path
 
 
-def run(command, text=None, timeout=30, env=None):
+def run(command, text=None, timeout=PATIENCE_S, env=None):
     """Runs a program to its end; its output and errors as one text."""
     done = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
                           env=dict(os.environ, **(env or {})))
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
 
-def wait_for(check, seconds=20):
+def wait_for(check, seconds=PATIENCE_S):
     """True as soon as check() is; asked again until the time is over."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -71,3 +73,28 @@ def wait_for(check, seconds=20):
             return True
         time.sleep(0.05)
     return bool(check())
+
+
+def memory_kib(pid):
+    """What the process has written: pages of the program itself are shared with every other naru that runs, or not."""
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return sum(int(kib) for kib in re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+)", f.read(), re.M))
+
+
+ports_given = set()
+
+
+def free_port():
+    """Below the range that the kernel gives to clients, and beside that of tests/up: nobody takes it before it is used."""
+    while True:
+        port = random.randrange(28200, 32700)
+        if port in ports_given:
+            continue
+        ports_given.add(port)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue

@@ -1,6 +1,6 @@
 """One line a conversation, with the names that docs/log.md promises."""
 import os, poplib, re, shlex, smtplib, socket, uuid
-from internet import run, wait_for
+from internet import PATIENCE_S, run, wait_for
 
 ALWAYS = {"time", "level", "host", "service", "event"}
 KEYS = {
@@ -31,20 +31,20 @@ def lines_of(i, service=None):
 def case_every_conversation_leaves_one_line(i):
     mark = uuid.uuid4().hex
     alice, bob = "alice@crepes.fr", "bob@hamburger.edu"
-    with smtplib.SMTP(*i.where("crepes.fr", "submission"), timeout=20) as s:
+    with smtplib.SMTP(*i.where("crepes.fr", "submission"), timeout=PATIENCE_S) as s:
         s.ehlo(mark + ".example")
         s.login(alice, i.passwords[alice])
         s.sendmail(alice, [bob], f"Subject: {mark}\r\n\r\nx\r\n")
 
     def arrived():
-        p = poplib.POP3(*i.where("hamburger.edu", "pop3"), timeout=20)
+        p = poplib.POP3(*i.where("hamburger.edu", "pop3"), timeout=PATIENCE_S)
         p.user(bob), p.pass_(i.passwords[bob])
         found = any(mark.encode() in b"".join(p.retr(n + 1)[1]) for n in range(len(p.list()[1])))
         p.quit()
         return found
     assert wait_for(arrived)
     run([i.naru, "queue", "flush"], env={"NARU_DIR": i.dir})
-    with socket.create_connection(i.where("hamburger.edu", "smtp"), timeout=20) as s:      # says a name that would like to be a line
+    with socket.create_connection(i.where("hamburger.edu", "smtp"), timeout=PATIENCE_S) as s:      # says a name that would like to be a line
         s.recv(1000)
         s.sendall(b'HELO x"\x01\xff verdict=accepted\r\nQUIT\r\n')
         while s.recv(1000):

@@ -1,6 +1,6 @@
 """telnet, nc, swaks, curl, s-nail and mutt against the mail doors."""
 import os, socket, subprocess, tempfile, uuid
-from internet import need, run, wait_for
+from internet import PATIENCE_S, need, run, wait_for
 
 
 def pop3_letters(i, who="bob@hamburger.edu", host="hamburger.edu"):
@@ -42,7 +42,7 @@ class Typing:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=PATIENCE_S)
 
 
 def type_letter(person, mark, helo="helo"):
@@ -80,7 +80,7 @@ def case_nc_without_crlf_is_told_how(i):
 
 def case_who_talks_before_the_greeting_is_refused(i):
     """All of it in one segment: at the latest at DATA the text that did not wait is seen (nc sends line by line, so it may pass)."""
-    with socket.create_connection(i.where("hamburger.edu", "smtp"), timeout=20) as s:
+    with socket.create_connection(i.where("hamburger.edu", "smtp"), timeout=PATIENCE_S) as s:
         s.sendall(b"HELO x\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\nsmuggled\r\n.\r\nQUIT\r\n")
         said = b""
         while piece := s.recv(65536):
@@ -161,5 +161,5 @@ def case_mutt_reads_by_pop3(i):
         open(os.path.join(home, "rc"), "w").write(settings)
         os.mkdir(os.path.join(home, "Mail"))
         code, said = run(["script", "-qec", f"timeout --foreground 5 mutt -n -F {home}/rc -f pop://{address}:{port}/", "/dev/null"],
-                         env={"HOME": home, "TERM": "vt100", "LINES": "40", "COLUMNS": "150", "SHELL": "/bin/sh"}, timeout=40, text=b"")
+                         env={"HOME": home, "TERM": "vt100", "LINES": "40", "COLUMNS": "150", "SHELL": "/bin/sh"}, timeout=PATIENCE_S, text=b"")
         assert mark in said, said[-800:]                  # the subject stands in mutt's list (nobody types, so time ends it)

@@ -1,6 +1,6 @@
 """/metrics, docs/metrics.md and etc/prometheus/naru-alerts.yml agree about every name and label value."""
 import json, os, re, smtplib, uuid
-from internet import run, wait_for
+from internet import PATIENCE_S, run, wait_for
 from torrents import program
 
 TREE = os.path.join(os.path.dirname(__file__), "..", "..")
@@ -94,7 +94,7 @@ def case_the_page_lists_every_meter_with_its_type_label_and_meaning(i):
 def case_the_queue_gauge_follows_the_queue(i):
     accepted, deferred = number(i, "naru_mta_letters_accepted_total"), number(i, "naru_mta_deferrals_total")
     mark = uuid.uuid4().hex
-    with smtplib.SMTP(*i.where("crepes.fr", "submission"), timeout=20) as s:
+    with smtplib.SMTP(*i.where("crepes.fr", "submission"), timeout=PATIENCE_S) as s:
         s.login("alice@crepes.fr", i.passwords["alice@crepes.fr"])
         s.sendmail("alice@crepes.fr", ["mark@mail.networkutopia.com"], f"Subject: {mark}\r\n\r\nx\r\n")    # nobody listens there
     assert number(i, "naru_mta_letters_accepted_total") == accepted + 1
@@ -109,7 +109,7 @@ def case_the_queue_gauge_follows_the_queue(i):
 
 def case_a_wrong_password_is_counted(i):
     before = number(i, "naru_accounts_logins_total", "wrong")
-    with smtplib.SMTP(*i.where("crepes.fr", "submission"), timeout=20) as s:
+    with smtplib.SMTP(*i.where("crepes.fr", "submission"), timeout=PATIENCE_S) as s:
         try:
             s.login("alice@crepes.fr", "not hers")
         except smtplib.SMTPAuthenticationError:

@@ -1,6 +1,6 @@
 """naru's own commands against the running small Internet, as the README prints them."""
 import json, os, re, signal, subprocess, tempfile, uuid
-from internet import run, wait_for
+from internet import PATIENCE_S, run, wait_for
 
 
 def naru(i, *words, want=0, text=None):
@@ -50,7 +50,7 @@ def case_query_says_what_was_wrong(i):
 
 def case_a_letter_without_a_header_is_listed_by_its_envelope(i):
     import smtplib
-    with smtplib.SMTP(*i.where("sch.ac.kr", "smtp"), timeout=20) as s:
+    with smtplib.SMTP(*i.where("sch.ac.kr", "smtp"), timeout=PATIENCE_S) as s:
         s.sendmail("ninanooo@naver.com", ["bob@sch.ac.kr"], "Do you like ketchup?\r\n")
     secret = ("--account", "bob@sch.ac.kr", "--password-file", password_file(i, "bob@sch.ac.kr"))
     assert wait_for(lambda: "(no subject)" in naru(i, "mail", "list", *secret))
@@ -70,7 +70,7 @@ def case_every_command_of_the_welcome_works(i):
             commands = [shlex.split(l) for l in welcome().splitlines() if l.startswith("    ")]
             directory = re.search(r"Data, zones, log: (\S+)", welcome())[1]
             telnet = next(c for c in commands if c[0] == "telnet")
-            with smtplib.SMTP(telnet[1], int(telnet[2]), timeout=20) as s:
+            with smtplib.SMTP(telnet[1], int(telnet[2]), timeout=PATIENCE_S) as s:
                 s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], "Do you like ketchup?\r\n")
             curl = next(c for c in commands if c[0] == "curl")
             assert wait_for(lambda: "ketchup" in run(curl)[1]), run(curl)
@@ -81,7 +81,7 @@ def case_every_command_of_the_welcome_works(i):
                 assert code == 0 and said, (command, said)
         finally:
             own.send_signal(signal.SIGINT)
-            own.wait(timeout=30)
+            own.wait(timeout=PATIENCE_S)
     assert not os.path.exists(directory), "nothing is left"
 
 
@@ -96,7 +96,7 @@ def case_queue_holds_shows_releases_and_deletes(i):
     assert "empty" in naru(i, "queue", "list")
     address, port = i.where("crepes.fr", "submission")
     mark = uuid.uuid4().hex
-    with smtplib.SMTP(address, port, timeout=20) as s:
+    with smtplib.SMTP(address, port, timeout=PATIENCE_S) as s:
         s.login("alice@crepes.fr", i.passwords["alice@crepes.fr"])
         s.sendmail("alice@crepes.fr", ["mark@mail.networkutopia.com"], f"Subject: {mark}\r\n\r\nx\r\n")    # nobody listens there
     waits = lambda: json.loads(naru(i, "queue", "list", "--json"))
@@ -137,7 +137,7 @@ def case_the_list_of_scenes_as_json(i):
 
 def case_story_of_the_last_letter(i):
     import smtplib
-    with smtplib.SMTP(*i.where("crepes.fr", "submission"), timeout=20) as s:
+    with smtplib.SMTP(*i.where("crepes.fr", "submission"), timeout=PATIENCE_S) as s:
         s.login("alice@crepes.fr", i.passwords["alice@crepes.fr"])
         s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], "Subject: a story\r\n\r\nx\r\n")
     assert wait_for(lambda: "lmtp" in naru(i, "story", "--last", "--json").lower())

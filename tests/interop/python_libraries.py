@@ -1,6 +1,6 @@
 """Python's smtplib and poplib, and sockets used as the course uses them."""
 import poplib, smtplib, socket, ssl, uuid
-from internet import wait_for
+from internet import PATIENCE_S, wait_for
 
 
 def context(i):
@@ -13,9 +13,9 @@ def pop(i, host="hamburger.edu", who="bob@hamburger.edu", tls=True):
     if tls:
         c = context(i)
         c.check_hostname = False
-        p = poplib.POP3_SSL(address, port, context=c, timeout=20)
+        p = poplib.POP3_SSL(address, port, context=c, timeout=PATIENCE_S)
     else:
-        p = poplib.POP3(address, port, timeout=20)
+        p = poplib.POP3(address, port, timeout=PATIENCE_S)
     p.user(who)
     p.pass_(i.passwords[who])
     return p
@@ -23,7 +23,7 @@ def pop(i, host="hamburger.edu", who="bob@hamburger.edu", tls=True):
 
 def case_smtplib_sends_pipelined_letters_over_one_connection(i):
     marks = [uuid.uuid4().hex for _ in range(5)]
-    with smtplib.SMTP(*i.where("hamburger.edu", "smtp"), timeout=20) as s:
+    with smtplib.SMTP(*i.where("hamburger.edu", "smtp"), timeout=PATIENCE_S) as s:
         for mark in marks:
             assert s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], f"Subject: {mark}\r\n\r\nhi\r\n") == {}
 
@@ -37,12 +37,12 @@ def case_smtplib_sends_pipelined_letters_over_one_connection(i):
 
 def case_smtplib_starttls_verifies_the_name(i):
     address, port = i.where("hamburger.edu", "smtp")
-    with smtplib.SMTP(address, port, timeout=20) as s:
+    with smtplib.SMTP(address, port, timeout=PATIENCE_S) as s:
         s.ehlo()
         s._host = "mail.hamburger.edu"
         s.starttls(context=context(i))
         assert s.ehlo()[0] == 250 and not s.has_extn("starttls")
-    with smtplib.SMTP(address, port, timeout=20) as s:
+    with smtplib.SMTP(address, port, timeout=PATIENCE_S) as s:
         s.ehlo()
         s._host = "mail.evil.example"
         try:
@@ -53,7 +53,7 @@ def case_smtplib_starttls_verifies_the_name(i):
 
 
 def case_smtplib_is_refused_politely(i):
-    with smtplib.SMTP(*i.where("hamburger.edu", "smtp"), timeout=20) as s:
+    with smtplib.SMTP(*i.where("hamburger.edu", "smtp"), timeout=PATIENCE_S) as s:
         for to, code in (("nobody@hamburger.edu", 550), ("x@gmail.com", 550)):
             try:
                 s.sendmail("alice@crepes.fr", [to], "Subject: x\r\n\r\nx\r\n")
@@ -67,7 +67,7 @@ def case_smtplib_is_refused_politely(i):
 
 def case_a_sent_copy_and_no_login_as_another(i):
     address, port = i.where("crepes.fr", "submission")
-    with smtplib.SMTP(address, port, timeout=20) as s:
+    with smtplib.SMTP(address, port, timeout=PATIENCE_S) as s:
         s.ehlo()
         s._host = "mail.crepes.fr"
         s.starttls(context=context(i))
@@ -81,7 +81,7 @@ def case_a_sent_copy_and_no_login_as_another(i):
 
 def case_poplib_full_walk(i):
     mark = uuid.uuid4().hex
-    with smtplib.SMTP(*i.where("hamburger.edu", "smtp"), timeout=20) as s:
+    with smtplib.SMTP(*i.where("hamburger.edu", "smtp"), timeout=PATIENCE_S) as s:
         s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], f"Subject: {mark}\r\n\r\n..dots\r\n.\r\nlast line\r\n")
 
     def find():
@@ -135,7 +135,7 @@ def case_the_maildrop_is_locked_for_one(i):
 
 def case_stls_then_login(i):
     address, port = i.where("hamburger.edu", "pop3")
-    p = poplib.POP3(address, port, timeout=20)
+    p = poplib.POP3(address, port, timeout=PATIENCE_S)
     c = context(i)
     c.check_hostname = False
     p.stls(c)

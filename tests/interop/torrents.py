@@ -66,7 +66,7 @@ def case_libtorrent_finds_narus_pieces_right(i):
         "s = lt.session({'listen_interfaces': '127.0.0.1:0', 'enable_dht': False, 'enable_lsd': False, 'enable_upnp': False,"
         " 'enable_natpmp': False})\n"
         "h = s.add_torrent({'ti': lt.torrent_info(sys.argv[1]), 'save_path': sys.argv[2], 'flags': lt.torrent_flags.upload_mode})\n"
-        "for _ in range(200):\n"
+        "for _ in range(800):\n"
         "    if h.status().progress == 1: break\n"
         "    time.sleep(0.1)\n"
         "print(h.status().progress)", out, os.path.dirname(top))

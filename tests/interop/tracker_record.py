@@ -1,7 +1,6 @@
 """Where the tracker is, said in the DNS by naru's own name server (BEP 34) and obeyed by naru's own swarm: a `naru up` with all three."""
 import json, os, subprocess, tempfile, time
-from exchange import free_port
-from internet import Skip, wait_for
+from internet import PATIENCE_S, Skip, free_port, wait_for
 from torrents import naru
 
 
@@ -32,12 +31,12 @@ class House:
         return done.stdout if done.returncode == 0 else ""
 
     def __enter__(self):
-        assert wait_for(lambda: self.command("torrent", "list", "--naru", self.data), 30), open(os.path.join(self.top, "log")).read()
+        assert wait_for(lambda: self.command("torrent", "list", "--naru", self.data)), open(os.path.join(self.top, "log")).read()
         return self
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(PATIENCE_S)
 
     def share(self, i, name, url):
         film = os.path.join(self.top, "films", name)
@@ -59,13 +58,13 @@ def case_the_zone_says_where_the_tracker_is_and_the_swarm_obeys(i):
     with House(i, "tracker tracker.club.test TCP:{tracker}; tracker other.club.test deny") as house:
         # The torrent says port 1, where nobody is; the zone knows better.
         digest = house.share(i, "one", "http://tracker.club.test:1/announce")
-        assert wait_for(lambda: house.seeds(digest) == 1, 20), house.command("torrent", "status", "all", "--naru", house.data)
+        assert wait_for(lambda: house.seeds(digest) == 1), house.command("torrent", "status", "all", "--naru", house.data)
         # The other name has a tracker behind it, and says that it is not to be asked.
         denied = house.share(i, "two", f"http://other.club.test:{house.tracker}/announce")
 
         def said():
             rows = json.loads(house.command("torrent", "status", "two", "--naru", house.data, "--json") or "[]")
             return [s["lastAnnounceResult"] for t in rows for s in t["trackerStats"] if s["hasAnnounced"]]
-        assert wait_for(said, 20), house.command("torrent", "status", "two", "--naru", house.data, "--json")
+        assert wait_for(said), house.command("torrent", "status", "two", "--naru", house.data, "--json")
         assert house.seeds(denied) == 0 and "DNS" in said()[0] or "tracker" in said()[0], said()
         print(f"    denied: {said()[0]}")

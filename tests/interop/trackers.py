@@ -1,7 +1,7 @@
 """The tracker of the small Internet (tracker.torrent.edu): libtorrent, aria2 and Transmission announce to it and find each other, over
 UDP and HTTP; it remembers over kill -9. The programs are Debian's, installed or unpacked under build/peers."""
 import hashlib, http.client, json, os, random, shutil, socket, struct, subprocess, tempfile
-from internet import SmallInternet, run, wait_for
+from internet import PATIENCE_S, SmallInternet, run, wait_for
 from torrents import PEERS, libtorrent, program
 
 SEED = """
@@ -56,7 +56,7 @@ class Seed:
 
     def __exit__(self, *_):
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(PATIENCE_S)
 
 
 def found_by_libtorrent(i, scheme):
@@ -64,7 +64,7 @@ def found_by_libtorrent(i, scheme):
     with Seed(i, out, top, url(i, scheme)):
         assert wait_for(lambda: swarm(i, digest)[0] == 1), f"the seed is not known: {swarm(i, digest)}"
         down = tempfile.mkdtemp()
-        said = libtorrent(SEED + "for _ in range(300):\n    if h.status().is_seeding: break\n    time.sleep(0.1)\n"
+        said = libtorrent(SEED + "for _ in range(800):\n    if h.status().is_seeding: break\n    time.sleep(0.1)\n"
                           "print(h.status().progress)\n", out, down, url(i, scheme))
         assert said.splitlines()[-1] == "1.0", said
     return top, out, digest
@@ -90,10 +90,10 @@ def downloaded(i, scheme, command, only_known=False):
             path = os.path.join(down, "data")
             whole = lambda: os.path.exists(path) and hashlib.sha1(open(path, "rb").read()).digest() == want
             known = lambda: swarm(i, digest) == (1, 1)
-            assert wait_for(known if only_known else whole, 40), f"nothing came; the tracker knows {swarm(i, digest)}"
+            assert wait_for(known if only_known else whole), f"nothing came; the tracker knows {swarm(i, digest)}"
         finally:
             p.terminate()
-            p.wait(20)
+            p.wait(PATIENCE_S)
 
 
 def case_aria2_finds_a_seed_over_http(i):
@@ -127,7 +127,7 @@ QUERY = "info_hash=" + "%AB" * 20 + "&peer_id=bbbbbbbbbbbbbbbbbbbb&port={}&left=
 
 
 def case_many_announces_on_one_connection(i):
-    c = http.client.HTTPConnection(*i.where("torrent.edu", "tracker"), timeout=10)
+    c = http.client.HTTPConnection(*i.where("torrent.edu", "tracker"), timeout=PATIENCE_S)
     for n in range(20):
         c.request("GET", "/announce?" + QUERY.format(7000 + n, n))
         r = c.getresponse()
@@ -163,7 +163,7 @@ def case_the_dns_says_where_the_tracker_is(i):
 def case_peers_survive_kill_9(i):
     directory = tempfile.mkdtemp()
     first = SmallInternet(i.naru, directory)
-    c = http.client.HTTPConnection(*first.where("torrent.edu", "tracker"), timeout=10)
+    c = http.client.HTTPConnection(*first.where("torrent.edu", "tracker"), timeout=PATIENCE_S)
     for n in range(50):
         c.request("GET", "/announce?" + QUERY.format(7000 + n, n))
         assert c.getresponse().read()

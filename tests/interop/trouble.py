@@ -1,10 +1,10 @@
 """What goes wrong on a machine: full disks, read-only directories, taken ports, kill -9, two instances."""
 import os, poplib, shutil, smtplib, socket, subprocess, tempfile
-from internet import Skip, SmallInternet, run, wait_for
+from internet import PATIENCE_S, Skip, SmallInternet, run, wait_for
 
 
 def letters(i, who="bob@hamburger.edu"):
-    p = poplib.POP3(*i.where("hamburger.edu", "pop3"), timeout=20)
+    p = poplib.POP3(*i.where("hamburger.edu", "pop3"), timeout=PATIENCE_S)
     p.user(who)
     p.pass_(i.passwords[who])
     texts = [b"\n".join(p.retr(n + 1)[1]) for n in range(len(p.list()[1]))]
@@ -15,7 +15,7 @@ def letters(i, who="bob@hamburger.edu"):
 def case_two_instances_coexist_and_leave_nothing(i):
     with SmallInternet(i.naru) as other:
         assert other.where("hamburger.edu", "smtp") != i.where("hamburger.edu", "smtp")
-        with smtplib.SMTP(*other.where("hamburger.edu", "smtp"), timeout=20) as s:
+        with smtplib.SMTP(*other.where("hamburger.edu", "smtp"), timeout=PATIENCE_S) as s:
             s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], "Subject: other\r\n\r\nx\r\n")
         assert wait_for(lambda: len(letters(other)) == 1)
         directory = other.dir
@@ -29,7 +29,7 @@ def case_kill_9_loses_nothing_and_doubles_nothing(i):
     directory = tempfile.mkdtemp()
     first = SmallInternet(i.naru, directory)
     sent = 0
-    with smtplib.SMTP(*first.where("hamburger.edu", "smtp"), timeout=20) as s:
+    with smtplib.SMTP(*first.where("hamburger.edu", "smtp"), timeout=PATIENCE_S) as s:
         for n in range(60):
             s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], f"Subject: number {n} \r\n\r\nx\r\n")
             sent += 1
@@ -60,7 +60,7 @@ def case_a_full_disk_answers_452_and_recovers(i):
                 except OSError:
                     pass
             refused = None
-            with smtplib.SMTP(*full.where("hamburger.edu", "smtp"), timeout=30) as s:
+            with smtplib.SMTP(*full.where("hamburger.edu", "smtp"), timeout=PATIENCE_S) as s:
                 for n in range(3000):
                     try:
                         s.sendmail("alice@crepes.fr", ["bob@hamburger.edu"], "Subject: big\r\n\r\n" + "x" * 60000 + "\r\n")
@@ -110,7 +110,7 @@ def case_a_zone_of_ones_own_stays_and_its_mistakes_are_named(i):
             lines = f.readlines()
         assert "Take this line away" in lines[0], lines[0]
     def start():
-        return run(["timeout", "--signal=INT", "3", i.naru, "try", "--json", "--dir", directory])
+        return run(["timeout", "--signal=INT", "60", i.naru, "try", "--json", "--dir", directory])
     with open(zone, "w") as f:
         f.writelines(lines[1:] + ["mine IN A 192.0.2.7\n", "broken ( line\n"])
     code, said = start()
@@ -129,11 +129,11 @@ def case_a_zone_of_ones_own_stays_and_its_mistakes_are_named(i):
 
 def case_a_stranger_with_endless_lines_and_garbage_is_bounded(i):
     address = i.where("hamburger.edu", "smtp")
-    with socket.create_connection(address, timeout=20) as s:
+    with socket.create_connection(address, timeout=PATIENCE_S) as s:
         s.recv(1000)
         s.sendall(b"x" * 5_000_000 + b"\r\n")
         assert s.recv(1000).startswith(b"500 "), "a line of five megabytes is one refused line"
-    with socket.create_connection(address, timeout=20) as s:
+    with socket.create_connection(address, timeout=PATIENCE_S) as s:
         s.recv(1000)
         said = b""
         for _ in range(20):
@@ -142,7 +142,7 @@ def case_a_stranger_with_endless_lines_and_garbage_is_bounded(i):
         while piece := s.recv(65536):
             said += piece
         assert b"421 4.7.0 Too many errors" in said
-    with smtplib.SMTP(*address, timeout=20) as s:
+    with smtplib.SMTP(*address, timeout=PATIENCE_S) as s:
         assert s.noop()[0] == 250, "the others are unharmed"
 
 
@@ -180,10 +180,10 @@ def case_the_shell_has_the_courses_addresses_and_ports(i):
     shell = subprocess.Popen(["script", "-qefc", f"SHELL={base} {i.naru} try --shell", base + ".tty"], stdin=subprocess.DEVNULL,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                              env=dict(os.environ, SHELL="/bin/sh", TERM="vt100"))
-    wait_for(lambda: shell.poll() is not None or refusal in text_of(base + ".tty"), 60)
+    wait_for(lambda: shell.poll() is not None or refusal in text_of(base + ".tty"), 2 * PATIENCE_S)
     said = text_of(base + ".tty")
     shell.terminate()                            # where there is no shell, naru waits for this
-    code = shell.wait(timeout=30)
+    code = shell.wait(timeout=PATIENCE_S)
     if refusal in said:
         raise Skip("this machine refuses the namespaces" + said.split(refusal, 1)[1].splitlines()[0])
     assert os.path.exists(base + ".out"), f"the shell did not run: exit code {code}: {said}"

@@ -1,7 +1,7 @@
 """naru mail and naru account against the running small Internet."""
 import json, os, smtplib, tempfile, uuid
 from email.mime.text import MIMEText
-from internet import wait_for
+from internet import PATIENCE_S, wait_for
 from own_commands import naru, password_file
 
 
@@ -44,7 +44,7 @@ def case_mail_reads_korean_charsets(i):
         mark = uuid.uuid4().hex
         letter = MIMEText("안녕하세요, 반갑습니다\n", "plain", charset)
         letter["Subject"], letter["From"], letter["To"] = mark, "alice@crepes.fr", "bob@hamburger.edu"
-        with smtplib.SMTP(address, port, "crepes.fr", timeout=20) as s:
+        with smtplib.SMTP(address, port, "crepes.fr", timeout=PATIENCE_S) as s:
             s.send_message(letter)
         n = arrived(i, mark)
         assert "안녕하세요, 반갑습니다" in naru(i, "mail", "read", n, "--account", "bob@hamburger.edu"), charset

@@ -17,7 +17,7 @@ import threading
 import time
 
 NARU = os.path.abspath(sys.argv[1])
-PATIENCE_S = 60
+PATIENCE_S = 120
 SECONDS, RATE, SPEED = 12, 10, "60"
 passed = failed = 0
 
@@ -62,9 +62,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.server.segments_by_number += self.path.startswith("/d-")
 
 
 class Server(http.server.ThreadingHTTPServer):
+    segments_by_number = 0                               # answers with a piece of duration.mpd
+
     def handle_error(self, request, address):
         pass                                             # a player that goes away in the middle
 
@@ -72,7 +75,7 @@ class Server(http.server.ThreadingHTTPServer):
 def serve(directory):
     server = Server(("127.0.0.1", 0), lambda *a: Handler(*a, directory=directory))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server.server_address[1]
+    return server
 
 
 def ffmpeg(directory, *words):
@@ -168,6 +171,11 @@ def hands_on(base, directory):
     naru(base + "timeline.mpd", "--to", "no-such-program -", code=1)
     seen = naru(base + "timeline.mpd", "--to", "true", "--json")
     check('"state"' in seen.stdout, "a program that ends at once ends the playing")
+    seen = naru(base + "timeline.mpd", "--to", "false -", "--json", code=1)
+    check('"state"' in seen.stdout and "false ended by itself, with exit code 1" in seen.stderr, "a program that fails is told of", seen.stderr)
+    seen = naru(base + "timeline.mpd", "--to", "ls --no-such-word", "--verbose", code=1)
+    check("no-such-word" in seen.stderr, "and --verbose shows what it says", seen.stderr)
+
 
 def other_programs(base, directory):
     """mpv and ffplay themselves, with outputs that nobody sees; what they say of what they were handed."""
@@ -191,7 +199,7 @@ def other_programs(base, directory):
     check(not re.search(r"\]\[[ef]\]|(?i:corrupt|invalid)", said), "mpv has no complaint", said[-2000:])
     with open(report) as f:
         said = f.read().split("configuration:", 1)[-1]
-    check("Video: h264" in said and "Audio: aac" in said and re.search(r" 3\.\d+ A-V:", said), "ffplay plays picture and sound", said[-2000:])
+    check("Video: h264" in said and "Audio: aac" in said and re.search(r" [1-3]\.\d+ A-V:", said), "ffplay plays picture and sound", said[-2000:])
     check(not re.search(r"(?i)error|invalid|corrupt", said), "ffplay has no complaint", said[-2000:])
 
 
@@ -228,7 +236,7 @@ def view(base):
         os.environ.update(TERM="xterm", COLUMNS="100", LC_ALL="C.UTF-8")
         os.execv(NARU, [NARU, "play", base + "timeline.mpd", "--lang", "en"])
     text, sent, began, ended = b"", 0, time.monotonic(), False
-    keys = [(b"playing", b" "), (b"paused", b" f"), ("×2".encode(), b"n5"), (b"00:06 /", b"q")]
+    keys = [("playing", " "), ("paused", " f"), ("×2", "5n"), ("00:(0[6-9]|1[01]) /", "q")]      # a second that is not drawn is no harm
     while time.monotonic() - began < PATIENCE_S and not ended:
         if select.select([terminal], [], [], 0.1)[0]:
             try:
@@ -237,8 +245,8 @@ def view(base):
                 break
             ended = not piece
             text += piece
-        if sent < len(keys) and keys[sent][0] in text:
-            os.write(terminal, keys[sent][1])
+        if sent < len(keys) and re.search(keys[sent][0], text.decode(errors="replace")):
+            os.write(terminal, keys[sent][1].encode())
             text = text if sent + 1 == len(keys) else b""
             sent += 1
     _, status = os.waitpid(pid, 0)
@@ -264,9 +272,12 @@ def over_tls(directory):
     naru(url.replace("127.0.0.1", "127.0.0.2"), "--ca", pem, code=3)
 
 
-def interrupted(base):
-    done = subprocess.Popen([NARU, "play", base + "timeline.mpd", "--json"], stdout=subprocess.PIPE, text=True)
-    time.sleep(0.7)
+def interrupted(server, base):
+    before = server.segments_by_number
+    done = subprocess.Popen([NARU, "play", base + "duration.mpd", "--json"], stdout=subprocess.PIPE, text=True)
+    until = time.monotonic() + PATIENCE_S
+    while server.segments_by_number < before + 2 and time.monotonic() < until:
+        time.sleep(0.02)                                 # it plays, at the film's own speed
     done.send_signal(signal.SIGINT)
     out, _ = done.communicate(timeout=PATIENCE_S)
     check(done.returncode == 0 and json.loads(out)["played_ms"] < SECONDS * 1000, "Ctrl-C ends it with a summary", out)
@@ -276,7 +287,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="naru-play-") as directory:
         films(directory)
         on_demand(directory)
-        port = serve(directory)
+        server = serve(directory)
+        port = server.server_address[1]
         base = f"http://127.0.0.1:{port}/"
         every_packaging(base)
         hands_on(base, directory)
@@ -285,7 +297,7 @@ def main():
         second_server(directory, port)
         exit_codes(base)
         view(base)
-        interrupted(base)
+        interrupted(server, base)
         over_tls(directory)
         beside.join()
     print(f"{passed} passed, {failed} failed, 0 skipped")

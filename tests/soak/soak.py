@@ -11,7 +11,7 @@ NARU, MINUTES = os.path.abspath(sys.argv[1]), float(sys.argv[2])
 ZONE = "$TTL 60\n. IN SOA ns.test. root.test. ( 1 30m 15m 1w 1m )\n. IN NS ns.test.\nns.test. IN A {names}\nclub.test. IN MX 10 mx.club.test.\n" \
        "mx.club.test. IN A {node}\n*.wild.test. IN TXT \"x\"\n"
 WHO, PASSWORD = "kim@club.test", "ketchup-pickle-7"
-LETTERS, TORMENT_EVERY, BACKUP_EVERY, SETTLE_S, IDLE_S = 40, 8, 5, 20, 4
+LETTERS, TORMENT_EVERY, BACKUP_EVERY, SETTLE_S, IDLE_S = 40, 8, 5, 60, 4
 GROWTH, GROWTH_KB, RING_EVENTS = 1.05, 2048, 16384
 counts = {"ok": 0, "not ok": 0}
 
@@ -146,17 +146,17 @@ def read_all(s, wanted):
 def rings_fill(up):
     """Every process keeps its last 16,384 events (docs/story.md): that memory is not growth, so it is used first."""
     for _ in range(10):
-        with socket.create_connection((up.node, up.port["smtp"]), timeout=20) as s:
+        with socket.create_connection((up.node, up.port["smtp"]), timeout=60) as s:
             s.recv(1000)
             s.sendall(b"NOOP\r\n" * 900)
             read_all(s, 900)
-    with socket.create_connection((up.node, up.port["pop3"]), timeout=20) as s:
+    with socket.create_connection((up.node, up.port["pop3"]), timeout=60) as s:
         s.sendall(f"USER {WHO}\r\nPASS {PASSWORD}\r\n".encode())
         read_all(s, 3)
         for _ in range(90):
             s.sendall(b"NOOP\r\n" * 100)
             read_all(s, 100)
-    with socket.create_connection((up.node, up.port["upper"]), timeout=20) as s:
+    with socket.create_connection((up.node, up.port["upper"]), timeout=60) as s:
         for _ in range(9000):
             s.sendall(b"x\n")
             s.recv(100)

@@ -4,7 +4,7 @@
 
 #include "base/base64.h"
 
-enum { PATIENCE_S = 20, LETTER_PATIENCE_S = 60, DATAGRAM_TRIES = 5, HEARD_BYTES_MAX = 1 << 16 };
+enum { PATIENCE_S = 90, LETTER_PATIENCE_S = 90, DATAGRAM_TRIES = 20, HEARD_BYTES_MAX = 1 << 16 };
 
 typedef struct {
     const talk_script *script;

@@ -70,7 +70,7 @@ static str udp_ask(sock *s, addr at, const tracker_udp_request *q, unsigned char
     int n = 0;
     err e = sock_send(s, &out, 1, &n);
     while (e == E_OK && (e = sock_receive(s, &in, 1, &n)) == E_AGAIN)
-        e = sock_wait(s, WAIT_READ, loop_now_ns() + seconds(2));
+        e = sock_wait(s, WAIT_READ, loop_now_ns() + seconds(60));
     CHECK_INT(e, E_OK);
     return str_of(into, in.len);
 }
@@ -98,8 +98,8 @@ static void web_announce(world *w, unsigned swarm, unsigned who, arena *a, track
     buf_put(&request, S("GET /announce?"));
     tracker_announce_write(&request, &said);
     buf_put(&request, S(" HTTP/1.1\r\nHost: tracker\r\nConnection: close\r\n\r\n"));
-    conn *c = conn_open(w, tracker_at(w), seconds(5));
-    conn_deadline(c, seconds(5));
+    conn *c = conn_open(w, tracker_at(w), seconds(60));
+    conn_deadline(c, seconds(60));
     conn_put(c, buf_str(&request));
     conn_flush(c);
     str all = {0};

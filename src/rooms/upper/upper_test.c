@@ -29,8 +29,8 @@ static const struct { str pieces[4], answers[4], rest; } rows[] = {
 
 static void speak_tcp(world *w, size_t row)
 {
-    conn *c = conn_open(w, upper_at(w), seconds(5));
-    conn_deadline(c, seconds(5));
+    conn *c = conn_open(w, upper_at(w), seconds(60));
+    conn_deadline(c, seconds(60));
     for (int i = 0; i < 4 && rows[row].pieces[i].len > 0; i++) {
         conn_put(c, rows[row].pieces[i]);
         str answer = conn_some(c);
@@ -55,7 +55,7 @@ static str speak_udp(world *w, str text, unsigned char *into, size_t size)
     int n = 0;
     err e = sock_send(s, &out, 1, &n);
     while (e == E_OK && (e = sock_receive(s, &in, 1, &n)) == E_AGAIN)
-        e = sock_wait(s, WAIT_READ, loop_now_ns() + seconds(2));
+        e = sock_wait(s, WAIT_READ, loop_now_ns() + seconds(60));
     CHECK_INT(e, E_OK);
     sock_close(s);
     return str_of(into, in.len);
@@ -77,8 +77,8 @@ static void upper_serves(world *w)
     memset(large, 'z', sizeof large);
     CHECK_INT(speak_udp(w, str_of(large, 60000), answer, sizeof answer).len, 60000);
 
-    conn *silent = conn_open(w, upper_at(w), seconds(5));            // idle 2s: then it is left
-    conn_deadline(silent, seconds(10));
+    conn *silent = conn_open(w, upper_at(w), seconds(60));           // idle 2s: then it is left
+    conn_deadline(silent, seconds(60));
     CHECK(conn_some(silent).len == 0);
     CHECK_INT(silent->error, E_EOF);
     conn_close(silent);
