@@ -33,7 +33,7 @@ TEST(lab_zones_speak_of_the_addresses_of_this_run)
 
 TEST(lab_maps_add_to_the_small_internet)
 {
-    static const struct { const char *map; int edges; } rows[] = {{"enter-deep", 6}, {"bring-home", 2}, {"three-cdns", 3}};
+    static const struct { const char *map; int edges; } rows[] = {{"enter-deep", 6}, {"bring-home", 2}, {"three-cdns", 3}, {"giant", 0}};
     for (int r = 0; r < (int)(sizeof rows / sizeof *rows); r++) {
         arena a = arena_make(8 << 20);
         config_error error = {0};
@@ -49,7 +49,7 @@ TEST(lab_maps_add_to_the_small_internet)
                 CHECK_ROW(i, lab_find(&l, l.hosts[i].beside[b]));
         }
         CHECK_INT(edges, rows[r].edges);
-        CHECK_ROW(r, origins == 1 && steered == 1 && lab_find(&l, S("kingcdn.com"))->zone_count == 1);
+        CHECK_ROW(r, origins == 1 && steered == (rows[r].edges > 0) && lab_find(&l, S("kingcdn.com"))->zone_count == 1);
         arena_free(&a);
     }
     arena a = arena_make(1 << 20);

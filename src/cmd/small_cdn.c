@@ -40,12 +40,23 @@ static const lab_host *the(const small_internet *n, bool (*is)(const lab_host *h
     return &n->map.hosts[place_of(n, is)];
 }
 
-small_host *small_cdn_steering(small_internet *n) { return small_find(n, the(n, is_steering)->name); }
+small_host *small_cdn_steering(small_internet *n)
+{
+    return has(n, is_steering) ? small_find(n, the(n, is_steering)->name) : NULL;
+}
 
 str small_cdn_site(const small_internet *n, str host, uint16_t port, arena *a)
 {
     uint16_t real = small_port(n, port);
-    return real == 80 ? host : str_format(a, STR_FMT ":%d", STR_ARG(host), real);
+    return real == 80 ? str_copy(a, host) : str_format(a, STR_FMT ":%d", STR_ARG(host), real);
+}
+
+// Where steering answers for a name of the company's own, that; else the course's, which leads to KingCDN, or straight to the one server.
+str small_cdn_film_url(const small_internet *n, arena *a)
+{
+    bool steered = has(n, is_steering), own = steered && str_ends(the(n, is_steering)->steered, S(".netcinema.com"));
+    str site = small_cdn_site(n, own ? the(n, is_steering)->steered : S("video.netcinema.com"), steered ? 80 : ORIGIN_PORT, a);
+    return str_format(a, "http://" STR_FMT "/6Y7B23V", STR_ARG(site));
 }
 
 void small_cdn_names(const small_host *h, buf *settings)
@@ -174,10 +185,10 @@ static bool film_add(small_internet *n, small_host *h, str *why)
 
 static void on_page(void *arg, const http_request *q, http_reply *reply, arena *msg)
 {
-    (void)arg, (void)msg;
     if (str_eq(q->path, S("/")))
-        http_answer(reply, 200, S("text/html; charset=utf-8"), S("<!doctype html><title>NetCinema</title>\n<h1>NetCinema</h1>\n<ul>\n"
-                    "<li><a href=\"http://video.netcinema.com/6Y7B23V\">The Ferry to Yeouido</a>\n</ul>\n"));
+        http_answer(reply, 200, S("text/html; charset=utf-8"),
+                    str_format(msg, "<!doctype html><title>NetCinema</title>\n<h1>NetCinema</h1>\n<ul>\n<li><a href=\"" STR_FMT
+                               "\">The Ferry to Yeouido</a>\n</ul>\n", STR_ARG(small_cdn_film_url(arg, msg))));
     else
         http_answer(reply, 404, S("text/plain"), S("there is one page: /\n"));
 }
@@ -193,7 +204,7 @@ static bool page_add(small_internet *n, small_host *h, str *why)
     door_options options = {.service = "page", .at = addr_with_port(h->host->here[0], 80), .conns_max = PAGE_CONNS_MAX};
     world *before = world_here();
     fiber_world(h->world);
-    err e = door_open(&h->node.scope, h->world, options, page_converse, NULL, &opened);
+    err e = door_open(&h->node.scope, h->world, options, page_converse, n, &opened);
     fiber_world(before);
     if (e)
         *why = str_format(&n->memory, "the page of " STR_FMT ": %s", STR_ARG(h->host->name), err_text(e));

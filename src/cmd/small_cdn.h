@@ -10,5 +10,7 @@ void small_cdn_names(const small_host *h, buf *settings);
 void small_cdn_subnets(const small_internet *n, buf *settings);
 // "n1.kingcdn.com:2080" where a browser outside would need the port, else the name alone.
 str  small_cdn_site(const small_internet *n, str host, uint16_t port, arena *a);
-// The map's one steering host. must: the map has a CDN.
+// The film's URL as the notes have it, with the port of this run: http://video.netcinema.com/6Y7B23V. must: the map has an origin.
+str  small_cdn_film_url(const small_internet *n, arena *a);
+// The map's one steering host; NULL: it has none (one giant server).
 small_host *small_cdn_steering(small_internet *n);

@@ -155,30 +155,32 @@ static str host_port(trying *t, const char *host, uint16_t port, char between)
 }
 
 // The clever client in this terminal.
-static void print_player(trying *t, str naru, bool with_company, bool en)
+static void print_player(trying *t, str naru, str url, bool en)
 {
-    const char *host = with_company ? "play.netcinema.com" : "video.netcinema.com";
-    printf("  %s\n    " STR_FMT " play http://%s", en ? "DASH's clever client, here in the terminal: when, what and where it asks:" :
-           "DASH의 영리한 클라이언트를 이 터미널에서: 언제, 무엇을, 어디에 묻는지:", STR_ARG(naru), host);
+    printf("  %s\n    " STR_FMT " play " STR_FMT, en ? "DASH's clever client, here in the terminal: when, what and where it asks:" :
+           "DASH의 영리한 클라이언트를 이 터미널에서: 언제, 무엇을, 어디에 묻는지:", STR_ARG(naru), STR_ARG(url));
     if (t->in_space)
-        printf("/6Y7B23V\n");
+        printf("\n    dig video.netcinema.com\n    curl -L " STR_FMT "\n", STR_ARG(url));
     else
-        printf(":%d/6Y7B23V --resolver @" STR_FMT ":%d\n", small_port(&t->internet, 80),
-               STR_ARG(addr_ip_text(&t->memory, lab_find(&t->internet.map, S("local"))->here[0])), small_port(&t->internet, 53));
+        printf(" --resolver @" STR_FMT ":%d\n", STR_ARG(addr_ip_text(&t->memory, lab_find(&t->internet.map, S("local"))->here[0])),
+               small_port(&t->internet, 53));
 }
 
-// Who is sent where, and the film's manifest.
-static void print_video(trying *t, str naru, bool en)
+static void print_steering(trying *t, const small_host *steering, str naru, bool en)
 {
     str bob = addr_ip_text(&t->memory, lab_find(&t->internet.map, S("local"))->here[0]);
-    small_host *steering = small_cdn_steering(&t->internet);
     printf("  %s\n    " STR_FMT " steering show\n    " STR_FMT " steering why " STR_FMT "\n", en ? "The CDN's nodes, and where Bob's name server is sent:" :
            "CDN의 노드들, 그리고 밥의 네임 서버가 보내지는 곳:", STR_ARG(naru), STR_ARG(naru), STR_ARG(bob));
     printf("    curl 'http://" STR_FMT "/steer/" SMALL_FILM_ID "'\n", STR_ARG(host_port(t, str_to_z(&t->memory, steering->host->name), STEERING_PORT, ':')));
-    bool with_company = false;
-    for (int i = 0; i < t->internet.map.count; i++)
-        with_company |= t->internet.map.hosts[i].console;
-    print_player(t, naru, with_company, en);
+}
+
+// Who is sent where, and the film.
+static void print_video(trying *t, str naru, bool en)
+{
+    small_host *steering = small_cdn_steering(&t->internet);
+    if (steering)
+        print_steering(t, steering, naru, en);
+    print_player(t, naru, small_cdn_film_url(&t->internet, &t->memory), en);
     for (int i = 0; i < t->internet.map.count; i++) {
         const lab_host *h = &t->internet.map.hosts[i];
         if (!h->console)
@@ -189,8 +191,6 @@ static void print_video(trying *t, str naru, bool en)
                en ? "A film with pictures for it (the one that is there is made of zeros and ones alone), and who watched what:" :
                "거기서 볼, 그림이 있는 영화 (있던 것은 숫자뿐임), 그리고 누가 무엇을 봤는지:", STR_ARG(naru), STR_ARG(naru));
     }
-    if (t->in_space)
-        printf("    dig video.netcinema.com\n    curl http://video.netcinema.com/" SMALL_FILM_ID "/manifest.mpd\n");
 }
 
 static void print_things_to_do(trying *t)
@@ -406,7 +406,7 @@ int cmd_try(int argc, char **argv)
         {"shell", OPTION_FLAG, &t->shell, NULL, "a shell inside, with the course's addresses and real ports (needs a terminal)"},
         {"json", OPTION_FLAG, &t->json, NULL, "print one JSON object when everything is ready, keep running"},
         {"dir", OPTION_TEXT, &t->wanted_directory, "DIR", "keep the data here (default: a temporary directory, removed at the end)"},
-        {"map", OPTION_TEXT, &t->map, "NAME", "with a CDN and its film: enter-deep, bring-home or three-cdns"},
+        {"map", OPTION_TEXT, &t->map, "NAME", "with a film: one giant server (giant), or a CDN (enter-deep, bring-home, three-cdns)"},
         {"films", OPTION_TEXT, &t->films, "DIR", "with --map: films of this catalogue (naru video --catalogue DIR), also those that come later"},
         {"lang", OPTION_TEXT, &lang, "en|ko", "language of what is explained"},
         {"verbose", OPTION_FLAG, &t->verbose, NULL, "log more"},
