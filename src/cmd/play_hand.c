@@ -9,10 +9,12 @@
 
 enum { QUEUE_BYTES_MAX = 512 << 20, WORDS_MAX = 32, PIECE_BYTES = 64 * 1024, HAND_MEMORY_BYTES = 1 << 20 };
 #define PLAY_ON_NS minutes(5)                            // the program still has what it was given
+#define GONE_NS    seconds(1)                            // it reads no more: it is about to end
 
 struct play_hand {
     arena  *a;
     feed   *feed;
+    const char *program;
     buf     queue; size_t sent;                          // to be written; so much of it was
     unsigned char piece[PIECE_BYTES];                    // that is being written: the queue may move meanwhile
     buf     early;                                       // sound that came before the first picture's beginning
@@ -23,7 +25,7 @@ struct play_hand {
     gate    changed;
 };
 
-play_hand *play_hand_new(str command, arena *a, str *why)
+play_hand *play_hand_new(str command, bool quiet, arena *a, str *why)
 {
     const char *words[WORDS_MAX + 1] = {0};
     int count = 0;
@@ -35,9 +37,10 @@ play_hand *play_hand_new(str command, arena *a, str *why)
         return NULL;
     }
     h->a = a;
+    h->program = words[0];
     h->queue = buf_make(QUEUE_BYTES_MAX);
     h->early = buf_make(QUEUE_BYTES_MAX);
-    err e = count ? feed_start(words, true, &h->feed) : E_NO_ENTRY;
+    err e = count ? feed_start(words, quiet, &h->feed) : E_NO_ENTRY;
     if (e) {
         *why = e == E_NO_ENTRY ? str_format(a, "there is no program \"%s\" here (Debian: apt install mpv ffmpeg)", count ? words[0] : "")
                                : str_format(a, "%s: %s", words[0], err_text(e));
@@ -117,11 +120,13 @@ void play_hand_finish(play_hand *h)
 
 bool play_hand_gone(const play_hand *h) { return h->gone; }
 
-void play_hand_end(play_hand *h, bool at_once)
+str play_hand_end(play_hand *h, bool at_once)
 {
     if (!h)
-        return;
-    feed_end(h->feed, at_once || h->gone ? 0 : PLAY_ON_NS);
+        return (str){0};
+    int how = feed_end(h->feed, h->gone ? GONE_NS : at_once ? 0 : PLAY_ON_NS);
     buf_free(&h->queue);
     buf_free(&h->early);
+    return how == 0 ? (str){0} : str_format(h->a, "%s ended by itself, with %s %d; --verbose shows what it says", h->program,
+                                            how < 0 ? "signal" : "exit code", how < 0 ? -how : how);
 }

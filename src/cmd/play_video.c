@@ -13,6 +13,7 @@
 #include "rt/tls.h"
 #include "rt/worker.h"
 #include "talk/dns_ask.h"
+#include "wire/media/segment_url.h"
 
 enum { MEMORY_BYTES_MAX = 64 << 20, LOOK_MS = 50, DRAW_MS = 200, FIBERS_MAX = 6, RESOLV_BYTES_MAX = 64 * 1024, CA_BYTES_MAX = 4 << 20,
        STEP_MS = 10000, JUMPS = 10 };
@@ -27,6 +28,7 @@ typedef struct {
     world   *world;
     player  *player;
     play_hand *hand;
+    str      hand_trouble;
     play_history history;
     player_view last;
     int      drawn;                          // lines of the view that stand on the screen
@@ -187,7 +189,7 @@ static void run(void *arg)
         (void)scope_wait(&all);
     scope_close(&all);
     player_look(p->player, &p->last);
-    play_hand_end(p->hand, p->interrupted || p->outcome != E_OK || p->last.state != PLAYOUT_ENDED);
+    p->hand_trouble = play_hand_end(p->hand, p->interrupted || p->outcome != E_OK || p->last.state != PLAYOUT_ENDED);
     scope_close(&others);
 }
 
@@ -244,7 +246,7 @@ static bool hand_set(playing *p)
         command = S("ffplay -loglevel error -autoexit -i pipe:0");
     if (command.len == 0)
         return true;
-    p->hand = play_hand_new(command, &p->memory, &why);
+    p->hand = play_hand_new(command, !p->verbose, &p->memory, &why);
     p->options.take = take;
     if (!p->hand)
         fail(p, COMMAND_FAILED, STR_FMT, STR_ARG(why));
@@ -276,6 +278,8 @@ static int verdict(playing *p, const char *rule)
         if (!p->last.loaded)
             return p->code;
     }
+    if (p->hand_trouble.len && !p->interrupted)
+        fail(p, COMMAND_FAILED, STR_FMT, STR_ARG(p->hand_trouble));
     if (!p->last.loaded)
         return p->code;
     buf out = buf_make(PLAY_TEXT_BYTES_MAX);
@@ -355,8 +359,11 @@ int cmd_play(int argc, char **argv)
     p->url = count == 1 ? words[0] : (str){0};
     bool numbers = p->rung >= 0 && p->rung <= RATE_RUNGS_MAX && p->buffer_s >= 4 && p->buffer_s <= 3600 && p->delay_ms >= 0 && p->delay_ms <= 600000 &&
                    p->seconds >= 0 && p->seconds <= 1000000 && p->speed >= 1 && p->speed <= 1000 && p->from_s >= 0 && p->from_s <= 1000000;
+    media_url split;
     if (count != 1)
         code = usage_error(&help, "say which film: naru play http://HOST/ID/manifest.mpd");
+    else if (!media_url_split(p->url, &split, &p->memory))
+        code = usage_error(&help, "a film's URL begins with http:// or https://, not \"" STR_FMT "\"", STR_ARG(p->url));
     else if (!rule_choose(p))
         code = usage_error(&help, "--rule: naru, throughput, bola, bola-e, hybrid or dynamic-e, not \"" STR_FMT "\"", STR_ARG(p->rule));
     else if (!numbers || !lang.len)

@@ -25,9 +25,10 @@ const char *play_state_text(const player_view *v, bool korean);
 
 // play_hand.c: the segments as one stream for mpv, ffplay or another program.
 typedef struct play_hand play_hand;
-play_hand *play_hand_new(str command, arena *a, str *why);       // "mpv -" and so on; NULL with *why
+play_hand *play_hand_new(str command, bool quiet, arena *a, str *why);    // "mpv -" and so on; NULL with *why. quiet: its own words go nowhere
 bool play_hand_take(play_hand *h, const player_piece *piece);    // false: the program is gone
 void play_hand_run(play_hand *h);                                // writes, until the fiber is canceled or play_hand_finish; in a fiber of its own
 void play_hand_finish(play_hand *h);                             // no more comes: play_hand_run returns when all is written
 bool play_hand_gone(const play_hand *h);                         // the program reads no more
-void play_hand_end(play_hand *h, bool at_once);                  // the stream is complete: waits for the program, or tells it to end
+// The stream is complete: waits for the program, or tells it to end. Why it failed; empty: it did not.
+str  play_hand_end(play_hand *h, bool at_once);

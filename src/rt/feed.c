@@ -20,6 +20,7 @@ extern char **environ;
 struct feed {
     int   fd;                        // a socket, so that a program that is gone is an answer and no signal
     pid_t pid;                       // 0: it has ended and was waited for
+    int   status;                    // then: as waitpid tells
 };
 
 static err spawn(const char *const *argv, int input, bool quiet, pid_t *pid)
@@ -57,13 +58,13 @@ err feed_start(const char *const *argv, bool quiet, feed **out)
         return e;
     }
     *out = memory_new(sizeof **out);
-    **out = (feed){ends[0], pid};
+    **out = (feed){.fd = ends[0], .pid = pid};
     return E_OK;
 }
 
 bool feed_ended(feed *f)
 {
-    if (f->pid && waitpid(f->pid, NULL, WNOHANG) == f->pid)
+    if (f->pid && waitpid(f->pid, &f->status, WNOHANG) == f->pid)
         f->pid = 0;
     return f->pid == 0;
 }
@@ -96,13 +97,20 @@ static void wait_until(feed *f, int64_t until_ns)
             return;
 }
 
-void feed_end(feed *f, long long patience_ns)
+static int verdict(int status)
+{
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
+
+int feed_end(feed *f, long long patience_ns)
 {
     if (!f)
-        return;
+        return 0;
     close(f->fd);
     wait_until(f, loop_now_ns() + patience_ns);
-    if (!feed_ended(f)) {
+    bool told = !feed_ended(f);
+    int how = told ? 0 : verdict(f->status);
+    if (told) {
         kill(f->pid, SIGTERM);
         wait_until(f, loop_now_ns() + KILL_PATIENCE_NS);
     }
@@ -111,4 +119,5 @@ void feed_end(feed *f, long long patience_ns)
         waitpid(f->pid, NULL, 0);
     }
     memory_free(f);
+    return how;
 }

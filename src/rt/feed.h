@@ -14,5 +14,5 @@ err  feed_start(const char *const *argv, bool quiet, feed **out);
 err  feed_put(feed *f, str bytes);
 bool feed_ended(feed *f);            // has the program ended?
 // No more comes. Waits for the program (it plays what it has) until patience_ns is over, then tells it to end.
-// Frees f.
-void feed_end(feed *f, long long patience_ns);
+// Frees f. How it ended: 0 well, or because it was told to; above 0 its exit code; below 0 a signal's number.
+int  feed_end(feed *f, long long patience_ns);

@@ -226,7 +226,7 @@ def exit_codes(base):
     naru("--json", code=2)
     naru(base + "timeline.mpd", "--rule", "coin", code=2)
     naru(base + "timeline.mpd", "--speed", "0", code=2)
-    naru("file:///etc/passwd", code=3)
+    naru("file:///etc/passwd", code=2)
 
 
 def view(base):
