@@ -20,6 +20,7 @@ typedef struct {
     str    words[COMMAND_WORDS_MAX];
     int    word_count;
     bool   json, quiet;
+    bool   served;                               // by a naru that runs
     str    language;
     str    catalogue, naru, host, config;        // where the films are
     str    id, title, rate, ladder, size, limit_rate;
@@ -46,6 +47,7 @@ void video_add(video_run *v);                    // video_add.c
 void video_sample(video_run *v);
 void video_list(video_run *v);                   // video_show.c
 void video_show(video_run *v);
+void video_tell_equal(video_run *v, const film *f);      // a line for each rung that shows no more than the one below
 void video_remove(video_run *v);
 void video_inspect(video_run *v);                // video_inspect.c
 void video_push(video_run *v);                   // video_push.c

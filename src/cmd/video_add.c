@@ -513,6 +513,7 @@ static void report(adding *a)
                STR_ARG(p->title), (unsigned long long)p->duration_ms / 1000,
                (unsigned long long)p->duration_ms % 1000 / 100, STR_ARG(size_text(&v->memory, film_bytes(&a->film))),
                a->kept ? " (went on from what an earlier run had finished)" : "");
+    video_tell_equal(v, &a->film);
 }
 
 static bool probe(adding *a)
@@ -608,7 +609,7 @@ void video_sample(video_run *v)
         return;
     }
     str what = str_format(&v->memory, "sample %lld %ux%u\n", (long long)v->seconds, a->source.width, a->source.height);
-    bool good = video_encoder_find(v, &a->encoder.program) && names_take(a, S("made by libavfilter")) &&
+    bool good = video_encoder_find(v, &a->encoder.program) && names_take(a, S("libavfilter")) &&
         lock_take(a) && job_take(a, what);
     char *master = good ? below(a, a->work, "master.mkv") : NULL;
     a->encoder.directory = a->part;

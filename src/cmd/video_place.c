@@ -55,7 +55,7 @@ static bool running_look(video_run *v)
     int count = running_nodes(&v->memory, dir, "origin", v->host, nodes, NODES_MAX);
     for (int i = 0; i < count; i++)
         if (running_take(v, nodes[i].directory))
-            return true;
+            return v->served = true;
     return false;
 }
 

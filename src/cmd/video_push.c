@@ -11,7 +11,10 @@
 #include "talk/http_fetch.h"
 #include "wire/media/segment_url.h"
 
-enum { ADDRESSES_MAX = 8, RESOLV_BYTES_MAX = 64 * 1024, CA_BYTES_MAX = 16 << 20, FIND_S = 10, PUSH_BODY_BYTES_MAX = 128 << 20, PUSH_S = 30, ASK_MEMORY_BYTES_MAX = 256 << 20 };
+enum {
+    ADDRESSES_MAX = 8, RESOLV_BYTES_MAX = 64 * 1024, CA_BYTES_MAX = 16 << 20, FIND_S = 10, PUSH_S = 30,
+    PUSH_BODY_BYTES_MAX = 128 << 20, ASK_MEMORY_BYTES_MAX = 256 << 20,
+};
 
 typedef struct {
     video_run *v;
@@ -42,7 +45,8 @@ static bool resolvers_take(pushing *p)
     (void)file_read_all(v->world, "/etc/resolv.conf", &v->memory, RESOLV_BYTES_MAX, &text);
     while (text.len > 0 && p->resolver_count < DNS_ASK_SERVERS_MAX) {
         str line = str_cut(&text, '\n');
-        p->resolver_count += str_eq(str_word(&line), S("nameserver")) && addr_parse_ip(str_word(&line), 53, &p->resolvers[p->resolver_count]);
+        p->resolver_count += str_eq(str_word(&line), S("nameserver")) &&
+            addr_parse_ip(str_word(&line), 53, &p->resolvers[p->resolver_count]);
     }
     return true;
 }
@@ -55,10 +59,13 @@ static bool edge_find(pushing *p)
         return true;
     }
     if (p->resolver_count == 0)
-        return video_fail(v, COMMAND_USAGE, "no name server is known to find " STR_FMT " by: /etc/resolv.conf names none; say --resolver ADDRESS",
+        return video_fail(v, COMMAND_USAGE,
+                          "no name server is known to find " STR_FMT " by: /etc/resolv.conf names none; say --resolver ADDRESS",
                           STR_ARG(p->url.host));
-    dns_answer answer = dns_ask_addresses(v->world, p->resolvers, p->resolver_count, p->url.host, p->at, ADDRESSES_MAX, &p->at_count, seconds(FIND_S), &v->memory);
-    return p->at_count || video_fail(v, COMMAND_UNREACHABLE, "cannot find " STR_FMT ": " STR_FMT, STR_ARG(p->url.host), STR_ARG(answer.why));
+    dns_answer answer = dns_ask_addresses(v->world, p->resolvers, p->resolver_count, p->url.host, p->at, ADDRESSES_MAX,
+                                          &p->at_count, seconds(FIND_S), &v->memory);
+    return p->at_count ||
+        video_fail(v, COMMAND_UNREACHABLE, "cannot find " STR_FMT ": " STR_FMT, STR_ARG(p->url.host), STR_ARG(answer.why));
 }
 
 // Certificates are verified against the system's authorities, or --ca's.
@@ -71,7 +78,8 @@ static bool tls_set(pushing *p)
         return true;
     err e = file_read_all(v->world, path, &v->memory, CA_BYTES_MAX, &pem);
     p->tls = e ? NULL : tls_client_new(v->world, pem, NULL, &v->memory, &why);
-    return p->tls || video_fail(v, COMMAND_USAGE, "%s: %s; --ca FILE names the authorities to trust", path, e ? err_text(e) : "no certificates in it");
+    return p->tls || video_fail(v, COMMAND_USAGE, "%s: %s; --ca FILE names the authorities to trust", path,
+                                e ? err_text(e) : "no certificates in it");
 }
 
 static conn *edge_dial(pushing *p)
@@ -145,7 +153,8 @@ static bool push_to(video_run *v, const film *f, str url)
 {
     pushing p = {.v = v, .film = f};
     if (!media_url_split(url, &p.url, &v->memory))
-        return video_fail(v, COMMAND_USAGE, "push takes URLs of edges, such as http://edge1.example or https://192.0.2.1:8443, not \"" STR_FMT "\"",
+        return video_fail(v, COMMAND_USAGE,
+                          "push takes URLs of edges, such as http://edge1.example or https://192.0.2.1:8443, not \"" STR_FMT "\"",
                           STR_ARG(url));
     if (!resolvers_take(&p) || !tls_set(&p))
         return false;

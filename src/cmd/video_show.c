@@ -7,6 +7,8 @@
 #include "cmd/video.h"
 #include "keep/directory.h"
 
+enum { EQUAL_PERCENT = 2 };                      // more bits than this are a difference
+
 typedef struct { video_run *v; int count; } listing;
 
 static void list_one(void *arg, const film *f)
@@ -63,6 +65,22 @@ static void show_rendition(video_run *v, const media_rendition *r)
                (unsigned long long)r->peak_bps / 1000);
 }
 
+// With a variable rate a source of few pixels may need no more than a lower rung has.
+void video_tell_equal(video_run *v, const film *f)
+{
+    const media_rendition *below = NULL;
+    for (int i = 0; i < f->presentation.rendition_count; i++) {
+        const media_rendition *r = &f->presentation.renditions[i];
+        if (r->kind != MEDIA_VIDEO)
+            continue;
+        uint64_t spare = below ? below->average_bps * EQUAL_PERCENT / 100 : 0;
+        if (below && r->width == below->width && r->height == below->height && r->average_bps <= below->average_bps + spare)
+            buf_format(&v->out, "  " STR_FMT " shows no more than " STR_FMT ": the source has no more to show\n", STR_ARG(r->id),
+                       STR_ARG(below->id));
+        below = r;
+    }
+}
+
 void video_show(video_run *v)
 {
     film f;
@@ -83,9 +101,9 @@ void video_show(video_run *v)
                    STR_ARG(f.source));
     for (int i = 0; i < f.presentation.rendition_count; i++)
         show_rendition(v, &f.presentation.renditions[i]);
-    buf_format(&v->out, "  /" STR_FMT "/manifest.mpd   /" STR_FMT "/ondemand.mpd   /" STR_FMT "/master.m3u8   (on "
-               "the origin, port %d)\n", STR_ARG(f.id), STR_ARG(f.id),
-               STR_ARG(f.id), ORIGIN_PORT);
+    video_tell_equal(v, &f);
+    buf_format(&v->out, "  /" STR_FMT "/manifest.mpd   /" STR_FMT "/ondemand.mpd   /" STR_FMT "/master.m3u8   (%s)\n", STR_ARG(f.id),
+               STR_ARG(f.id), STR_ARG(f.id), v->served ? "on the origin" : "when an origin serves this catalogue");
 }
 
 // It is gone for everybody with one rename; its bytes go afterwards, also those of a removal that was interrupted.
