@@ -8,7 +8,7 @@
 
 enum {
     SLAB_BLOCKS = 2048,                                  // 32 MiB are made writable at a time
-    BLOCKS_MAX = 4 * 1024 * 1024,                        // 64 GiB of addresses
+    BLOCKS_MAX = 2 * 1024 * 1024,                        // 32 GiB of addresses
 };
 
 static struct {
