@@ -29,10 +29,11 @@ int64_t rate_now(const rate_window *w, int64_t span_ns, int64_t now_ns)
     int64_t first = (now_ns - span_ns) / RATE_SLOT_NS + 1, last = now_ns / RATE_SLOT_NS, sum = 0;
     if (first <= last - RATE_SLOTS)
         first = last - RATE_SLOTS + 1;
-    for (int64_t i = first; i <= last && i <= w->newest; i++)
-        if (i >= 0 && i > w->newest - RATE_SLOTS)
-            sum += w->slots[i % RATE_SLOTS];
-    int64_t from = first * RATE_SLOT_NS, elapsed = now_ns - (w->began_ns > from ? w->began_ns : from);
+    int64_t counted = w->began_ns / RATE_SLOT_NS, oldest = w->newest - RATE_SLOTS + 1;       // nothing is in slots before these
+    int64_t from = first > counted ? first : counted;
+    for (int64_t i = from > oldest ? from : oldest; i <= last && i <= w->newest; i++)
+        sum += w->slots[i % RATE_SLOTS];
+    int64_t first_ns = first * RATE_SLOT_NS, elapsed = now_ns - (w->began_ns > first_ns ? w->began_ns : first_ns);
     if (elapsed < SHORTEST_NS)
         elapsed = SHORTEST_NS;
     return sum <= INT64_MAX / SECOND_NS ? sum * SECOND_NS / elapsed : sum / (elapsed / SECOND_NS + 1);

@@ -1,5 +1,6 @@
 #include "wire/bt/bitfield.h"
 
+#include <endian.h>
 #include <string.h>
 
 bool bitfield_make(arena *a, int32_t count, bitfield *out)
@@ -66,10 +67,41 @@ int32_t bitfield_next(const bitfield *b, int32_t from, bool there)
     return -1;
 }
 
+enum { WORD_PIECES = 64 };
+
+// The pieces from word * 64 on, the first one as the highest bit.
+static uint64_t word_of(const bitfield *b, int32_t word)
+{
+    uint64_t bits = 0;
+    int32_t at = word * 8, end = bitfield_bytes(b->count);
+    if (end - at >= 8) {
+        memcpy(&bits, b->bytes + at, 8);
+        return be64toh(bits);
+    }
+    for (int shift = 56; at < end; at++, shift -= 8)
+        bits |= (uint64_t)b->bytes[at] << shift;
+    return bits;
+}
+
+int32_t bitfield_next_both(const bitfield *a, const bitfield *b, int32_t from)
+{
+    int32_t first = from < 0 ? 0 : from;
+    if (a->count != b->count)
+        return -1;
+    for (int32_t word = first / WORD_PIECES; word * WORD_PIECES < a->count; word++) {
+        uint64_t both = word_of(a, word) & word_of(b, word);
+        if (word == first / WORD_PIECES)
+            both &= UINT64_MAX >> first % WORD_PIECES;
+        if (both)
+            return word * WORD_PIECES + __builtin_clzll(both);
+    }
+    return -1;
+}
+
 bool bitfield_wants(const bitfield *b, const bitfield *other)
 {
-    for (int32_t i = 0; b->count == other->count && i < bitfield_bytes(b->count); i++)
-        if (other->bytes[i] & ~b->bytes[i])
+    for (int32_t word = 0; b->count == other->count && word * WORD_PIECES < b->count; word++)
+        if (word_of(other, word) & ~word_of(b, word))
             return true;
     return false;
 }

@@ -26,5 +26,7 @@ void bitfield_fill(bitfield *b);
 static inline bool bitfield_all(const bitfield *b) { return b->set == b->count; }
 // The first piece at or after `from` that is there (or is not); -1 when there is none.
 int32_t bitfield_next(const bitfield *b, int32_t from, bool there);
+// The first piece at or after `from` that is in both, which are of the same count; -1 when there is none. Eight bytes at a time.
+int32_t bitfield_next_both(const bitfield *a, const bitfield *b, int32_t from);
 // Does `other`, of the same count, have a piece that b lacks?
 bool bitfield_wants(const bitfield *b, const bitfield *other);
