@@ -197,6 +197,11 @@ static void play_ignored(stage *t)
     CHECK_INT(stage_asked(t, PLAIN), 2);                   // told over UDP, not repeated; then untold, over TCP
     CHECK_STR(ask_for(t, "video.other.test", "192.0.2.1", NULL), S("10.1.0.9"));
     CHECK_INT(stage_asked(t, PLAIN), 2);
+    CHECK_STR(ask_for(t, "none.other.test", "198.51.100.1", NULL), S("NXDOMAIN"));
+    CHECK_INT(stage_asked(t, PLAIN), 3);                   // that it passes networks over is remembered: TCP at once
+    fiber_sleep(seconds(SERVER_SUBNETLESS_S + 1));
+    CHECK_STR(ask_for(t, "gone.other.test", "198.51.100.1", NULL), S("NXDOMAIN"));
+    CHECK_INT(stage_asked(t, PLAIN), 5);                   // but not for ever
 }
 
 TEST(subnet_reply_that_does_not_repeat_it_is_fetched_over_tcp) { stage_play(1, play_ignored, &(cdn){0}); }

@@ -148,11 +148,20 @@ int delegations_flush(delegations *d, dns_name below)
 
 static size_t slot_of(addr at) { return str_hash(str_of(at.ip, sizeof at.ip), at.family) % SERVERS_SEEN; }
 
+// The server's slot, empty when it was another's: two servers in one slot forget each other, and are only tried sooner.
+static size_t slot_take(servers *s, addr at)
+{
+    size_t slot = slot_of(at);
+    if (!addr_eq_ip(s->seen[slot].at, at)) {
+        s->seen[slot].at = at;
+        s->seen[slot].rest_until_ns = s->seen[slot].subnetless_until_ns = 0;
+    }
+    return slot;
+}
+
 void servers_failed(servers *s, addr at, int64_t now_ns)
 {
-    size_t slot = slot_of(at);               // two servers in one slot forget each other: they are only tried sooner
-    s->seen[slot].at = at;
-    s->seen[slot].rest_until_ns = now_ns + SERVER_REST_S * SECOND_NS;
+    s->seen[slot_take(s, at)].rest_until_ns = now_ns + SERVER_REST_S * SECOND_NS;
 }
 
 void servers_worked(servers *s, addr at)
@@ -166,4 +175,15 @@ bool servers_resting(const servers *s, addr at, int64_t now_ns)
 {
     size_t slot = slot_of(at);
     return addr_eq_ip(s->seen[slot].at, at) && s->seen[slot].rest_until_ns > now_ns;
+}
+
+void servers_take_subnets(servers *s, addr at, bool takes, int64_t now_ns)
+{
+    s->seen[slot_take(s, at)].subnetless_until_ns = takes ? 0 : now_ns + SERVER_SUBNETLESS_S * SECOND_NS;
+}
+
+bool servers_subnetless(const servers *s, addr at, int64_t now_ns)
+{
+    size_t slot = slot_of(at);
+    return addr_eq_ip(s->seen[slot].at, at) && s->seen[slot].subnetless_until_ns > now_ns;
 }

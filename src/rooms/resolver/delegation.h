@@ -14,6 +14,7 @@ enum {
     DELEGATIONS_MAX = 20000,                 // kept
     SERVERS_SEEN = 1024,                     // slots of the table of servers
     SERVER_REST_S = 30,                      // a server that failed is asked last for so long
+    SERVER_SUBNETLESS_S = 600,               // one that passed a client's network over (RFC 7871) is not told for so long
 };
 
 typedef struct {
@@ -40,9 +41,12 @@ bool delegations_find(delegations *d, dns_name n, int64_t now_ns, arena *a, dele
 int  delegations_flush(delegations *d, dns_name below);
 
 typedef struct {
-    struct { addr at; int64_t rest_until_ns; } seen[SERVERS_SEEN];
+    struct { addr at; int64_t rest_until_ns, subnetless_until_ns; } seen[SERVERS_SEEN];
 } servers;
 
 void servers_failed(servers *s, addr at, int64_t now_ns);
 void servers_worked(servers *s, addr at);
 bool servers_resting(const servers *s, addr at, int64_t now_ns);
+// Whether it took notice of the client's network that it was told.
+void servers_take_subnets(servers *s, addr at, bool takes, int64_t now_ns);
+bool servers_subnetless(const servers *s, addr at, int64_t now_ns);

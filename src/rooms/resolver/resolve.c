@@ -2,11 +2,9 @@
 
 #include <string.h>
 
-#include "base/heap_memory.h"
+#include "rooms/resolver/lookup.h"
 #include "rooms/resolver/scrub.h"
 #include "talk/dns_exchange.h"
-
-enum { KEY_BYTES_MAX = DNS_NAME_MAX + 4 + 2 * DNS_SUBNET_BYTES_MAX };
 
 // What one client query may still spend, and where it stands.
 typedef struct {
@@ -18,18 +16,6 @@ typedef struct {
     ptrdiff_t trouble_zone_len;
     bool     exhausted, unreachable;
 } budget;
-
-// A question at work. Fibers that ask the same wait for it.
-typedef struct {
-    str      key;
-    uint64_t number;                     // of the client query that does the work
-    int      users;                      // who works and who waits; the last one frees it
-    bool     done;
-    gate     finished;
-    arena    memory;
-    found    result;
-    unsigned char key_bytes[KEY_BYTES_MAX];
-} lookup;
 
 // One step of an answer: what is known of one name.
 typedef enum { STEP_DATA, STEP_ALIAS, STEP_NO_DATA, STEP_NO_NAME, STEP_FAILED } step_kind;
@@ -104,11 +90,6 @@ static const dns_subnet *client_for(const resolver *r, dns_name n, const dns_sub
 }
 
 // What the cache knows.
-
-static dns_record record_copy(arena *a, const dns_record *r)
-{
-    return (dns_record){dns_name_copy(a, r->name), r->type, r->class, r->ttl, str_copy(a, r->rdata)};
-}
 
 static void step_from_cache(const cache_entry *e, int64_t now_ns, arena *a, step *out)
 {
@@ -300,22 +281,27 @@ static dns_exchanged exchange_once(search *s, addr server, const dns_asking *ask
 
 // One exchange, and others with less when the server does not know it: without the client's network, then without EDNS (RFC 6891 7).
 // A reply that does not repeat the network is worth nothing, for a forger has as many tries at it as there are clients' networks being
-// asked for at once; TCP is not forged so. All is paid from the budget.
+// asked for at once; TCP is not forged so, and who is known to pass networks over is asked by it at once. All is paid from the budget.
 static dns_exchanged exchange(search *s, addr server, int64_t wait_ns, dns_name zone)
 {
     resolver *r = s->resolver;
     dns_asking asking = {.question = s->question, .recursion_desired = r->asks_recursively};
-    asking.has_subnet = s->client && s->client->source && is_told(r, zone);
+    bool tells = s->client && s->client->source && is_told(r, zone);
+    asking.by_tcp = tells && servers_subnetless(&r->servers, server, world_now_ns(r->world));
+    asking.has_subnet = tells && !asking.by_tcp;
     if (asking.has_subnet)
         asking.subnet = *s->client;
     dns_exchanged x = exchange_once(s, server, &asking, wait_ns);
     r->figures.subnets_told += asking.has_subnet;
     s->told = asking.has_subnet && x.error == E_OK && x.message.edns.has_subnet;
     if (asking.has_subnet && x.error == E_OK && !s->told && s->budget->queries_left > 0) {
-        r->figures.subnets_ignored++;
         asking.has_subnet = false;
         asking.by_tcp = true;
         x = exchange_once(s, server, &asking, wait_ns);
+    }
+    if (asking.by_tcp) {
+        r->figures.subnets_ignored++;
+        servers_take_subnets(&r->servers, server, x.error != E_OK, world_now_ns(r->world));
     }
     bool is_old = x.error == E_OK && !x.message.edns.present &&
                   (x.message.header.rcode == DNS_FORMERR || x.message.header.rcode == DNS_NOTIMP);
@@ -445,25 +431,6 @@ static void step_asked(resolver *r, budget *b, dns_question q, const dns_subnet 
 
 // A whole answer: the steps of a chain of aliases.
 
-static bool found_append(found *f, const step *s, arena *a)
-{
-    dns_record *all = arena_array(a, dns_record, f->answers + s->count);
-    if (!all || a->full)
-        return false;
-    if (f->answers)
-        memcpy(all, f->answer, (size_t)f->answers * sizeof *all);
-    if (s->count)
-        memcpy(all + f->answers, s->records, (size_t)s->count * sizeof *all);
-    f->answer = all;
-    f->answers += s->count;
-    return true;
-}
-
-static void found_fail(found *f, unsigned ede, str why)
-{
-    *f = (found){.rcode = DNS_SERVFAIL, .has_ede = true, .ede = (uint16_t)ede, .ede_text = why};
-}
-
 // Takes one step into the answer. True: follow *name further.
 static bool found_take(found *f, const step *s, dns_name *name, arena *a)
 {
@@ -473,7 +440,7 @@ static bool found_take(found *f, const step *s, dns_name *name, arena *a)
     f->scope = s->scope > f->scope ? s->scope : f->scope;
     if (s->kind == STEP_FAILED)
         found_fail(f, s->ede, s->ede_text);
-    else if (!found_append(f, s, a))
+    else if (!found_append(f, s->records, s->count, a))
         found_fail(f, DNS_EDE_OTHER, S("the answer is too large"));
     else if (s->kind == STEP_ALIAS) {
         *name = s->target;
@@ -530,121 +497,27 @@ static void find(resolver *r, budget *b, dns_question q, const dns_subnet *clien
     found_fail(out, DNS_EDE_OTHER, S("the name is an alias of an alias of an alias ... too many times"));
 }
 
-// Merging. A fiber may wait only for a client query that is older than its own, so that no two ever wait for each other.
-
-static void found_copy(const found *from, arena *a, found *out)
-{
-    *out = *from;
-    out->answer = arena_array(a, dns_record, from->answers);
-    for (int i = 0; i < from->answers && out->answer; i++)
-        out->answer[i] = record_copy(a, &from->answer[i]);
-    if (from->has_soa)
-        out->soa = record_copy(a, &from->soa);
-    out->ede_text = str_copy(a, from->ede_text);
-    out->rest = str_copy(a, from->rest);
-    if (a->full)
-        found_fail(out, DNS_EDE_OTHER, S("the answer is too large"));
-}
-
-static lookup *lookup_new(resolver *r, const budget *b, str key)
-{
-    lookup *l = memory_zeroed(1, sizeof *l);
-    memcpy(l->key_bytes, key.at, (size_t)key.len);
-    l->key = (str){l->key_bytes, key.len};
-    l->number = b->number;
-    l->memory = arena_make(WORK_BYTES_MAX);
-    l->users = 1;
-    if (!map_put(&r->in_flight, l->key, l)) {
-        memory_free(l);
-        return NULL;
-    }
-    return l;
-}
-
-static void lookup_leave(lookup *l)
-{
-    if (--l->users > 0)
-        return;
-    arena_free(&l->memory);
-    memory_free(l);
-}
-
-static void wait_for(resolver *r, const budget *b, lookup *l, arena *a, found *out)
-{
-    l->users++;
-    r->figures.merged++;
-    while (!l->done && gate_wait(&l->finished, b->until_ns, "the same question, asked by another") == E_OK)
-        ;
-    if (l->done)
-        found_copy(&l->result, a, out);
-    else
-        found_fail(out, DNS_EDE_OTHER, S("the same question is being asked and takes too long"));
-    lookup_leave(l);
-}
-
-static void key_put(writer *w, const unsigned char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {                   // no letters: the table does not see case
-        wr_u8(w, '0' + (bytes[i] & 15u));
-        wr_u8(w, '0' + (bytes[i] >> 4 & 15u));
-    }
-}
-
-static str key_make(unsigned char room[KEY_BYTES_MAX], dns_question q, const dns_subnet *client)
-{
-    unsigned char type[] = {(unsigned char)q.type, (unsigned char)(q.type >> 8)}, option[DNS_SUBNET_BYTES_MAX];
-    writer w = wr_into(room, KEY_BYTES_MAX), subnet = wr_into(option, sizeof option);
-    wr_bytes(&w, q.name);
-    key_put(&w, type, sizeof type);
-    if (client)
-        dns_subnet_write(&subnet, client);
-    key_put(&w, option, (size_t)wr_len(&subnet));
-    return wr_str(&w);
-}
-
 static void find_merged(resolver *r, budget *b, dns_question q, const dns_subnet *client, arena *a, found *out)
 {
-    unsigned char room[KEY_BYTES_MAX];
     bool tells = client && client->source && is_told(r, q.name);
     (void)entry_for(r, q, &client, world_now_ns(r->world));            // for whom it will be asked
     r->figures.subnets_full += tells && !client->source;
-    str key = key_make(room, q, client);
-    lookup *l = map_get(&r->in_flight, key);
-    if (l && l->number == b->number) {
+    lookup *l;
+    switch (lookup_join(r, b->number, b->until_ns, q, client, a, out, &l)) {
+    case LOOKUP_ANSWERED:
+        return;
+    case LOOKUP_OUR_OWN:
         trouble(b, q.name, "a name server's address depends on itself:");
         found_fail(out, DNS_EDE_NO_REACHABLE_AUTHORITY, S("a name server's address depends on itself"));
         return;
-    }
-    if (l && l->number < b->number) {
-        wait_for(r, b, l, a, out);
-        return;
-    }
-    l = l ? NULL : lookup_new(r, b, key);
-    if (!l) {
+    case LOOKUP_ALONE:
         find(r, b, q, client, a, out);
         return;
+    case LOOKUP_FIRST:
+        find(r, b, q, client, &l->memory, &l->result);
+        lookup_finish(r, l, a, out);
+        return;
     }
-    find(r, b, q, client, &l->memory, &l->result);
-    (void)map_remove(&r->in_flight, l->key);
-    l->done = true;
-    gate_wake_all(&l->finished);
-    found_copy(&l->result, a, out);
-    lookup_leave(l);
-}
-
-// Puts the answer for the rest of a chain of aliases behind what led there.
-static void found_join(found *f, const found *rest, arena *a)
-{
-    step behind = {.records = rest->answer, .count = rest->answers};
-    found whole = *rest;
-    whole.answer = f->answer;
-    whole.answers = f->answers;
-    whole.scope = rest->scope > f->scope ? rest->scope : f->scope;
-    *f = whole;
-    if (rest->rcode == DNS_SERVFAIL)
-        f->answers = 0;
-    else if (!found_append(f, &behind, a))
-        found_fail(f, DNS_EDE_OTHER, S("the answer is too large"));
 }
 
 static void find_whole(resolver *r, budget *b, dns_question q, const dns_subnet *client, arena *a, found *out)

@@ -4,6 +4,7 @@
 #pragma once
 #include "rooms/resolver/cache.h"
 #include "rooms/resolver/delegation.h"
+#include "rooms/resolver/found.h"
 #include "rt/wait.h"
 
 enum {
@@ -32,19 +33,6 @@ typedef struct {
 
 // False: a zone of less than two labels, or too many zones. The name must live as long as the zones.
 bool subnet_zones_add(subnet_zones *z, dns_name n);
-
-typedef struct {
-    unsigned rcode;                      // DNS_NOERROR, DNS_NXDOMAIN, DNS_SERVFAIL
-    dns_record *answer;                  // aliases first, in order
-    int      answers;
-    bool     has_soa;                    // of a negative answer, its TTL what is left of it
-    dns_record soa;
-    bool     has_ede;
-    uint16_t ede;
-    str      ede_text;
-    uint8_t  scope;                      // good for all clients whose first bits are the same; 0: for everybody (or nobody was told)
-    dns_name rest;                       // the alias at which looking up ended before the answer; empty: it did not
-} found;
 
 typedef struct {
     dns_name name;                       // lives as long as the resolver's owner
