@@ -85,8 +85,7 @@ def case_files_are_chosen_in_the_running_swarm(i):
         link = slides.magnet + f"&x.pe=127.0.0.1:{slides.port}"
         torrent("add", link, "--dir", slides.leech, "--paused")
         assert "no file of" in run([i.naru, "torrent", "add", slides.file, "--want", "*.mp4", *host])[1]
-        code, said = run([i.naru, "torrent", "add", link, "--want", "1", *host])
-        assert code == 2 and "magnet link" in said, said
+        assert "files chooses" in torrent("add", link, "--want", "1")          # it is there already
         torrent("remove", "slides")
         torrent("add", slides.file, "--dir", slides.leech, "--want", "a.pdf,3", "--superseed")
         listed = {f["name"]: s["wanted"] for t in json.loads(torrent("files", "slides", "--json")) for f, s in zip(t["files"], t["fileStats"])}
@@ -100,10 +99,39 @@ def case_files_are_chosen_in_the_running_swarm(i):
             assert "week1/b.pdf" not in slides.arrived()
             torrent("files", "slides", "--skip", "1", "--want", "2")
             assert wait_for(lambda: "week1/b.pdf" in slides.arrived()), torrent("files", "slides")
+        torrent("sequential", "slides", "--within", "10s", "--rate", "8Mbit", "--first", "1")
+        assert json.loads(torrent("status", "slides", "--json"))[0]["sequentialDownload"] is True
+        torrent("sequential", "slides", "--off")
+        assert json.loads(torrent("status", "slides", "--json"))[0]["sequentialDownload"] is False
+        for wrong in (["--rate", "8Mbit"], ["--within", "soon"], ["--within", "8d"], ["--off", "--within", "1s"]):
+            assert run([i.naru, "torrent", "sequential", "slides", *wrong, *host])[0] == 2, wrong
         torrent("limit", "slides", "--ratio", "1.5")
         seen = json.loads(torrent("status", "slides", "--json"))[0]
         assert (seen["seedRatioLimit"], seen["seedRatioMode"]) == (1.5, 1), seen
         torrent("limit", "slides", "--ratio", "none")
         assert json.loads(torrent("status", "slides", "--json"))[0]["seedRatioMode"] == 2
         assert run([i.naru, "torrent", "limit", "slides", "--ratio", "x", *host])[0] == 2
+        torrent("remove", "slides", "--delete-files")
+
+
+def case_files_of_a_magnet_link_are_chosen_in_the_running_swarm(i):
+    """The words wait until a peer has told what there is; those that mean nothing stop it, and it goes on when files are chosen."""
+    host = ("--host", "alice.torrent.edu", "--naru", i.dir)
+
+    def torrent(*words):
+        code, said = run([i.naru, "torrent", *words, *host])
+        assert code == 0, said
+        return said
+    with Slides(i) as slides:
+        torrent("add", slides.magnet, "--dir", slides.leech, "--want", "*.mp4")
+        said = torrent("files", "slides")
+        assert "nobody has told yet" in said and "want: *.mp4" in said, said
+        address, port = i.where("alice.torrent.edu", "bittorrent")
+        with naru_get(i, slides.file, slides.seed, port, "--seed", "--peer", f"{address}:{port}", "--bind", "127.0.0.1"):
+            assert wait_for(lambda: 'no file of it is "*.mp4"' in torrent("list")), torrent("list")
+            torrent("files", "slides", "--want", "week1/b.pdf")
+            assert wait_for(lambda: slides.arrived() == {"week1/b.pdf"}), torrent("files", "slides")
+            torrent("remove", "slides", "--delete-files")
+            torrent("add", slides.magnet, "--dir", slides.leech, "--skip", "week2/", "--first", "3")
+            assert wait_for(lambda: slides.arrived() == {"a.pdf", "week1/b.pdf", "week1/c.txt"}), torrent("files", "slides")
         torrent("remove", "slides", "--delete-files")
