@@ -2,7 +2,7 @@
 #pragma once
 #include "base/buf.h"
 #include "cmd/options.h"
-#include "cmd/torrent_files.h"
+#include "rooms/swarm/file_choice.h"
 #include "rt/world.h"
 #include "wire/bt/magnet.h"
 
@@ -23,7 +23,7 @@ typedef struct {                                 // naru torrent get
 typedef struct {                                 // naru torrent add, list, status ... (torrent_remote.c)
     str  naru, host;                             // which running naru, which host of it
     str  ratio;                                  // limit, add: sent / length at which it pauses
-    bool paused, delete_files, watch;
+    bool paused, delete_files, watch, off;
 } torrent_remote_options;
 
 typedef struct {
@@ -38,20 +38,24 @@ typedef struct {
     torrent_get_options get;
     torrent_remote_options remote;
     file_choices files;                          // get, add, files: --want, --skip, --first
+    struct { str within, rate; } playing;        // get, add, sequential: for a player
     str    node;                                 // whose swarm is asked
     int    code;
     str    trouble;                              // why code is not COMMAND_OK
 } torrent_run;
 
-void torrent_create(torrent_run *r);
-void torrent_check(torrent_run *r);
-void torrent_show(torrent_run *r);
-void torrent_magnet(torrent_run *r);
-void torrent_get(torrent_run *r);
-
-// What a verb that asks a running swarm does with so many words; NULL: there is none such.
 typedef void torrent_verb(torrent_run *r);
-torrent_verb *torrent_remote(str verb, int words);
+typedef struct {
+    const char   *name, *takes, *text;           // "move", "ID DIR", what it does
+    int           words_min, words_max;          // with the verb itself
+    torrent_verb *run;
+} torrent_command;
+extern const torrent_command torrent_remote_commands[];     // those that ask a running swarm; a row without a name ends them
+
+// --within and --rate; 0: not said. False: trouble says what is wrong.
+bool torrent_playing_read(torrent_run *r, int64_t *within_ms, int64_t *bytes_per_s);
+
+torrent_verb torrent_create, torrent_check, torrent_show, torrent_magnet, torrent_get;
 
 void torrent_fail(torrent_run *r, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 // The .torrent file `path`, and its info hash. False: trouble says why, with the offset.

@@ -29,6 +29,7 @@ typedef struct {
     addr     peers[PEERS_MAX];
     int      peer_count;
     int64_t  began_ns, complete_ns, done_ns, ends_ns;    // ends: when seeding is over; 0: never
+    int64_t  within_ns, bytes_per_s;             // --within, --rate
     bool     display, interrupted, complete, selected;   // selected: --want and the like have been obeyed
     int64_t  started_bytes;                      // there when we began
     torrent_view last;
@@ -200,6 +201,19 @@ static void selection_of_magnet(void *arg, torrent *t, torrent_state now)
         (void)torrent_files_priorities(t, all, v.file_count);
 }
 
+// With --first those files are played, else all. Of a magnet link nobody knows its files yet: all.
+static void playing_begin(getting *g, const picker_priority *files, int count)
+{
+    torrent_run *r = g->r;
+    torrent_playback play = {.within_ns = g->within_ns, .bytes_per_s = g->bytes_per_s, .file_count = count};
+    bool *first = files && r->files.first.len ? arena_array(&r->memory, bool, (size_t)count + 1) : NULL;
+    for (int i = 0; first && i < count; i++)
+        first[i] = files[i] == PICKER_HIGH;
+    play.files = first;
+    if (play.within_ns)
+        torrent_play(g->torrent, &play);
+}
+
 static bool torrent_begin(getting *g)
 {
     torrent_run *r = g->r;
@@ -230,6 +244,7 @@ static bool torrent_begin(getting *g)
     err e = g->torrent ? E_OK : swarm_add(g->swarm, &what, &g->torrent, &r->memory, &why);
     if (e)
         return torrent_fail(r, COMMAND_FAILED, STR_FMT, STR_ARG(why.len ? why : str_z(err_text(e)))), false;
+    playing_begin(g, what.files, what.file_count);
     torrent_resume(g->torrent);
     for (int i = 0; i < g->peer_count; i++)
         (void)torrent_peer_add(g->torrent, g->peers[i]);
@@ -403,8 +418,9 @@ static bool files_read(getting *g)
 void torrent_get(torrent_run *r)
 {
     getting g = {.r = r, .display = terminal_at(2) && !r->json};
-    if (!peers_read(&g) || !files_read(&g))
+    if (!peers_read(&g) || !files_read(&g) || !torrent_playing_read(r, &g.within_ns, &g.bytes_per_s))
         return;
+    g.within_ns *= NS_PER_MS;
     addr bound;
     if (r->get.bind.len && !addr_parse_ip(r->get.bind, 0, &bound)) {
         torrent_fail(r, COMMAND_USAGE, "--bind: an address of this machine, not \"" STR_FMT "\"", STR_ARG(r->get.bind));

@@ -168,7 +168,8 @@ void remote_print_one(torrent_run *r, const json_t *t)
     json_array_foreach(json_object_get(t, "trackerStats"), i, tracker)
         buf_format(&r->out, "tracker   %s: %s\n", remote_text(tracker, "announce"),
                    *remote_text(tracker, "lastAnnounceResult") ? remote_text(tracker, "lastAnnounceResult") : "not asked yet");
-    buf_format(&r->out, "pieces    %lld of " STR_FMT "\n", remote_number(t, "pieceCount"), STR_ARG(size_text(a, remote_number(t, "pieceSize"))));
+    buf_format(&r->out, "pieces    %lld of " STR_FMT "%s\n", remote_number(t, "pieceCount"), STR_ARG(size_text(a, remote_number(t, "pieceSize"))),
+               json_is_true(json_object_get(t, "sequentialDownload")) ? ", in order" : "");
     map_put(r, t, columns);
 }
 
@@ -192,11 +193,26 @@ void remote_print_peers(torrent_run *r, const json_t *t)
     buf_put(&r->out, S("D we take from it, d we would; U it takes from us, u it would; O by luck; S snubbed; I it called; X by exchange; H by DHT\n"));
 }
 
+// A magnet link's files, before peers have told what there is.
+static void files_unknown_put(torrent_run *r, const json_t *t)
+{
+    const json_t *chosen = json_object_get(t, "filesChosen"), *words;
+    const char *key;
+    buf_format(&r->out, "%s: nobody has told yet which files there are", remote_text(t, "name"));
+    json_object_foreach((json_t *)(uintptr_t)chosen, key, words)
+        buf_format(&r->out, "; %s: %s", key, json_string_value(words));
+    buf_put_byte(&r->out, '\n');
+}
+
 void remote_print_files(torrent_run *r, const json_t *t)
 {
     static const char *const priorities[] = {"low", "normal", "high"};
     const json_t *f;
     size_t i;
+    if (!json_array_size(json_object_get(t, "files"))) {
+        files_unknown_put(r, t);
+        return;
+    }
     buf_format(&r->out, "%4s %6s %-8s %10s  %s\n", "NO", "DONE", "WANTED", "SIZE", "NAME");
     json_array_foreach(json_object_get(t, "files"), i, f) {
         const json_t *stats = json_array_get(json_object_get(t, "fileStats"), i);

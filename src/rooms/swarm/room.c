@@ -104,6 +104,7 @@ void torrent_free(torrent *t)
     list_remove(&t->link);
     s->torrent_count--;
     known_free(t);
+    torrent_deadlines_free(t);
     memory_free(t);
 }
 
@@ -147,6 +148,8 @@ err swarm_add(swarm *s, const swarm_addition *what, torrent **out, arena *msg, s
     e->limit_down = what->limit_down;
     e->ratio_per_mille = what->ratio_per_mille;
     priorities_take(e, what, msg);
+    if (what->magnet.len && torrent_choices_usable(what->choices))
+        torrent_choices_keep(e, what->choices);
     torrent_entry_changed(e);
     torrent *t = *out = torrent_new(s, e);
     for (int i = 0; i < what->peer_count; i++)

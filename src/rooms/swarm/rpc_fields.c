@@ -1,5 +1,5 @@
 // torrent-get: the fields of a torrent, one small function each, in a table by name.
-#include "rooms/swarm/rpc_inside.h"
+#include "rooms/swarm/rpc_fields.h"
 
 #include <string.h>
 
@@ -9,22 +9,9 @@
 
 enum { STATUS_STOPPED, STATUS_CHECK_WAIT, STATUS_CHECK, STATUS_DOWNLOAD_WAIT, STATUS_DOWNLOAD, STATUS_SEED_WAIT, STATUS_SEED };
 enum { TROUBLE_NONE, TROUBLE_TRACKER_WARNING, TROUBLE_TRACKER, TROUBLE_LOCAL };    // error
-enum { ETA_NONE = -1, ETA_UNKNOWN = -2 };
+enum { ETA_NONE = RPC_NO_FIGURE, ETA_UNKNOWN = -2 };
 enum { RATIO_GLOBAL, RATIO_SINGLE, RATIO_UNLIMITED };
 enum { RATIO_NONE = -1, FIELD_META_BYTES_MAX = 64 << 20, PLAIN_BYTES = 200 };
-
-// What a field is made of: all of it looked up once for one torrent.
-typedef struct {
-    rpc          *x;
-    int           id;
-    torrent      *t;
-    torrent_view  v;
-    torrent_entry *entry;                    // NULL: it has just been removed
-    metainfo      meta;                      // only for fields that say so; piece_count 0 when unknown
-    rpc_number   *number;
-} torrent_facts;
-
-typedef json_t *field_value(const torrent_facts *f);
 
 json_t *rpc_text(str s)
 {
@@ -38,18 +25,7 @@ json_t *rpc_text(str s)
     return json_stringn(plain, n);
 }
 
-static json_t *ip_text(addr at)
-{
-    char line[ADDR_TEXT_MAX];
-    addr_print(line, at);
-    str s = str_z(line);
-    s = str_first(s, str_rfind(s, ':'));
-    return rpc_text(str_starts(s, S("[")) ? str_sub(s, 1, s.len - 2) : s);
-}
-
 static int64_t left(const torrent_facts *f) { return f->v.wanted_bytes - f->v.have_bytes > 0 ? f->v.wanted_bytes - f->v.have_bytes : 0; }
-static json_t *number(int64_t n) { return json_integer(n); }
-static json_t *share(int64_t part, int64_t whole) { return json_fixed(whole > 0 ? json_share(part, whole) : 0, JSON_MILLION); }
 
 // ---- what it is -----------------------------------------------------------------------------------------------------------------
 
@@ -130,25 +106,12 @@ static json_t *f_status(const torrent_facts *f)
     return number(f->v.state == TORRENT_QUEUED && f->v.complete ? STATUS_SEED_WAIT : of[f->v.state]);
 }
 
-// What the trackers say, in memory of the caller (memory_free); NULL when there are none.
-static announcer_tracker_view *trackers_look(const torrent_facts *f, int *count)
-{
-    *count = 0;
-    if (!f->t->announcer)
-        return NULL;
-    announcer_tracker_view *all = memory_new(sizeof *all * ANNOUNCER_TRACKERS_MAX);
-    *count = announcer_view(f->t->announcer, all, ANNOUNCER_TRACKERS_MAX);
-    if (*count > ANNOUNCER_TRACKERS_MAX)
-        *count = ANNOUNCER_TRACKERS_MAX;
-    return all;
-}
-
 // Why no tracker answers: the words of the first that failed. Empty: one did, or none was asked. A view until the next park.
 static str trackers_trouble(const torrent_facts *f)
 {
     int count;
     str why = {0};
-    announcer_tracker_view *all = trackers_look(f, &count);
+    announcer_tracker_view *all = rpc_trackers_look(f, &count);
     for (int i = count - 1; i >= 0; i--)
         if (all[i].failures && all[i].trouble.len)
             why = all[i].trouble;
@@ -248,6 +211,10 @@ static json_t *f_pieces(const torrent_facts *f)
     return o;
 }
 
+static json_t *f_connected(const torrent_facts *f) { return number(f->v.peers); }
+static json_t *f_taking(const torrent_facts *f) { return number(f->v.peers_taking); }
+static json_t *f_sending(const torrent_facts *f) { return number(f->v.peers_sending); }
+
 // ---- settings -------------------------------------------------------------------------------------------------------------------
 
 enum { KB = 1000 };                          // a rate's unit, as `units` of session-get says
@@ -281,198 +248,15 @@ static json_t *f_queue(const torrent_facts *f) { return number(f->entry ? f->ent
 static json_t *f_zero(const torrent_facts *f) { (void)f; return number(0); }
 static json_t *f_none(const torrent_facts *f) { (void)f; return number(ETA_NONE); }
 
-// ---- files ----------------------------------------------------------------------------------------------------------------------
-
-// What is not known without waking the torrent up is right for one that is complete: it has everything.
-static file_view file_at(const torrent_facts *f, int i)
+// naru's own: the words that choose a magnet link's files, until they are known.
+static json_t *f_chosen(const torrent_facts *f)
 {
-    file_view one = {0};
-    if (torrent_file(f->t, i, &one))
-        return one;
-    const metainfo_file *m = &f->meta.files[i];
-    str chosen = f->entry ? f->entry->priorities : S("");
-    one = (file_view){.path = m->path, .length = m->length, .have_bytes = f->v.complete ? m->length : 0, .pad = m->pad,
-                       .priority = i < chosen.len ? (picker_priority)chosen.at[i] : PICKER_NORMAL};
-    return one;
-}
-
-static json_t *file_name(const torrent_facts *f, const file_view *one)
-{
-    return f->meta.single ? rpc_text(one->path) : json_sprintf(STR_FMT "/" STR_FMT, STR_ARG(f->meta.name), STR_ARG(one->path));
-}
-
-static json_t *file_list(const torrent_facts *f, json_t *of(const torrent_facts *f, const file_view *one))
-{
-    json_t *all = json_array();
-    for (int i = 0; i < f->meta.file_count; i++) {
-        file_view one = file_at(f, i);
-        json_array_append_new(all, of(f, &one));
-    }
-    return all;
-}
-
-// -1, 0, 1; a file that is not wanted has "normal" and stands in `wanted`.
-static int priority_of(const file_view *one) { return one->priority == PICKER_SKIP ? 0 : (int)one->priority - (int)PICKER_NORMAL; }
-
-static json_t *file_entry(const torrent_facts *f, const file_view *one)
-{
-    json_t *o = json_object();
-    json_object_set_new(o, "bytesCompleted", number(one->have_bytes));
-    json_object_set_new(o, "length", number(one->length));
-    json_object_set_new(o, "name", file_name(f, one));
-    return o;
-}
-static json_t *file_stats(const torrent_facts *f, const file_view *one)
-{
-    (void)f;
-    return json_pack("{s:I, s:b, s:i}", "bytesCompleted", (json_int_t)one->have_bytes, "wanted", one->priority != PICKER_SKIP,
-                     "priority", priority_of(one));
-}
-static json_t *file_priority(const torrent_facts *f, const file_view *one) { (void)f; return number(priority_of(one)); }
-static json_t *file_wanted(const torrent_facts *f, const file_view *one) { (void)f; return number(one->priority != PICKER_SKIP); }
-
-static json_t *f_files(const torrent_facts *f) { return file_list(f, file_entry); }
-static json_t *f_file_stats(const torrent_facts *f) { return file_list(f, file_stats); }
-static json_t *f_priorities(const torrent_facts *f) { return file_list(f, file_priority); }
-static json_t *f_wanted(const torrent_facts *f) { return file_list(f, file_wanted); }
-
-// ---- peers ----------------------------------------------------------------------------------------------------------------------
-
-static json_t *f_connected(const torrent_facts *f) { return number(f->v.peers); }
-static json_t *f_taking(const torrent_facts *f) { return number(f->v.peers_taking); }
-static json_t *f_sending(const torrent_facts *f) { return number(f->v.peers_sending); }
-
-// The letters that front ends show: D d (we take, would take), U u (it takes, would take), O optimistic, S snubbed, E X I H.
-static json_t *peer_flags(const peer_view *p)
-{
-    char flags[8];
-    size_t n = 0;
-    if (p->choke_reason == CHOKER_OPTIMISTIC)
-        flags[n++] = 'O';
-    if (p->we_want)
-        flags[n++] = p->they_choke ? 'd' : 'D';
-    if (p->they_want)
-        flags[n++] = p->we_choke ? 'u' : 'U';
-    if (p->snubbed)
-        flags[n++] = 'S';
-    if (p->source == PEER_FROM_DHT)
-        flags[n++] = 'H';
-    if (p->source == PEER_FROM_EXCHANGE)
-        flags[n++] = 'X';
-    if (p->incoming)
-        flags[n++] = 'I';
-    return json_stringn(flags, n);
-}
-
-static json_t *peer_entry(const torrent_facts *f, const peer_view *p)
-{
-    json_t *o = json_object();
-    json_object_set_new(o, "address", ip_text(p->at));
-    json_object_set_new(o, "port", number(p->at.port));
-    json_object_set_new(o, "clientName", rpc_text(str_z(p->client)));
-    json_object_set_new(o, "clientIsChoked", json_boolean(p->they_choke));
-    json_object_set_new(o, "clientIsInterested", json_boolean(p->we_want));
-    json_object_set_new(o, "peerIsChoked", json_boolean(p->we_choke));
-    json_object_set_new(o, "peerIsInterested", json_boolean(p->they_want));
-    json_object_set_new(o, "flagStr", peer_flags(p));
-    json_object_set_new(o, "isDownloadingFrom", json_boolean(p->asked > 0));
-    json_object_set_new(o, "isUploadingTo", json_boolean(!p->we_choke && p->wanted > 0));
-    json_object_set_new(o, "isEncrypted", json_false());
-    json_object_set_new(o, "isIncoming", json_boolean(p->incoming));
-    json_object_set_new(o, "isUTP", json_false());
-    json_object_set_new(o, "progress", share(p->has_pieces, f->v.piece_count));
-    json_object_set_new(o, "rateToClient", number(p->rate_down));
-    json_object_set_new(o, "rateToPeer", number(p->rate_up));
-    return o;
-}
-
-static peer_view *peers_look(const torrent_facts *f, int *count)
-{
-    peer_view *all = memory_new(sizeof *all * RPC_PEERS_MAX);
-    *count = torrent_peers(f->t, all, RPC_PEERS_MAX);
-    if (*count > RPC_PEERS_MAX)
-        *count = RPC_PEERS_MAX;
-    return all;
-}
-
-static json_t *f_peers(const torrent_facts *f)
-{
-    int count;
-    peer_view *all = peers_look(f, &count);
-    json_t *o = json_array();
-    for (int i = 0; i < count; i++)
-        json_array_append_new(o, peer_entry(f, &all[i]));
-    memory_free(all);
-    return o;
-}
-
-static json_t *f_peers_from(const torrent_facts *f)
-{
-    int count, of[PEER_SOURCES] = {0};
-    peer_view *all = peers_look(f, &count);
-    for (int i = 0; i < count; i++)
-        of[all[i].source]++;
-    memory_free(all);
-    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "fromCache", of[PEER_FROM_USER] + of[PEER_FROM_MAGNET], "fromDht", of[PEER_FROM_DHT],
-                     "fromIncoming", of[PEER_FROM_INCOMING], "fromLpd", of[PEER_FROM_LOCAL], "fromLtep", 0, "fromPex",
-                     of[PEER_FROM_EXCHANGE], "fromTracker", of[PEER_FROM_TRACKER]);
-}
-
-// ---- trackers -------------------------------------------------------------------------------------------------------------------
-
-static json_t *f_trackers(const torrent_facts *f)
-{
-    json_t *all = json_array();
-    for (int i = 0; i < f->meta.tracker_count; i++) {
-        json_t *o = json_pack("{s:i, s:i, s:s}", "id", i, "tier", f->meta.trackers[i].tier, "scrape", "");
-        json_object_set_new(o, "announce", rpc_text(f->meta.trackers[i].url));
-        json_array_append_new(all, o);
-    }
-    return all;
-}
-
-// A time of the loop's clock as one of the wall.
-static int64_t wall_of(const torrent_facts *f, int64_t ns)
-{
-    world *w = f->x->room->world;
-    return ns ? world_wall_s(w) + (ns - world_now_ns(w)) / NS_PER_S : 0;
-}
-
-static json_t *tracker_stats(const torrent_facts *f, const announcer_tracker_view *v, int id)
-{
-    enum { INACTIVE, WAITING, QUEUED, ACTIVE };
-    static const int state_of[] = {[ANNOUNCER_IDLE] = INACTIVE, [ANNOUNCER_WAITING] = WAITING, [ANNOUNCER_QUEUED] = QUEUED,
-                                   [ANNOUNCER_ASKING] = ACTIVE, [ANNOUNCER_OUT] = INACTIVE};
-    json_t *o = json_pack("{s:i, s:i, s:i, s:b, s:b, s:b, s:I, s:I, s:b, s:i, s:I}", "id", id, "tier", v->tier, "announceState", state_of[v->state],
-                          "hasAnnounced", v->last_ns != 0, "hasScraped", 0, "isBackup", v->state == ANNOUNCER_IDLE,
-                          "lastAnnounceTime", (json_int_t)wall_of(f, v->last_ns), "nextAnnounceTime", (json_int_t)wall_of(f, v->next_ns),
-                          "lastAnnounceSucceeded", v->answered, "lastAnnouncePeerCount", v->peers, "lastAnnounceStartTime",
-                          (json_int_t)wall_of(f, v->last_ns));
-    json_object_set_new(o, "announce", rpc_text(v->url));
-    json_object_set_new(o, "host", rpc_text(v->host));
-    json_object_set_new(o, "lastAnnounceResult", v->answered ? json_string("Success") : rpc_text(v->trouble));
-    json_object_set_new(o, "lastAnnounceTimedOut", json_false());
-    json_object_set_new(o, "seederCount", number(v->seeders));
-    json_object_set_new(o, "leecherCount", number(v->leechers));
-    json_object_set_new(o, "downloadCount", number(ETA_NONE));
-    static const char *const never[] = {"scrapeState", "lastScrapeTime", "nextScrapeTime", "lastScrapeStartTime"};
-    for (size_t i = 0; i < sizeof never / sizeof *never; i++)
-        json_object_set_new(o, never[i], number(0));
-    json_object_set_new(o, "lastScrapeSucceeded", json_false());
-    json_object_set_new(o, "lastScrapeTimedOut", json_false());
-    json_object_set_new(o, "lastScrapeResult", json_string(""));
-    json_object_set_new(o, "scrape", json_string(""));
-    return o;
-}
-
-static json_t *f_tracker_stats(const torrent_facts *f)
-{
-    json_t *o = json_array();
-    int count;
-    announcer_tracker_view *all = trackers_look(f, &count);
-    for (int i = 0; i < count; i++)
-        json_array_append_new(o, tracker_stats(f, &all[i], i));
-    memory_free(all);
+    file_choices c = f->entry ? torrent_choices(f->entry) : (file_choices){0};
+    json_t *o = files_chosen(c) ? json_object() : json_null();
+    const struct { const char *key; str words; } said[] = {{"want", c.want}, {"skip", c.skip}, {"first", c.first}};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        if (said[i].words.len)
+            json_object_set_new(o, said[i].key, rpc_text(said[i].words));
     return o;
 }
 
@@ -498,8 +282,9 @@ static const struct { const char *name; field_value *value; bool meta; } fields[
     {"eta", f_eta, false},
     {"etaIdle", f_none, false},
     {"file-count", f_file_count, false},
-    {"fileStats", f_file_stats, true},
-    {"files", f_files, true},
+    {"fileStats", rpc_f_file_stats, true},
+    {"files", rpc_f_files, true},
+    {"filesChosen", f_chosen, false},
     {"hashString", f_hash, false},
     {"haveUnchecked", f_zero, false},
     {"haveValid", f_valid, false},
@@ -516,16 +301,16 @@ static const struct { const char *name; field_value *value; bool meta; } fields[
     {"metadataPercentComplete", f_metadata, false},
     {"name", f_name, false},
     {"peer-limit", f_peer_limit, false},
-    {"peers", f_peers, false},
+    {"peers", rpc_f_peers, false},
     {"peersConnected", f_connected, false},
-    {"peersFrom", f_peers_from, false},
+    {"peersFrom", rpc_f_peers_from, false},
     {"peersGettingFromUs", f_taking, false},
     {"peersSendingToUs", f_sending, false},
     {"percentDone", f_done, false},
     {"pieceCount", f_piece_count, false},
     {"pieceSize", f_piece_size, true},
     {"pieces", f_pieces, false},
-    {"priorities", f_priorities, true},
+    {"priorities", rpc_f_priorities, true},
     {"queuePosition", f_queue, false},
     {"rateDownload", f_rate_down, false},
     {"rateUpload", f_rate_up, false},
@@ -543,13 +328,13 @@ static const struct { const char *name; field_value *value; bool meta; } fields[
     {"superseed", f_superseed, false},
     {"torrentFile", f_torrent_file, false},
     {"totalSize", f_total, false},
-    {"trackerStats", f_tracker_stats, false},
-    {"trackers", f_trackers, true},
+    {"trackerStats", rpc_f_tracker_stats, false},
+    {"trackers", rpc_f_trackers, true},
     {"uploadLimit", f_limit_up, false},
     {"uploadLimited", f_limited_up, false},
     {"uploadRatio", f_ratio, false},
     {"uploadedEver", f_sent, false},
-    {"wanted", f_wanted, true},
+    {"wanted", rpc_f_wanted, true},
     {"webseeds", f_webseeds, true},
     {"webseedsSendingToUs", f_webseeds_sending, false},
 };

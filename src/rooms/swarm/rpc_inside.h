@@ -9,7 +9,10 @@ enum {
     RPC_RATIO_USUAL = 2000,                  // per mille: what stands where no ratio is set (as 3.00)
     RPC_RATIO_MAX = 1000000000,              // per mille
     RPC_RATE_KB_MAX = 1000000000,
+    RPC_PLAY_MS_MAX = 7 * 24 * 3600 * 1000,  // a deadline's distance
 };
+
+#define RPC_PLAY_RATE_MAX (INT64_C(1) << 40) // bytes a second that a player reads
 
 typedef struct {
     uint8_t hash[INFO_HASH_BYTES];

@@ -14,6 +14,43 @@ static bool integer_of(const json_t *o, const char *key, int64_t *out)
 
 static int64_t clamp(int64_t n, int64_t max) { return n < 0 ? 0 : n > max ? max : n; }
 
+// ---- naru's own: what is to be played, which files of a magnet link -----------------------------------------------------------------
+
+// "deadline": {"within-ms", "bytes-per-s", "files"}; see torrent_playback.
+static const char *deadline_set(rpc *x, torrent *t, const json_t *said, arena *msg)
+{
+    const torrent_entry *e = torrent_list_find(x->swarm->entries, t->hash);
+    const json_t *files = json_object_get(said, "files"), *one;
+    int64_t ms = 0, rate = 0;
+    size_t i;
+    if (!said || !e)
+        return NULL;
+    if (!json_fixed_value(json_object_get(said, "within-ms"), 1, RPC_PLAY_MS_MAX, &ms) || ms < 0)
+        return "invalid argument: a deadline is within-ms milliseconds from now";
+    if (json_object_get(said, "bytes-per-s") && (!json_fixed_value(json_object_get(said, "bytes-per-s"), 1, RPC_PLAY_RATE_MAX, &rate) || rate < 1))
+        return "invalid argument: bytes-per-s is a number of bytes";
+    bool *played = json_is_array(files) ? arena_array(msg, bool, (size_t)e->file_count + 1) : NULL;
+    json_array_foreach(files, i, one) {
+        int64_t number = json_is_integer(one) ? json_integer_value(one) : -1;
+        if (number < 0 || number >= e->file_count || !played)
+            return "invalid argument: no file of this number";
+        played[number] = true;
+    }
+    torrent_play(t, &(torrent_playback){.within_ns = ms * NS_PER_MS, .bytes_per_s = rate, .files = played, .file_count = e->file_count});
+    return NULL;
+}
+
+static file_choices choices_of(const json_t *said)
+{
+    return (file_choices){str_z(json_string_value(json_object_get(said, "want"))), str_z(json_string_value(json_object_get(said, "skip"))),
+                          str_z(json_string_value(json_object_get(said, "first")))};
+}
+
+static const char *choices_set(torrent *t, const json_t *said)
+{
+    return !said || torrent_choose(t, choices_of(said)) ? NULL : "its files are known already: choose them by number (files-wanted), or say it in fewer words";
+}
+
 // ---- torrent-set ----------------------------------------------------------------------------------------------------------------
 
 // "downloadLimit" (in KB) is remembered while "downloadLimited" is false.
@@ -52,7 +89,7 @@ static void ratio_set(torrent *t, const json_t *a)
 }
 
 // An empty list of files means all of them.
-static const char *files_choose(picker_priority *all, int count, const json_t *chosen, picker_priority to)
+static const char *numbers_take(picker_priority *all, int count, const json_t *chosen, picker_priority to)
 {
     const json_t *one;
     size_t i;
@@ -87,7 +124,7 @@ static const char *files_read(picker_priority *all, int count, const json_t *a)
     const char *trouble = NULL;
     for (int i = 0; i < CHOICES && !trouble; i++)
         if (json_is_array(json_object_get(a, choices[i].key)))
-            trouble = files_choose(all, count, json_object_get(a, choices[i].key), choices[i].to);
+            trouble = numbers_take(all, count, json_object_get(a, choices[i].key), choices[i].to);
     return trouble;
 }
 
@@ -153,11 +190,13 @@ static void entry_set(rpc *x, torrent *t, const json_t *a)
     torrent_entry_changed(e);
 }
 
-static const char *one_set(rpc *x, torrent *t, rpc_number *n, const json_t *a)
+static const char *one_set(rpc *x, torrent *t, rpc_number *n, const json_t *a, arena *msg)
 {
     const char *trouble = all_files_set(x, t, a);
     if (!trouble)
         trouble = labels_set(x, t, json_object_get(a, "labels"));
+    if (!trouble)
+        trouble = deadline_set(x, t, json_object_get(a, "deadline"), msg);
     if (trouble)
         return trouble;
     const json_t *superseed = json_object_get(a, "superseed"), *in_order = json_object_get(a, "sequentialDownload");
@@ -187,7 +226,9 @@ const char *rpc_torrent_set(rpc *x, json_t *arguments, json_t *out, arena *msg)
         torrent *t = rpc_torrent_at(x, json_integer_value(id));
         rpc_number *n = rpc_number_at(x, json_integer_value(id));
         if (t && n && !trouble)
-            trouble = one_set(x, t, n, arguments);
+            trouble = choices_set(t, json_object_get(arguments, "files-chosen"));
+        if (t && n && !trouble)
+            trouble = one_set(x, t, n, arguments, msg);
     }
     json_decref(ids);
     if (!trouble && json_object_get(arguments, "location"))
@@ -210,7 +251,8 @@ static const char *addition_read(const json_t *a, swarm_addition *what, arena *m
     }
     if (str_starts_nocase(name, S("magnet:"))) {
         what->magnet = name;
-        return NULL;
+        what->choices = choices_of(json_object_get(a, "files-chosen"));
+        return torrent_choices_usable(what->choices) ? NULL : "the files that are chosen: fewer words, and no control characters";
     }
     if (!name.len)
         return "no filename or metainfo specified";
@@ -281,7 +323,7 @@ const char *rpc_torrent_add(rpc *x, json_t *arguments, json_t *out, arena *msg)
     if (!n)
         return "too many torrents";
     if (e == E_OK)
-        trouble = one_set(x, t, n, arguments);
+        trouble = one_set(x, t, n, arguments, msg);
     json_object_set_new(out, e == E_EXISTS ? "torrent-duplicate" : "torrent-added", added_entry(x, t, id));
     return trouble;
 }

@@ -272,6 +272,16 @@ static void settings(stage *t)
     CHECK_INT(number_field(t, "uploadLimited"), 1);
     ask_done(t, "{\"method\":\"torrent-set\",\"arguments\":{\"ids\":[1],\"files-unwanted\":[5]}}", "invalid argument");
     ask_done(t, "{\"method\":\"torrent-set\",\"arguments\":{\"ids\":[1],\"labels\":[\"a,b\"]}}", "labels are");
+    static const struct { const char *deadline, *result; } playing[] = {
+        {"{\"within-ms\":5000,\"bytes-per-s\":100,\"files\":[0]}", "success"}, {"{\"within-ms\":0}", "success"}, {"{}", "invalid argument"},
+        {"{\"within-ms\":-1}", "invalid argument"}, {"{\"within-ms\":1,\"bytes-per-s\":0}", "invalid argument"},
+        {"{\"within-ms\":1,\"files\":[1]}", "invalid argument"}, {"{\"within-ms\":1,\"files\":[\"a\"]}", "invalid argument"},
+        {"{\"within-ms\":1e300,\"bytes-per-s\":1e300}", "success"}, {"7", "invalid argument"},
+    };
+    for (size_t i = 0; i < sizeof playing / sizeof *playing; i++)
+        ask_done(t, str_to_z(&t->memory, str_format(&t->memory, "{\"method\":\"torrent-set\",\"arguments\":{\"ids\":[1],\"deadline\":%s}}",
+                                                    playing[i].deadline)), playing[i].result);
+    ask_done(t, "{\"method\":\"torrent-set\",\"arguments\":{\"ids\":[1],\"files-chosen\":{\"want\":\"1\"}}}", "its files are known");
     ask_done(t, "{\"method\":\"session-set\",\"arguments\":{\"speed-limit-up\":70,\"speed-limit-up-enabled\":true}}", "success");
     json_t *a = ask(t, "{\"method\":\"session-get\",\"arguments\":{\"fields\":[\"speed-limit-up\",\"speed-limit-up-enabled\",\"rpc-version\"]}}", "success");
     CHECK_INT(json_object_size(a), 3);
@@ -328,6 +338,8 @@ static void refusals(stage *t)
         {"{\"method\":\"torrent-add\",\"arguments\":{\"filename\":\"http://169.254.169.254/x.torrent\"}}", "invalid or corrupt torrent file: naru reads no"},
         {"{\"method\":\"torrent-add\",\"arguments\":{\"filename\":\"/etc/passwd\"}}", "invalid or corrupt torrent file: naru reads no"},
         {"{\"method\":\"torrent-add\",\"arguments\":{\"filename\":\"magnet:?x=1\"}}", "invalid or corrupt torrent file"},
+        {"{\"method\":\"torrent-add\",\"arguments\":{\"filename\":\"magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567\","
+         "\"files-chosen\":{\"want\":\"a\\u0007\"}}}", "the files that are chosen"},
         {"{\"method\":\"torrent-set\",\"arguments\":{\"ids\":[99],\"downloadLimit\":5}}", "success"},
         {"{\"method\":\"torrent-start\",\"arguments\":{\"ids\":[99,\"zz\",{}]}}", "success"},
         {"{\"method\":\"session-close\"}", "naru is ended"},

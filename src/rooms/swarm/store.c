@@ -140,7 +140,7 @@ static const char *advice(err e)
 {
     switch (e) {
     case E_NO_SPACE:    return "make room on the disk, then resume";
-    case E_ACCESS:      return "something else stands in its place (a link, a directory), or the user that naru runs as may not; then resume";
+    case E_ACCESS:      return "something else stands in its place (a link, a directory), or naru may not (under `naru up`: beneath the configured directory alone); then resume";
     case E_READ_ONLY:   return "mount the disk for writing, then resume";
     case E_NO_ENTRY:    return "is its disk mounted? Put it back and resume, or verify to fetch it again";
     case E_EOF:         return "it is shorter than it was: put it back and resume, or verify to fetch it again";

@@ -3,6 +3,7 @@
 // (the RPC, the page, `naru torrent ...`). Nothing here parks unless it says so.
 #pragma once
 #include "rooms/swarm/choker.h"
+#include "rooms/swarm/file_choice.h"
 #include "rooms/swarm/peer_address.h"
 #include "rooms/swarm/picker.h"
 #include "rt/room.h"
@@ -13,7 +14,7 @@ enum {
     SWARM_TORRENTS_MAX = 20000,
     SWARM_PEERS_MAX = 1000,                  // connected, of all torrents; a setting asks for less
     SWARM_TORRENT_PEERS_MAX = 200,           // connected, of one torrent
-    SWARM_WHY_BYTES_MAX = 200,
+    SWARM_WHY_BYTES_MAX = 320,
     SWARM_CLIENT_BYTES_MAX = 48,
     SWARM_DIRECTORY_BYTES_MAX = 1024,
 };
@@ -36,6 +37,7 @@ typedef struct {
     int64_t ratio_per_mille;                 // stop seeding at sent / length; 0: the room's; -1: never
     const picker_priority *files;            // a priority a file (metainfo only); NULL: all PICKER_NORMAL
     int     file_count;
+    file_choices choices;                    // of a magnet link's files, whose names are not known yet: obeyed when they are
     const addr *peers;                       // to begin with (magnet links bring theirs)
     int     peer_count;
 } swarm_addition;
@@ -72,6 +74,19 @@ void torrent_superseed(torrent *t, bool on);                                 // 
 bool torrent_files_priorities(torrent *t, const picker_priority *to, int count);
 bool torrent_file_priority(torrent *t, int file, picker_priority to);
 bool torrent_deadline(torrent *t, int32_t piece, int64_t from_now_ns);       // wanted by then; 0: no more. For players
+
+typedef struct {
+    int64_t within_ns;                       // from now: the first piece's deadline; 0: no deadlines any more
+    int64_t bytes_per_s;                     // that the player reads: each further piece when he comes to it; 0: evenly, all within_ns
+    const bool *files;                       // which are played, one a file; NULL: all
+    int     file_count;
+} torrent_playback;
+// Lacking pieces in order get deadlines, also while the metadata is not known yet (then of all files); in place of those before. They are
+// forgotten with a restart of the service.
+void torrent_play(torrent *t, const torrent_playback *said);
+// The files of a magnet link, in its user's words, until peers have told which there are: when one means none of them the torrent is in
+// trouble and says so. False: its files are known (torrent_files_priorities), or the words are too long.
+bool torrent_choose(torrent *t, file_choices choices);
 bool torrent_peer_add(torrent *t, addr peer);                                // by the user's hand
 void swarm_limit(swarm *s, int64_t up, int64_t down);                        // all torrents together
 void swarm_mode(swarm *s, choker_mode mode);

@@ -179,6 +179,7 @@ struct torrent {
     int32_t   checked;
     bool      complete;                      // what is wanted is there, synced and recorded
     announcer *announcer;
+    struct torrent_playing *playing;         // deadlines for a player; NULL: none
 
     // while awake
     bool      awake, started, ending;
@@ -323,6 +324,15 @@ void torrent_web_nudge(torrent *t);                      // web seeds are at wor
 void torrent_web_end(torrent *t);                        // t->scope has closed
 int  torrent_web_sending(const torrent *t);
 void torrent_web_why(torrent *t, buf *out, bool json);
+// ---- torrent_choices.c: which files of a magnet link ---------------------------------------------------------------------
+bool torrent_choices_usable(file_choices c);
+void torrent_choices_keep(torrent_entry *e, file_choices c);
+file_choices torrent_choices(const torrent_entry *e);    // views
+bool torrent_choices_apply(torrent *t);                  // the names are known now; false: one means nothing, trouble. Parks
+// ---- torrent_deadlines.c ------------------------------------------------------------------------------------------------
+void torrent_deadlines_begin(torrent *t);                // a picker has come
+void torrent_deadlines_give(torrent *t);                 // as many as it has room for
+void torrent_deadlines_free(torrent *t);
 // ---- torrent_metadata.c: a magnet link's first step ---------------------------------------------------------------------
 void metadata_peer_ready(peer *p);                       // its extension handshake has come
 bool metadata_hears(peer *p, const metadata_message *m); // false: p->why

@@ -11,7 +11,7 @@ enum {
     TORRENT_LABELS_MAX = 16,
     TORRENT_LABEL_BYTES_MAX = 64,
     TORRENT_STATE_BYTES_MAX = 4 << 20,           // of one HASH.state
-    TORRENT_DEADLINES_MAX = 512,
+    TORRENT_CHOICES_BYTES_MAX = 16 * 1024,
     TORRENT_EXTRA_TRACKERS_MAX = 128,
 };
 
@@ -37,6 +37,7 @@ typedef struct {
     str     labels;                              // separated by LF
     str     trackers;                            // "TIER URL" lines that replace those of the torrent file; empty: these
     str     priorities;                          // a byte a file (picker_priority); empty: all normal
+    str     choices;                             // of a magnet link's files, until they are known: torrent_choices.c
     // figures; change them, then torrent_entry_changed
     int64_t added_s, completed_s, active_s;      // wall clock; active: something was last sent or received
     int64_t sent, received, wasted;              // payload bytes ever

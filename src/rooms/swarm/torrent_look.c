@@ -187,6 +187,8 @@ void torrent_select(void *arg)
 static void priorities_take(torrent *t, str bytes)
 {
     torrent_entry *e = torrent_entry_of(t);
+    bool waited = e->choices.len > 0;                    // for words that mean something
+    torrent_choices_keep(e, (file_choices){0});
     torrent_entry_text(e, &e->priorities, bytes);
     torrent_entry_changed(e);
     torrent_priorities_apply(t);
@@ -195,6 +197,8 @@ static void priorities_take(torrent *t, str bytes)
         (void)torrent_wake(t);
     else if (t->store)
         (void)scope_try_go(&t->scope, "selection", torrent_select, t);
+    if (waited && t->state == TORRENT_TROUBLE)
+        torrent_resume(t);
 }
 
 bool torrent_files_priorities(torrent *t, const picker_priority *to, int count)
@@ -222,6 +226,15 @@ bool torrent_file_priority(torrent *t, int number, picker_priority to)
         priorities_take(t, str_of(all, (size_t)e->file_count));
     arena_free(&a);
     return all != NULL;
+}
+
+bool torrent_choose(torrent *t, file_choices choices)
+{
+    torrent_entry *e = torrent_entry_of(t);
+    if (e->has_metainfo || !torrent_choices_usable(choices))
+        return false;
+    torrent_choices_keep(e, choices);
+    return true;
 }
 
 void torrent_superseed(torrent *t, bool on)

@@ -289,6 +289,8 @@ void torrent_priorities_apply(torrent *t)
 static bool exchange_begin(torrent *t)
 {
     swarm *s = t->swarm;
+    if (!torrent_choices_apply(t))
+        return false;
     if (slots_take(&s->starting, NEVER_NS) != E_OK)      // a thousand torrents do not all start at once
         return false;
     bool there = store_begin(t) && check(t);
@@ -309,6 +311,7 @@ static bool exchange_begin(torrent *t)
     t->poison = poison_new();
     t->choker = choker_make(world_random_u64(s->w));
     torrent_priorities_apply(t);
+    torrent_deadlines_begin(t);
     t->seeding = store_all_have(t->store);
     t->complete = store_all_complete(t->store);
     t->have_pieces = store_have(t->store)->set;
@@ -378,6 +381,7 @@ static void tick(torrent *t, int64_t now)
             peer_offer(p);
         peer_pex_send(p, now);
     }
+    torrent_deadlines_give(t);
     torrent_web_nudge(t);
     torrent_trouble_retry(t, now);
     int64_t ratio = e->ratio_per_mille ? e->ratio_per_mille : t->swarm->ratio_per_mille;

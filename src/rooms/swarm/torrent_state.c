@@ -16,6 +16,7 @@ static const field fields[] = {                  // sorted by key, as bencode wa
     {"active", FIELD_INT64, OF(active_s)},
     {"added", FIELD_INT64, OF(added_s)},
     {"allocate_full", FIELD_BOOL, OF(allocate_full)},
+    {"choices", FIELD_TEXT, OF(choices)},
     {"completed", FIELD_INT64, OF(completed_s)},
     {"directory", FIELD_TEXT, OF(directory)},
     {"downloading", FIELD_INT64, OF(downloading_s)},

@@ -3,7 +3,7 @@
 #pragma once
 #include "rooms/swarm/torrent_list.h"
 
-enum { TORRENT_STATE_TEXTS = 7 };
+enum { TORRENT_STATE_TEXTS = 8 };
 str *torrent_state_text(torrent_entry *e, int index);    // the texts of an entry, for freeing them
 
 // "naruTOR1", crc32c of the rest as 8 hexadecimal digits, the dictionary. False when full.

@@ -78,8 +78,13 @@ static void head_put(buf *out, torrent *t, bool json)
         buf_format(out, "trouble: %s\n", t->trouble_text);
     picker_state s = t->picker ? picker_look(t->picker) : (picker_state){0};
     if (t->picker && !t->seeding)
-        buf_format(out, "%d pieces there, %d wanted, %d begun%s; the rarest wanted piece is at %d neighbours (%d such pieces)\n", s.have,
-                   s.wanted, s.open, s.endgame ? " (endgame: the last blocks are asked of several)" : "", s.rarest, s.rarest_count);
+        buf_format(out, "%d pieces there, %d wanted, %d begun%s", s.have, s.wanted, s.open,
+                   s.endgame ? " (endgame: the last blocks are asked of several)" : "");
+    if (t->picker && !t->seeding && s.rarest_count > 0)
+        buf_format(out, "; the rarest wanted piece is at %d neighbour%s (%d such piece%s)", s.rarest, s.rarest == 1 ? "" : "s", s.rarest_count,
+                   s.rarest_count == 1 ? "" : "s");
+    if (t->picker && !t->seeding)
+        buf_put_byte(out, '\n');
 }
 
 void torrent_why(torrent *t, buf *out, bool json)

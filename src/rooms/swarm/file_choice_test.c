@@ -1,4 +1,4 @@
-#include "cmd/torrent_files.h"
+#include "rooms/swarm/file_choice.h"
 
 #include <stdio.h>
 
