@@ -87,5 +87,15 @@ expect 1 '3 passed, 1 failed, 0 skipped' once+ bad+
 says 1 '^UNSTEADY'
 expect 0 '4 passed, 0 failed, 0 skipped' good+ good
 says 0 'the second time'
+
+# Steps by their names.
+printf 'bad %s/bad.sh\ngood real-time %s/good.sh\nskips %s/skips.sh\n' "$dir" "$dir" "$dir" >"$dir/list"
+for words in good 'good skips' 'skips good'; do
+    complaint=
+    # shellcheck disable=SC2086  # a list of words
+    said=$(tools/test "$dir/list" $words 2>&1) || complaint="exit code $?"
+    [ "$(echo "$said" | grep -c '^== [a-z]*$')" = "$(echo "$words" | wc -w)" ] || complaint="$(echo "$said" | grep '^==' | tr '\n' ' ')"
+    verdict "only what is named is played: $words" "$complaint"
+done
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]
