@@ -18,7 +18,8 @@ step dies 'echo "half way"; kill -9 $$'
 step build 'echo "0 passed, 1 failed, 0 skipped"; exit 1'
 step once 'if [ -e "$0.was" ]; then echo "2 passed, 0 failed, 0 skipped"; exit 0; fi
 touch "$0.was"; echo "not ok once: it was late"; echo "1 passed, 1 failed, 0 skipped"; exit 1'
-step hangs 'if [ -e "$0.was" ]; then echo "1 passed, 0 failed, 0 skipped"; exit 0; fi; touch "$0.was"; kill -9 $$'
+step ended 'if [ -e "$0.was" ]; then echo "1 passed, 0 failed, 0 skipped"; exit 0; fi; touch "$0.was"; kill -9 $$'
+step hangs 'while :; do sleep 1; done'
 step breaks 'if [ -e "$0.was" ]; then echo "1 passed, 0 failed, 0 skipped"; exit 0; fi
 touch "$0.was"; echo "naru: broken invariant: x"; echo "0 passed, 1 failed, 0 skipped"; exit 1'
 step chatty 'echo "4 passed, 0 failed, 0 skipped"; echo "and then something else"'
@@ -74,8 +75,12 @@ verdict "... and plays it again after the others" "$complaint"
 complaint=
 [ "$(cat "$dir/step-once.log.first" "$dir/step-once.log" | grep -c '^[12] passed')" = 2 ] || complaint="not both"
 verdict "... and keeps both logs" "$complaint"
-expect 0 '3 passed, 0 failed, 0 skipped' hangs+ good
-says 1 '^UNSTEADY hangs: failed the first time (1 failed: '
+expect 0 '3 passed, 0 failed, 0 skipped' ended+ good
+says 1 '^UNSTEADY ended: failed the first time (1 failed: '
+export STEP_SECONDS=1
+expect 1 '2 passed, 1 failed, 0 skipped' hangs+ good
+unset STEP_SECONDS
+says 1 '^FAILED: hangs '
 expect 1 '3 passed, 1 failed, 0 skipped' bad+ good
 says 0 '^UNSTEADY'
 says 1 '^FAILED: bad '
