@@ -1,66 +1,20 @@
-#include "rooms/swarm/picker.h"
+// The picker's books: what is wanted, who has what, who was asked for which block, what has come. What is asked for next is
+// picker_choice.c's.
+#include "rooms/swarm/picker_inside.h"
 
 #include <string.h>
 
 #include "base/heap_memory.h"
 #include "base/must.h"
-#include "rooms/swarm/picker_open.h"
-#include "rooms/swarm/picker_rank.h"
 
 enum { ALONE_TURNS = 3 };                    // peers that may try a piece alone after a failed hash
-#define URGENT_NS (2 * 1000000000ll)         // this long before its deadline a block is asked of two
-
-typedef struct {
-    uint16_t asked;                          // blocks
-    bool     steers;                         // picker_steers
-    uint8_t  suggested_count;
-    int32_t  suggested[PICKER_SUGGESTED_MAX];            // newest last
-} asked_peer;
-
-typedef struct { int64_t at_ns; int32_t piece; } deadline;
-
-struct picker {
-    picker_shape shape;
-    bitfield     have;
-    picker_rank  rank;
-    open_piece **open;                       // the oldest first
-    int          open_count, open_cap;
-    int32_t      skipped, done;              // pieces at PICKER_SKIP that we lack; completed since the start
-    bool         sequential;
-    int32_t      in_order;                   // all before it are there or skipped (sequential)
-    asked_peer  *peers;
-    int          peer_cap;
-    deadline    *deadlines;                  // PICKER_DEADLINES_MAX once there was one; the earliest first
-    int          deadline_count;
-};
-
-// ---- shape -------------------------------------------------------------------------------------------------------------
-
-static int32_t piece_length(const picker *p, int32_t piece)
-{
-    int64_t left = p->shape.length - piece * p->shape.piece_bytes;
-    return (int32_t)(left < p->shape.piece_bytes ? left : p->shape.piece_bytes);
-}
-
-static int32_t piece_blocks(const picker *p, int32_t piece)
-{
-    return (piece_length(p, piece) - 1) / PICKER_BLOCK_BYTES + 1;
-}
-
-static picker_block block_at(const picker *p, int32_t piece, int32_t block)
-{
-    int32_t begin = block * PICKER_BLOCK_BYTES, left = piece_length(p, piece) - begin;
-    return (picker_block){piece, begin, left < PICKER_BLOCK_BYTES ? left : PICKER_BLOCK_BYTES};
-}
 
 static bool block_fits(const picker *p, picker_block b)
 {
     if (b.piece < 0 || b.piece >= p->shape.piece_count || b.begin < 0 || b.begin % PICKER_BLOCK_BYTES)
         return false;
-    return b.begin < piece_length(p, b.piece) && b.length == block_at(p, b.piece, b.begin / PICKER_BLOCK_BYTES).length;
+    return b.begin < picker_piece_length(p, b.piece) && b.length == picker_block_at(p, b.piece, b.begin / PICKER_BLOCK_BYTES).length;
 }
-
-static bool piece_fits(const picker *p, int32_t piece) { return piece >= 0 && piece < p->shape.piece_count; }
 
 // ---- making ------------------------------------------------------------------------------------------------------------
 
@@ -96,7 +50,7 @@ void picker_free(picker *p)
     memory_free(p);
 }
 
-static asked_peer *peer_of(picker *p, int peer)
+asked_peer *picker_peer_of(picker *p, int peer)
 {
     must(peer >= 0 && peer < PICKER_PEERS_MAX);
     if (peer >= p->peer_cap) {
@@ -122,13 +76,13 @@ static int open_find(const picker *p, int32_t piece)
     return -1;
 }
 
-static open_piece *open_of(const picker *p, int32_t piece)
+open_piece *picker_open_of(const picker *p, int32_t piece)
 {
     int i = open_find(p, piece);
     return i < 0 ? NULL : p->open[i];
 }
 
-static open_piece *piece_open(picker *p, int32_t piece)
+open_piece *picker_piece_open(picker *p, int32_t piece)
 {
     if (p->open_count == PICKER_OPEN_MAX)
         return NULL;
@@ -137,7 +91,7 @@ static open_piece *piece_open(picker *p, int32_t piece)
         p->open = memory_resize(p->open, (size_t)p->open_cap * sizeof p->open[0]);
     }
     rank_set(&p->rank, piece, false);
-    return p->open[p->open_count++] = open_new(piece, piece_blocks(p, piece));
+    return p->open[p->open_count++] = open_new(piece, picker_piece_blocks(p, piece));
 }
 
 // Takes a piece out of those that are open; what was asked for is forgotten.
@@ -183,7 +137,7 @@ void picker_sequential(picker *p, bool in_order)
 
 picker_priority picker_priority_of(const picker *p, int32_t piece)
 {
-    return piece_fits(p, piece) ? rank_priority(&p->rank, piece) : PICKER_SKIP;
+    return picker_piece_fits(p, piece) ? rank_priority(&p->rank, piece) : PICKER_SKIP;
 }
 
 static void deadline_drop(picker *p, int32_t piece)
@@ -198,7 +152,7 @@ static void deadline_drop(picker *p, int32_t piece)
 
 void picker_priority_set(picker *p, int32_t piece, picker_priority to)
 {
-    if (!piece_fits(p, piece) || rank_priority(&p->rank, piece) == to)
+    if (!picker_piece_fits(p, piece) || rank_priority(&p->rank, piece) == to)
         return;
     bool lacking = !bitfield_has(&p->have, piece);
     int at = open_find(p, piece);
@@ -220,7 +174,7 @@ bool picker_deadline_set(picker *p, int32_t piece, int64_t at_ns)
     deadline_drop(p, piece);
     if (at_ns == 0)
         return true;
-    if (!piece_fits(p, piece) || bitfield_has(&p->have, piece) || rank_priority(&p->rank, piece) == PICKER_SKIP)
+    if (!picker_piece_fits(p, piece) || bitfield_has(&p->have, piece) || rank_priority(&p->rank, piece) == PICKER_SKIP)
         return false;
     if (p->deadline_count == PICKER_DEADLINES_MAX)
         return false;
@@ -247,13 +201,13 @@ void picker_peer_bitfield(picker *p, const bitfield *has)
 
 void picker_peer_has(picker *p, int32_t piece)
 {
-    if (piece_fits(p, piece))
+    if (picker_piece_fits(p, piece))
         rank_more(&p->rank, piece);
 }
 
 void picker_peer_lost(picker *p, int32_t piece)
 {
-    if (piece_fits(p, piece))
+    if (picker_piece_fits(p, piece))
         rank_less(&p->rank, piece);
 }
 
@@ -269,9 +223,9 @@ void picker_peer_gone(picker *p, int peer, const bitfield *has)
 
 void picker_suggest(picker *p, int peer, int32_t piece)
 {
-    if (!piece_fits(p, piece) || bitfield_has(&p->have, piece))
+    if (!picker_piece_fits(p, piece) || bitfield_has(&p->have, piece))
         return;
-    asked_peer *k = peer_of(p, peer);
+    asked_peer *k = picker_peer_of(p, peer);
     for (int i = 0; i < k->suggested_count; i++)
         if (k->suggested[i] == piece)
             return;
@@ -288,9 +242,9 @@ void picker_suggestions_forget(picker *p, int peer)
     p->peers[peer].steers = false;
 }
 
-void picker_steers(picker *p, int peer, bool steers) { peer_of(p, peer)->steers = steers; }
+void picker_steers(picker *p, int peer, bool steers) { picker_peer_of(p, peer)->steers = steers; }
 
-int picker_availability(const picker *p, int32_t piece) { return piece_fits(p, piece) ? rank_availability(&p->rank, piece) : 0; }
+int picker_availability(const picker *p, int32_t piece) { return picker_piece_fits(p, piece) ? rank_availability(&p->rank, piece) : 0; }
 
 bool picker_wants(const picker *p, const bitfield *has)
 {
@@ -300,252 +254,6 @@ bool picker_wants(const picker *p, const bitfield *has)
         if (!bitfield_has(&p->have, i) && rank_priority(&p->rank, i) != PICKER_SKIP)
             return true;
     return false;
-}
-
-// ---- choosing ----------------------------------------------------------------------------------------------------------
-
-static bool peer_gives(const bitfield *has, int32_t piece) { return !has || bitfield_has(has, piece); }
-
-// Can a piece be asked of the peer at once: open with a block for it, or not open yet?
-static bool piece_ready(const picker *p, int32_t piece, int peer, bool twice)
-{
-    if (rank_holds(&p->rank, piece))
-        return p->open_count < PICKER_OPEN_MAX;
-    const open_piece *o = open_of(p, piece);
-    return o && open_has(o, peer, twice);
-}
-
-bool picker_askable(const picker *p, int peer, const bitfield *has, int32_t piece, int64_t now_ns)
-{
-    if (piece < 0)
-        return picker_why(p, peer, has, now_ns).reason != PICKER_WHY_NOTHING;
-    return piece_fits(p, piece) && !bitfield_has(&p->have, piece) && rank_priority(&p->rank, piece) != PICKER_SKIP &&
-           piece_ready(p, piece, peer, false);
-}
-
-static int32_t by_deadline(const picker *p, int peer, const bitfield *has, int64_t now_ns)
-{
-    for (int i = 0; i < p->deadline_count; i++) {
-        const deadline *d = &p->deadlines[i];
-        if (peer_gives(has, d->piece) && piece_ready(p, d->piece, peer, d->at_ns - now_ns < URGENT_NS))
-            return d->piece;
-    }
-    return -1;
-}
-
-static int32_t by_suggestion(const picker *p, int peer, const bitfield *has)
-{
-    int count = peer < p->peer_cap && !p->sequential ? p->peers[peer].suggested_count : 0;
-    for (int i = 0; i < count; i++) {
-        int32_t piece = p->peers[peer].suggested[i];
-        if (peer_gives(has, piece) && piece_ready(p, piece, peer, false))
-            return piece;
-    }
-    return -1;
-}
-
-static int32_t by_start(const picker *p, int peer, const bitfield *has, int availability_max)
-{
-    for (int i = 0; i < p->open_count; i++) {
-        int32_t piece = p->open[i]->piece;
-        if (peer_gives(has, piece) && rank_availability(&p->rank, piece) <= availability_max && open_has(p->open[i], peer, false))
-            return piece;
-    }
-    return -1;
-}
-
-// What nobody but this peer has.
-static int32_t by_uniqueness(const picker *p, const bitfield *has)
-{
-    int32_t piece = -1;
-    if (p->sequential || p->open_count == PICKER_OPEN_MAX || p->rank.seeds > 1)
-        return piece;
-    for (int c = 0; c < RANK_CLASSES && piece < 0; c++) {
-        int32_t end = p->rank.first[c * p->rank.levels + 2 - p->rank.seeds];         // behind those of availability 1
-        for (int32_t i = rank_from(&p->rank, c); i < end && piece < 0; i++)
-            if (peer_gives(has, (int32_t)p->rank.order[i]))
-                piece = (int32_t)p->rank.order[i];
-    }
-    return piece;
-}
-
-static int32_t by_order(picker *p, const bitfield *has)
-{
-    for (; p->in_order < p->shape.piece_count; p->in_order++)
-        if (rank_holds(&p->rank, p->in_order) || open_of(p, p->in_order))
-            break;
-    int32_t best = -1;
-    for (int32_t i = p->in_order; i < p->shape.piece_count; i++) {
-        if (!rank_holds(&p->rank, i) || !peer_gives(has, i))
-            continue;
-        if (best < 0 || rank_priority(&p->rank, i) > rank_priority(&p->rank, best))
-            best = i;
-        if (rank_priority(&p->rank, best) == PICKER_HIGH)
-            break;
-    }
-    return best;
-}
-
-// The first piece from a place on, round the end of the class, that the peer has.
-static int32_t class_from(const picker *p, int class, int32_t start, const bitfield *has)
-{
-    int32_t low = rank_from(&p->rank, class), count = rank_from(&p->rank, class + 1) - low;
-    for (int32_t i = 0; i < count; i++) {
-        int32_t piece = (int32_t)p->rank.order[low + (start + i) % count];
-        if (peer_gives(has, piece))
-            return piece;
-    }
-    return -1;
-}
-
-static int32_t by_rarity(const picker *p, const bitfield *has, uint64_t chance)
-{
-    for (int c = 0; c < RANK_CLASSES; c++) {
-        int32_t count = rank_from(&p->rank, c + 1) - rank_from(&p->rank, c);
-        int32_t piece = count ? class_from(p, c, (int32_t)(chance % (uint64_t)count), has) : -1;
-        if (piece >= 0)
-            return piece;
-    }
-    return -1;
-}
-
-static bool endgame(const picker *p)
-{
-    int32_t free_blocks = 0;
-    for (int i = 0; i < p->open_count && !free_blocks; i++)
-        free_blocks = p->open[i]->free;
-    return rank_ranked(&p->rank) == 0 && p->open_count > 0 && !free_blocks;
-}
-
-static int32_t by_endgame(const picker *p, int peer, const bitfield *has, uint64_t chance)
-{
-    if (!endgame(p) || picker_asked_of(p, peer) >= PICKER_ENDGAME_MAX)
-        return -1;
-    for (int i = 0; i < p->open_count; i++) {                // everybody begins elsewhere
-        const open_piece *o = p->open[(i + (int)(chance % (uint64_t)p->open_count)) % p->open_count];
-        if (peer_gives(has, o->piece) && open_has(o, peer, true))
-            return o->piece;
-    }
-    return -1;
-}
-
-static int32_t nothing(picker_reason *why)
-{
-    *why = PICKER_WHY_NOTHING;
-    return -1;
-}
-
-// The order in the header's first comment.
-static int32_t next_piece(picker *p, int peer, const bitfield *has, int64_t now_ns, uint64_t chance, picker_reason *why)
-{
-    int32_t piece;
-    *why = PICKER_WHY_DEADLINE;
-    if ((piece = by_deadline(p, peer, has, now_ns)) >= 0)
-        return piece;
-    *why = PICKER_WHY_ONLY;
-    if ((piece = by_start(p, peer, has, 1)) >= 0)
-        return piece;
-    *why = PICKER_WHY_SUGGESTED;
-    if ((piece = by_suggestion(p, peer, has)) >= 0)
-        return piece;
-    *why = PICKER_WHY_ONLY;
-    if ((piece = by_uniqueness(p, has)) >= 0)
-        return peer < p->peer_cap && p->peers[peer].steers ? nothing(why) : piece;
-    *why = PICKER_WHY_STARTED;
-    if ((piece = by_start(p, peer, has, INT32_MAX)) >= 0)
-        return piece;
-    if (p->open_count < PICKER_OPEN_MAX && rank_ranked(&p->rank)) {
-        bool at_random = !p->sequential && p->done < PICKER_RANDOM_FIRST;
-        *why = p->sequential ? PICKER_WHY_SEQUENTIAL : at_random ? PICKER_WHY_RANDOM : PICKER_WHY_RAREST;
-        if ((piece = p->sequential ? by_order(p, has) : by_rarity(p, has, at_random ? chance : 0)) >= 0)
-            return piece;
-    }
-    *why = PICKER_WHY_ENDGAME;
-    if ((piece = by_endgame(p, peer, has, chance)) >= 0)
-        return piece;
-    *why = PICKER_WHY_NOTHING;
-    return -1;
-}
-
-int picker_choose(picker *p, int peer, const bitfield *has, int n, int64_t now_ns, picker_block *out)
-{
-    asked_peer *k = peer_of(p, peer);
-    int count = 0;
-    while (count < n) {
-        picker_reason why;
-        int32_t piece = next_piece(p, peer, has, now_ns, rank_chance(&p->rank, INT32_MAX), &why);
-        if (piece < 0)
-            break;
-        open_piece *o = open_of(p, piece);
-        if (!o)
-            o = piece_open(p, piece);
-        bool twice = why == PICKER_WHY_ENDGAME || (why == PICKER_WHY_DEADLINE && !open_has(o, peer, false));
-        int most = why == PICKER_WHY_ENDGAME ? PICKER_ENDGAME_MAX : INT32_MAX;
-        for (int32_t b; count < n && k->asked < most && (b = open_next(o, peer, twice)) >= 0; k->asked++) {
-            open_ask(o, b, peer);
-            out[count++] = block_at(p, piece, b);
-        }
-    }
-    return count;
-}
-
-// ---- whole pieces ------------------------------------------------------------------------------------------------------
-
-static int32_t untouched_next(picker *p)
-{
-    for (int i = 0; i < p->deadline_count; i++)
-        if (rank_holds(&p->rank, p->deadlines[i].piece))
-            return p->deadlines[i].piece;
-    if (!rank_ranked(&p->rank) || p->open_count == PICKER_OPEN_MAX)
-        return -1;
-    return p->sequential ? by_order(p, NULL) : by_rarity(p, NULL, 0);
-}
-
-// Every block that is lacking may be asked of this peer.
-static bool piece_lacks(const open_piece *o, int peer)
-{
-    bool lacks = false;
-    if (o->turns > 0 && o->owner >= 0 && o->owner != peer)
-        return false;
-    for (int32_t i = 0; i < o->blocks; i++) {
-        const open_block *b = &o->block[i];
-        if (!b->received && (b->asked == PICKER_ASKED_MAX || (o->turns > 0 && b->asked) || open_asked_of(b, peer)))
-            return false;
-        lacks = lacks || !b->received;
-    }
-    return lacks;
-}
-
-static void piece_ask(picker *p, open_piece *o, int peer)
-{
-    for (int32_t i = 0; i < o->blocks; i++) {
-        if (o->block[i].received)
-            continue;
-        open_ask(o, i, peer);
-        peer_of(p, peer)->asked++;
-    }
-}
-
-int32_t picker_take_run(picker *p, int peer, int32_t most, int32_t *first)
-{
-    int32_t count = 0;
-    *first = untouched_next(p);
-    while (*first >= 0 && count < most && *first + count < p->shape.piece_count && rank_holds(&p->rank, *first + count)) {
-        open_piece *o = piece_open(p, *first + count);
-        if (!o)
-            break;
-        piece_ask(p, o, peer);
-        count++;
-    }
-    for (int i = p->open_count - 1; !count && i >= 0; i--) {    // the newest: those before it come soon from whom they were asked
-        open_piece *o = p->open[i];
-        if (!piece_lacks(o, peer))
-            continue;
-        piece_ask(p, o, peer);
-        *first = o->piece;
-        count = 1;
-    }
-    return count;
 }
 
 // ---- taking back -------------------------------------------------------------------------------------------------------
@@ -577,7 +285,7 @@ void picker_returned_all(picker *p, int peer)
 picker_receipt picker_received(picker *p, int peer, picker_block b, int cancel[PICKER_ASKED_MAX], int *cancel_count)
 {
     *cancel_count = 0;
-    open_piece *o = block_fits(p, b) ? open_of(p, b.piece) : NULL;
+    open_piece *o = block_fits(p, b) ? picker_open_of(p, b.piece) : NULL;
     if (!o)
         return PICKER_UNWANTED;
     int32_t index = b.begin / PICKER_BLOCK_BYTES;
@@ -597,9 +305,9 @@ bool picker_block_found(picker *p, picker_block b)
 {
     if (!block_fits(p, b) || bitfield_has(&p->have, b.piece) || rank_priority(&p->rank, b.piece) == PICKER_SKIP)
         return false;
-    open_piece *o = open_of(p, b.piece);
+    open_piece *o = picker_open_of(p, b.piece);
     if (!o)
-        o = piece_open(p, b.piece);
+        o = picker_piece_open(p, b.piece);
     if (!o || o->block[b.begin / PICKER_BLOCK_BYTES].received || o->block[b.begin / PICKER_BLOCK_BYTES].asked)
         return false;
     open_arrived(o, b.begin / PICKER_BLOCK_BYTES, -1);
@@ -608,20 +316,20 @@ bool picker_block_found(picker *p, picker_block b)
 
 bool picker_block_there(const picker *p, picker_block b)
 {
-    const open_piece *o = block_fits(p, b) ? open_of(p, b.piece) : NULL;
+    const open_piece *o = block_fits(p, b) ? picker_open_of(p, b.piece) : NULL;
     return o && o->block[b.begin / PICKER_BLOCK_BYTES].received;
 }
 
 bool picker_block_asked(const picker *p, int peer, picker_block b)
 {
-    const open_piece *o = block_fits(p, b) ? open_of(p, b.piece) : NULL;
+    const open_piece *o = block_fits(p, b) ? picker_open_of(p, b.piece) : NULL;
     const open_block *k = o ? &o->block[b.begin / PICKER_BLOCK_BYTES] : NULL;
     return k && !k->received && open_asked_of(k, peer);
 }
 
 void picker_piece_done(picker *p, int32_t piece)
 {
-    if (!piece_fits(p, piece) || bitfield_has(&p->have, piece))
+    if (!picker_piece_fits(p, piece) || bitfield_has(&p->have, piece))
         return;
     int at = open_find(p, piece);
     if (at >= 0)
@@ -636,7 +344,7 @@ void picker_piece_done(picker *p, int32_t piece)
 
 int picker_piece_failed(picker *p, int32_t piece, int *senders, int max)
 {
-    open_piece *o = open_of(p, piece);
+    open_piece *o = picker_open_of(p, piece);
     int count = 0;
     for (int32_t i = 0; o && i < o->blocks; i++) {
         int who = o->block[i].who[0], known = 0;
@@ -683,7 +391,7 @@ picker_state picker_look(const picker *p)
         s.blocks_received += o->received;
         s.blocks_asked += o->blocks - o->received - o->free;
     }
-    s.endgame = endgame(p);
+    s.endgame = picker_endgame(p);
     s.complete = s.wanted == 0;
     for (int rank = 0; rank < rank_last(&p->rank); rank++) {
         int level = rank % p->rank.levels + p->rank.seeds;
@@ -694,35 +402,4 @@ picker_state picker_look(const picker *p)
         s.rarest = level;
     }
     return s;
-}
-
-picker_explained picker_why(const picker *p, int peer, const bitfield *has, int64_t now_ns)
-{
-    // Only the place where sequential mode goes on is moved, which changes no choice; the chance is not drawn.
-    picker copy = *p;
-    picker_explained x;
-    x.piece = next_piece(&copy, peer, has, now_ns, 0, &x.reason);
-    x.availability = picker_availability(p, x.piece);
-    x.equals = 0;
-    if (x.reason == PICKER_WHY_RAREST) {
-        int rank = rank_class(rank_priority(&p->rank, x.piece)) * p->rank.levels + x.availability - p->rank.seeds;
-        x.equals = p->rank.first[rank + 1] - p->rank.first[rank];
-    }
-    return x;
-}
-
-const char *picker_reason_words(picker_reason r)
-{
-    static const char *const words[] = {
-        [PICKER_WHY_DEADLINE] = "somebody waits for it until a set time",
-        [PICKER_WHY_SUGGESTED] = "the peer suggested it",
-        [PICKER_WHY_ONLY] = "no other neighbour has it",
-        [PICKER_WHY_STARTED] = "it was begun, and only whole pieces can be passed on",
-        [PICKER_WHY_SEQUENTIAL] = "it is the next in order",
-        [PICKER_WHY_RANDOM] = "our first pieces are taken at random, to have something to give soon",
-        [PICKER_WHY_RAREST] = "no piece that the peer has is rarer among our neighbours",
-        [PICKER_WHY_ENDGAME] = "everything is asked for; the last blocks are asked of several",
-        [PICKER_WHY_NOTHING] = "the peer has nothing that we want and have not asked for",
-    };
-    return words[r];
 }
