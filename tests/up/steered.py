@@ -59,6 +59,12 @@ def nodes(up):
     return {n["node"]: n["state"] for n in json.loads(got.stdout)["nodes"]} if got.returncode == 0 else {}
 
 
+def why(up):
+    """The first of the ranking, with its reasons."""
+    got = up.command("steering", "why", "127.0.0.9", "--json")
+    return json.loads(got.stdout)["ranking"][0] if got.returncode == 0 else {"error": got.stderr}
+
+
 def cases():
     up = Up("", start=False)
     up.cdn = dict(zip(["dns", "http", "https", "origin", "steering"], free_ports(5)))
@@ -69,14 +75,13 @@ def cases():
             return
         check("steering sees who is alive and who is dead", wait_for(lambda: nodes(up) == {"near": "alive", "far": "dead"}), str(nodes(up)))
         check("the name server answers as steering ranks", wait_for(lambda: "127.0.0.1" in named(up)) and "192.0.2.200" not in named(up), named(up))
-        got = steer(up)
-        check("players are steered", got["PATHWAY-PRIORITY"] == ["near", "far"] and got["TTL"] == 7, str(got))
-        why = up.command("steering", "why", "127.0.0.9", "--json")
-        first = json.loads(why.stdout)["ranking"][0] if why.returncode == 0 else {}
-        check("naru steering why says it", first.get("node") == "near" and first.get("standing") == "good" and first.get("load_per_mille", -1) >= 0, why.stdout + why.stderr)
+        # A node that a busy machine let miss a look is dead until the next one.
+        check("players are steered", wait_for(lambda: steer(up)["PATHWAY-PRIORITY"] == ["near", "far"]) and steer(up)["TTL"] == 7, str(steer(up)))
+        check("naru steering why says it", wait_for(lambda: (first := why(up)).get("node") == "near" and first.get("standing") == "good" and
+                                                    first.get("load_per_mille", -1) >= 0), str(why(up)))
         os.kill(up.processes()["steering"]["pid"], signal.SIGKILL)
         check("while steering is dead the last ranking counts", "127.0.0.1" in named(up), named(up))
-        check("... and it comes back", wait_for(lambda: nodes(up).get("near") == "alive") and "127.0.0.1" in named(up), str(nodes(up)))
+        check("... and it comes back", wait_for(lambda: nodes(up).get("near") == "alive" and "127.0.0.1" in named(up)), str(nodes(up)))
         config(up, 9, "127.0.0.99")                      # nobody is there
         up.command("reload")
         check("after a reload other nodes count, and all are dead: they are ranked all the same",
