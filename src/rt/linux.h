@@ -27,6 +27,7 @@ typedef struct linux_sock {
     bool          asks_local;        // a wildcard datagram door: each datagram says which address was asked
     bool          fills;             // pages were more than it took: pages_send
     uint8_t       family;            // 4, 6, 0: Unix
+    int           write_max;         // bytes of one write while its queue is kept short; 0: any number
     addr          at;                // bound, real port
     linux_driver *driver;
     list_link     starved;           // listeners that met the limit of descriptors
@@ -70,7 +71,7 @@ void linux_close(sock *);
 addr linux_local(sock *);
 void linux_unsent_max(sock *, int);
 void linux_queue_short(sock *, int);
-void queue_short_set(int fd, int least);          // queue_linux.c
+int  queue_short_set(int fd, int least);          // queue_linux.c: bytes that one write should have; 0: any number
 bool linux_peer_closed(sock *);
 int  linux_socket(int family, int type);                    // -1 with errno
 err  linux_bind(world *w, int fd, addr at);

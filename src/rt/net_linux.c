@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -340,15 +341,44 @@ err linux_read(sock *base, void *into, size_t size, size_t *got)
     return E_OK;
 }
 
+// A write is taken as long as it fits behind what was not sent yet, however much waits: only poll heeds the ceiling, and promises the
+// next edge.
+static bool takes_more(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    return poll(&p, 1, 0) != 0;
+}
+
+// The first `most` bytes of these, and more come behind them; false: they are fewer.
+static bool shortened(const struct iovec *from, int *count, size_t most, struct iovec out[IOVECS_MAX])
+{
+    for (int i = 0; i < *count && i < IOVECS_MAX; i++) {
+        out[i] = from[i];
+        if (from[i].iov_len <= most) {
+            most -= from[i].iov_len;
+            continue;
+        }
+        out[i].iov_len = most;
+        *count = i + 1;
+        return true;
+    }
+    return false;
+}
+
 err linux_write(sock *base, const struct iovec *from, int count, size_t *put)
 {
     linux_sock *s = linux_of(base);
+    struct iovec first[IOVECS_MAX] __attribute__((uninitialized));
+    *put = 0;
+    if (s->write_max && !takes_more(s->fd))
+        return E_AGAIN;
+    bool more = s->write_max && shortened(from, &count, (size_t)s->write_max, first);
+    from = more ? first : from;
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)from,
                              .msg_iovlen = (size_t)(count < IOVECS_MAX ? count : IOVECS_MAX)};
     ssize_t n;
-    *put = 0;
     do
-        n = sendmsg(s->fd, &message, MSG_NOSIGNAL);
+        n = sendmsg(s->fd, &message, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno_err(errno);
@@ -408,7 +438,7 @@ void linux_unsent_max(sock *base, int bytes)
 void linux_queue_short(sock *base, int least)
 {
     if (linux_of(base)->family)
-        queue_short_set(linux_of(base)->fd, least);
+        linux_of(base)->write_max = queue_short_set(linux_of(base)->fd, least);
 }
 
 bool linux_peer_closed(sock *base)

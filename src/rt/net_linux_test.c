@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -471,6 +474,91 @@ FIBER_TEST(a_queue_within_the_machine_is_not_made_short)
     sock_queue_short(a, 16 * 1024);
     for (int i = 0; i < 2; i++)
         CHECK(getsockopt(linux_of(i ? a : s)->fd, SOL_SOCKET, SO_SNDBUF, &bytes, &size) == 0 && bytes > PACKETS_BYTES);
+    sock_close(a), sock_close(s), sock_close(l);
+}
+
+// Everything that can be written without waiting, each byte that of its place in the stream.
+static size_t put_all(sock *s, size_t from, size_t most)
+{
+    unsigned char bytes[8 * 1024];
+    size_t at = from;
+    while (at < most) {
+        size_t put, n = most - at < sizeof bytes ? most - at : sizeof bytes;
+        for (size_t i = 0; i < n; i++)
+            bytes[i] = (unsigned char)((at + i) * 31 >> 4);
+        if (sock_write(s, &(struct iovec){bytes, n}, 1, &put))
+            break;
+        at += put;
+    }
+    return at;
+}
+
+static size_t came_of(sock *s, size_t from)
+{
+    unsigned char bytes[8 * 1024];
+    size_t at = from, got;
+    while (sock_read(s, bytes, sizeof bytes, &got) == E_OK)
+        for (size_t i = 0; i < got; i++, at++)
+            CHECK_ROW((int)at, bytes[i] == (unsigned char)(at * 31 >> 4));
+    return at;
+}
+
+static int waiting_bytes(sock *s)
+{
+    int bytes = -1;
+    CHECK(ioctl(linux_of(s)->fd, SIOCOUTQ, &bytes) == 0);
+    return bytes;
+}
+
+// With packets as a line carries them: how much waits at the sender while nobody reads, and that all arrives when somebody does.
+FIBER_TEST(a_short_queue_keeps_little_and_delivers_all)
+{
+    enum { LEAST = 16 * 1024, PACKET = 1400, RECEIVE = 16 * 1024, ALL = 1 << 20 };
+    sock *l, *s, *a;
+    addr peer, local;
+    int packet = PACKET, receive = RECEIVE;
+    CHECK_INT(sock_listen(world_here(), loopback(0), (listen_options){0}, &l), E_OK);
+    CHECK(setsockopt(linux_of(l)->fd, IPPROTO_TCP, TCP_MAXSEG, &packet, sizeof packet) == 0);
+    CHECK(setsockopt(linux_of(l)->fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof receive) == 0);
+    for (int is_short = 0; is_short < 2; is_short++) {
+        CHECK_INT(connect_to(world_here(), sock_local(l), &s), E_OK);
+        CHECK_INT(accept_one(l, &a, &peer, &local), E_OK);
+        sock_queue_short(s, is_short ? LEAST : 0);
+        size_t sent = put_all(s, 0, ALL), came = 0;
+        CHECK_ROW(is_short, is_short == (waiting_bytes(s) <= 2 * LEAST));
+        for (err e = E_OK; came < ALL && !e; ) {
+            came = came_of(a, came);
+            sent = put_all(s, sent, ALL);
+            if (came < ALL)
+                e = sock_wait(came < sent ? a : s, came < sent ? WAIT_READ : WAIT_WRITE, loop_now_ns() + seconds(60));
+        }
+        CHECK_INT((int)came, ALL);
+        sock_close(a), sock_close(s);
+    }
+    sock_close(l);
+}
+
+// The writer that met the ceiling is woken when there is room again, and the queue can be made long again.
+FIBER_TEST(a_short_queue_wakes_its_writer)
+{
+    enum { LEAST = 8 * 1024, PACKET = 1400, ALL = 1 << 20 };
+    sock *l, *s, *a;
+    addr peer, local;
+    int packet = PACKET;
+    CHECK_INT(sock_listen(world_here(), loopback(0), (listen_options){0}, &l), E_OK);
+    CHECK(setsockopt(linux_of(l)->fd, IPPROTO_TCP, TCP_MAXSEG, &packet, sizeof packet) == 0);
+    CHECK_INT(connect_to(world_here(), sock_local(l), &s), E_OK);
+    CHECK_INT(accept_one(l, &a, &peer, &local), E_OK);
+    sock_queue_short(s, LEAST);
+    CHECK(linux_of(s)->write_max > 0 && linux_of(s)->write_max <= LEAST);
+    size_t came = 0, sent = put_all(s, 0, ALL);
+    for (err e = E_OK; sent < ALL && !e; sent = put_all(s, sent, ALL)) {
+        came = came_of(a, came);
+        e = sock_wait(s, WAIT_WRITE, loop_now_ns() + seconds(60));
+    }
+    CHECK_INT((int)sent, ALL);
+    sock_queue_short(s, 0);
+    CHECK_INT(linux_of(s)->write_max, 0);
     sock_close(a), sock_close(s), sock_close(l);
 }
 

@@ -6,6 +6,8 @@
 
 enum { UNSENT_BYTES_MIN = 32 * 1024, UNSENT_BYTES_MAX = 4 << 20, UNSENT_PARTS = 16 };        // of a second
 enum { QUEUE_SHORT_RATE_MAX = 16000000 };            // bytes a second
+enum { LINE_QUEUE_BYTES_MIN = 40 * 1024, QUEUE_BYTES_MIN = 8 * 1024, QUEUE_BYTES_MAX = 16 * 1024 };
+#define LINE_QUEUE_MS     48                         // of what the line sends: all that its connections together keep in the system
 enum { FACTS_FEW = 96 };
 #define QUEUES_NS         (100 * NS_PER_MS)          // the path is measured again at most so often
 #define RATE_SPAN_NS      (20 * NS_PER_S)
@@ -47,9 +49,23 @@ static void facts_take(torrent *t, peer *p, choker_peer *out, int64_t now)
     };
 }
 
+// What one connection may keep in the system: they share the line. Half of it stands in our own queue, the other half is on its way
+// or comes back as acknowledgements behind what the others send.
+static int queue_share(const torrent *t, int64_t now)
+{
+    int active = 0;
+    for (int i = 0; i < t->peers_end; i++) {
+        const peer *p = t->peers[i];
+        active += p && (p->wanted_count > 0 || p->sending > 0 || now - p->idle_since_ns < QUEUES_NS);
+    }
+    int64_t line = rate_now(&t->sent_rate, 2 * NS_PER_S, now) / 1000 * LINE_QUEUE_MS;
+    int64_t share = (line < LINE_QUEUE_BYTES_MIN ? LINE_QUEUE_BYTES_MIN : line) / (active ? active : 1);
+    return (int)(share < QUEUE_BYTES_MIN ? QUEUE_BYTES_MIN : share > QUEUE_BYTES_MAX ? QUEUE_BYTES_MAX : share);
+}
+
 // What waits in the system's buffer cannot be given to another any more, and what is small and urgent waits behind it: so much
 // as goes out in a moment. Not where that would cost speed.
-static void queues_keep_short(peer *p, int64_t now)
+static void queues_keep_short(peer *p, int64_t now, int share)
 {
     int64_t rate = rate_now(&p->to, RATE_SPAN_NS / 10, now), bytes = rate / UNSENT_PARTS, most = UNSENT_BYTES_MIN;
     if (p->we_choke || now - p->queues_ns < QUEUES_NS)
@@ -59,7 +75,7 @@ static void queues_keep_short(peer *p, int64_t now)
     if (most != p->unsent_max)
         conn_unsent_max(p->conn, (int)most);
     p->unsent_max = (int)most;
-    conn_queue_short(p->conn, rate < QUEUE_SHORT_RATE_MAX ? PICKER_BLOCK_BYTES : 0);
+    conn_queue_short(p->conn, rate < QUEUE_SHORT_RATE_MAX ? share : 0);
     p->queues_ns = now;
 }
 
@@ -68,14 +84,14 @@ int64_t torrent_choke(torrent *t, int64_t now_ns)
     swarm *s = t->swarm;
     choker_peer few[FACTS_FEW] __attribute__((uninitialized));           // this happens often: no memory is taken for it
     choker_peer *facts = t->peers_end <= FACTS_FEW ? few : memory_new((size_t)t->peers_end * sizeof *facts);
-    int count = 0;
+    int count = 0, share = queue_share(t, now_ns);
     choker_rules rules = {
         .mode = s->mode, .seeding = t->seeding, .slots = s->slots, .piece_bytes = t->meta->piece_bytes,
         .uplink_idle = uplink_is_idle(t, now_ns),
     };
     for (int i = 0; i < t->peers_end; i++)
         if (t->peers[i] && !t->peers[i]->leaving) {
-            queues_keep_short(t->peers[i], now_ns);
+            queues_keep_short(t->peers[i], now_ns, share);
             facts_take(t, t->peers[i], &facts[count++], now_ns);
         }
     (void)choker_run(&t->choker, &rules, facts, count, now_ns);
@@ -83,7 +99,7 @@ int64_t torrent_choke(torrent *t, int64_t now_ns)
         peer *p = t->peers[facts[i].id];
         p->choke_reason = facts[i].reason;
         peer_choke_set(p, !facts[i].unchoked);
-        queues_keep_short(p, now_ns);
+        queues_keep_short(p, now_ns, share);
     }
     if (facts != few)
         memory_free(facts);
