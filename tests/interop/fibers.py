@@ -22,7 +22,7 @@ def rows(said):
     """The lines of naru-ps: (number, world, label, what it waits for, deepest stack)."""
     found = []
     for line in said.splitlines():
-        row = re.match(r" *(\d+) +\d+ (.{22}) (.{22}) (.{26}) +\S+ +(\d+) +(\d+)  ", line)
+        row = re.match(r" *(\d+) +\d+ (.{22}) (.{22}) (\S.*?) +\d+\S* +(\d+) +(\d+)  ", line)
         if row:
             found.append((int(row[1]), row[2].strip(), row[3].strip(), row[4].strip(), int(row[6])))
     assert f"{len(found)} fibers" in said and len(found) > 20, said
