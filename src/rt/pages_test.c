@@ -12,9 +12,9 @@ typedef struct { addr at; int64_t wrong, got; bool heard_head; } hearer;
 static void hear(void *arg)
 {
     hearer *h = arg;
-    conn *c = conn_open(world_here(), h->at, seconds(5));
+    conn *c = conn_open(world_here(), h->at, seconds(60));
     char head[4];
-    conn_deadline(c, seconds(20));
+    conn_deadline(c, seconds(60));
     h->heard_head = conn_read(c, head, 4) && memcmp(head, "head", 4) == 0;
     fiber_sleep(millis(50));
     for (str some; (some = conn_some(c)).len; conn_used(c, (size_t)some.len))
@@ -59,9 +59,9 @@ static void pages_go_whole(world *w)
     scope_open(&hearing, 0, 1);
     scope_go(&hearing, "hearer", hear, &h);
     while (sock_accept(l, &s, &peer, &local) == E_AGAIN)
-        sock_wait(l, WAIT_READ, loop_now_ns() + seconds(5));
+        sock_wait(l, WAIT_READ, loop_now_ns() + seconds(60));
     conn *c = conn_of(s, peer, local);
-    conn_deadline(c, seconds(20));
+    conn_deadline(c, seconds(60));
     blocks_send(w, c, p);
     conn_close(c);
     scope_wait(&hearing);

@@ -10,7 +10,7 @@
 #include "base/must.h"
 #include "fiber_test.h"
 
-enum { TICKS_MAX = 30, WAITS = 6, SOON_MS = 300 };
+enum { TICKS_MAX = 120, WAITS = 6, SOON_MS = 300 };
 
 typedef struct {
     supervisor *s;

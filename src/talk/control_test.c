@@ -60,8 +60,8 @@ static leaving leaving_of(node *n, arena *a)
 
 static http_result ask(node *n, str method, str target, arena *a)
 {
-    conn *c = conn_open_unix(n->world, str_to_z(a, str_join(a, n->directory, S("/control.sock"))), seconds(5));
-    conn_deadline(c, seconds(20));
+    conn *c = conn_open_unix(n->world, str_to_z(a, str_join(a, n->directory, S("/control.sock"))), seconds(60));
+    conn_deadline(c, seconds(60));
     http_result r = http_fetch(c, method, S("naru"), target, NULL, 0, (str){0}, 1 << 20, a);
     conn_close(c);
     return r;
@@ -185,7 +185,7 @@ static void megabytes_are_asked_for(world *w)
     for (int i = 0; i < STORY_RING_EVENTS; i++)
         story_note("smtp", S("a line that is as long as lines of stories may be, so that all of them together are megabytes of JSON"));
     for (int i = 0; i < CONTROL_LARGE_AT_ONCE_MAX; i++) {
-        greedy[i] = conn_open_unix(n.world, str_to_z(&a, str_join(&a, n.directory, S("/control.sock"))), seconds(5));
+        greedy[i] = conn_open_unix(n.world, str_to_z(&a, str_join(&a, n.directory, S("/control.sock"))), seconds(60));
         conn_put(greedy[i], S("GET /story HTTP/1.1\r\nHost: naru\r\n\r\n"));
         CHECK(conn_flush(greedy[i]) && conn_some(greedy[i]).len > 0);         // its answer has begun, and is not read on
     }

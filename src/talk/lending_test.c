@@ -48,7 +48,7 @@ static const room_kind kind = {.name = "library", .start = room_start};
 
 static http_result ask(node *n, const char *target, arena *a)
 {
-    conn *c = conn_open_unix(n->world, str_to_z(a, str_join(a, n->directory, S("/control.sock"))), seconds(5));
+    conn *c = conn_open_unix(n->world, str_to_z(a, str_join(a, n->directory, S("/control.sock"))), seconds(60));
     conn_deadline(c, seconds(500));
     http_result r = http_fetch(c, S("POST"), S("naru"), str_z(target), NULL, 0, (str){0}, 1 << 20, a);
     conn_close(c);
@@ -132,7 +132,7 @@ static void remembered(stage *t)
     CHECK_INT(node_add(t->n, &kind, NULL, &again, &why), E_OK);
     http_result r = ask(t->n, "/metrics", &t->a);
     CHECK_INT(r.status, 405);                            // POST
-    conn *c = conn_open_unix(t->n->world, str_to_z(&t->a, str_join(&t->a, t->n->directory, S("/control.sock"))), seconds(5));
+    conn *c = conn_open_unix(t->n->world, str_to_z(&t->a, str_join(&t->a, t->n->directory, S("/control.sock"))), seconds(60));
     r = http_fetch(c, S("GET"), S("naru"), S("/metrics"), NULL, 0, (str){0}, 1 << 20, &t->a);
     conn_close(c);
     CHECK(says(r, 200, "naru_backup_last_bytes 777"));

@@ -71,8 +71,8 @@ typedef struct { const char *method, *target, *name, *value; int status; str bod
 static http_result ask(world *w, arena *msg, const char *method, const char *target, const char *name, const char *value)
 {
     http_header header = {str_z(name), str_z(value)};
-    conn *c = conn_open(w, origin_at(w), seconds(5));
-    conn_deadline(c, seconds(5));
+    conn *c = conn_open(w, origin_at(w), seconds(60));
+    conn_deadline(c, seconds(60));
     http_result r = http_fetch(c, str_z(method), S("origin.test"), str_z(target), &header, name ? 1 : 0, (str){0},
                                1 << 20, msg);
     conn_close(c);
