@@ -18,6 +18,14 @@ static bool block_fits(const picker *p, picker_block b)
 
 // ---- making ------------------------------------------------------------------------------------------------------------
 
+static void ranked_set(picker *p, int32_t piece, bool ranked)
+{
+    rank_set(&p->rank, piece, ranked);
+    (ranked ? bitfield_add : bitfield_remove)(&p->untouched, piece);
+}
+
+void picker_free_note(picker *p, const open_piece *o) { (o->free > 0 ? bitfield_add : bitfield_remove)(&p->with_free, o->piece); }
+
 picker *picker_new(picker_shape shape, const bitfield *have, uint64_t seed)
 {
     must(shape.piece_count > 0 && shape.piece_count <= PICKER_PIECES_MAX && shape.piece_bytes > 0);
@@ -25,14 +33,17 @@ picker *picker_new(picker_shape shape, const bitfield *have, uint64_t seed)
     must(!have || have->count == shape.piece_count);
     picker *p = memory_zeroed(1, sizeof *p);
     p->shape = shape;
-    size_t bytes = (size_t)bitfield_bytes(shape.piece_count);
-    p->have = (bitfield){memory_zeroed(1, bytes), shape.piece_count, have ? have->set : 0};
-    if (have)
-        memcpy(p->have.bytes, have->bytes, bytes);
+    bitfield *const fields[] = {&p->have, &p->untouched, &p->begun, &p->with_free};
+    for (int i = 0; i < 4; i++)
+        *fields[i] = (bitfield){memory_zeroed(1, (size_t)bitfield_bytes(shape.piece_count)), shape.piece_count, 0};
+    if (have) {
+        memcpy(p->have.bytes, have->bytes, (size_t)bitfield_bytes(shape.piece_count));
+        p->have.set = have->set;
+    }
     rank_make(&p->rank, shape.piece_count, seed);
     for (int32_t i = 0; i < shape.piece_count; i++)
         if (!bitfield_has(&p->have, i))
-            rank_set(&p->rank, i, true);
+            ranked_set(p, i, true);
     return p;
 }
 
@@ -41,11 +52,14 @@ void picker_free(picker *p)
     if (!p)
         return;
     for (int i = 0; i < p->open_count; i++)
-        memory_free(p->open[i]);
+        memory_free(p->open[i].at);
     memory_free(p->open);
     memory_free(p->peers);
     memory_free(p->deadlines);
     memory_free(p->have.bytes);
+    memory_free(p->untouched.bytes);
+    memory_free(p->begun.bytes);
+    memory_free(p->with_free.bytes);
     rank_free(&p->rank);
     memory_free(p);
 }
@@ -70,8 +84,8 @@ int picker_asked_of(const picker *p, int peer) { return peer >= 0 && peer < p->p
 
 static int open_find(const picker *p, int32_t piece)
 {
-    for (int i = 0; i < p->open_count; i++)
-        if (p->open[i]->piece == piece)
+    for (int i = 0; bitfield_has(&p->begun, piece) && i < p->open_count; i++)
+        if (p->open[i].piece == piece)
             return i;
     return -1;
 }
@@ -79,7 +93,7 @@ static int open_find(const picker *p, int32_t piece)
 open_piece *picker_open_of(const picker *p, int32_t piece)
 {
     int i = open_find(p, piece);
-    return i < 0 ? NULL : p->open[i];
+    return i < 0 ? NULL : p->open[i].at;
 }
 
 open_piece *picker_piece_open(picker *p, int32_t piece)
@@ -90,14 +104,19 @@ open_piece *picker_piece_open(picker *p, int32_t piece)
         p->open_cap = p->open_cap ? 2 * p->open_cap : 8;
         p->open = memory_resize(p->open, (size_t)p->open_cap * sizeof p->open[0]);
     }
-    rank_set(&p->rank, piece, false);
-    return p->open[p->open_count++] = open_new(piece, picker_piece_blocks(p, piece));
+    ranked_set(p, piece, false);
+    bitfield_add(&p->begun, piece);
+    bitfield_add(&p->with_free, piece);
+    p->open[p->open_count] = (opened){piece, open_new(piece, picker_piece_blocks(p, piece))};
+    return p->open[p->open_count++].at;
 }
 
 // Takes a piece out of those that are open; what was asked for is forgotten.
 static void piece_close(picker *p, int at)
 {
-    open_piece *o = p->open[at];
+    open_piece *o = p->open[at].at;
+    bitfield_remove(&p->begun, o->piece);
+    bitfield_remove(&p->with_free, o->piece);
     for (int32_t i = 0; i < o->blocks; i++)
         for (int k = 0; !o->block[i].received && k < o->block[i].asked; k++)
             p->peers[o->block[i].who[k]].asked--;
@@ -107,23 +126,26 @@ static void piece_close(picker *p, int at)
 
 static void peer_leaves_block(picker *p, open_piece *o, int32_t block, int peer)
 {
-    if (open_unask(o, block, peer))
-        p->peers[peer].asked--;
+    if (!open_unask(o, block, peer))
+        return;
+    p->peers[peer].asked--;
+    picker_free_note(p, o);
 }
 
 // A piece nobody is asked for and of which nothing came is as if it had never been opened: rarest first decides anew.
 // One that a peer had to itself passes, without what that peer sent, to the next.
 static void piece_settle(picker *p, int at)
 {
-    open_piece *o = p->open[at];
+    open_piece *o = p->open[at].at;
     if (o->turns > 0 && o->owner >= 0 && o->free == o->blocks - o->received) {
         o->owner = -1;
         o->turns--;
         open_forget(o, true);
+        picker_free_note(p, o);
     } else if (o->turns == 0 && o->free == o->blocks) {
         int32_t piece = o->piece;
         piece_close(p, at);
-        rank_set(&p->rank, piece, true);
+        ranked_set(p, piece, true);
     }
 }
 
@@ -162,10 +184,10 @@ void picker_priority_set(picker *p, int32_t piece, picker_priority to)
         deadline_drop(p, piece);
     if (at >= 0 && to == PICKER_SKIP)
         piece_close(p, at), at = -1;
-    rank_set(&p->rank, piece, false);
+    ranked_set(p, piece, false);
     rank_priority_set(&p->rank, piece, to);
     if (lacking && at < 0 && to != PICKER_SKIP)
-        rank_set(&p->rank, piece, true);
+        ranked_set(p, piece, true);
     p->in_order = 0;
 }
 
@@ -263,7 +285,7 @@ void picker_returned(picker *p, int peer, picker_block b)
     int at = block_fits(p, b) && peer >= 0 && peer < p->peer_cap ? open_find(p, b.piece) : -1;
     if (at < 0)
         return;
-    peer_leaves_block(p, p->open[at], b.begin / PICKER_BLOCK_BYTES, peer);
+    peer_leaves_block(p, p->open[at].at, b.begin / PICKER_BLOCK_BYTES, peer);
     piece_settle(p, at);
 }
 
@@ -271,7 +293,7 @@ void picker_returned_all(picker *p, int peer)
 {
     picker_suggestions_forget(p, peer);
     for (int at = p->open_count - 1; at >= 0; at--) {
-        open_piece *o = p->open[at];
+        open_piece *o = p->open[at].at;
         int before = picker_asked_of(p, peer);
         for (int32_t i = 0; before && i < o->blocks; i++)
             peer_leaves_block(p, o, i, peer);
@@ -298,6 +320,7 @@ picker_receipt picker_received(picker *p, int peer, picker_block b, int cancel[P
             cancel[(*cancel_count)++] = k->who[i];
     }
     open_arrived(o, index, peer);
+    picker_free_note(p, o);
     return o->received == o->blocks ? PICKER_WHOLE : PICKER_TAKEN;
 }
 
@@ -311,6 +334,7 @@ bool picker_block_found(picker *p, picker_block b)
     if (!o || o->block[b.begin / PICKER_BLOCK_BYTES].received || o->block[b.begin / PICKER_BLOCK_BYTES].asked)
         return false;
     open_arrived(o, b.begin / PICKER_BLOCK_BYTES, -1);
+    picker_free_note(p, o);
     return true;
 }
 
@@ -337,7 +361,7 @@ void picker_piece_done(picker *p, int32_t piece)
     deadline_drop(p, piece);
     if (rank_priority(&p->rank, piece) == PICKER_SKIP)
         p->skipped--;
-    rank_set(&p->rank, piece, false);
+    ranked_set(p, piece, false);
     bitfield_add(&p->have, piece);
     p->done++;
 }
@@ -360,6 +384,7 @@ int picker_piece_failed(picker *p, int32_t piece, int *senders, int max)
             for (int k = 0; !o->block[i].received && k < o->block[i].asked; k++)
                 p->peers[o->block[i].who[k]].asked--;
         open_forget(o, true);
+        picker_free_note(p, o);
         o->owner = -1;
         o->turns = ALONE_TURNS;
     }
@@ -375,7 +400,7 @@ void picker_piece_lost(picker *p, int32_t piece)
     if (rank_priority(&p->rank, piece) == PICKER_SKIP)
         p->skipped++;
     else
-        rank_set(&p->rank, piece, true);
+        ranked_set(p, piece, true);
 }
 
 // ---- looking -----------------------------------------------------------------------------------------------------------
@@ -387,7 +412,7 @@ picker_state picker_look(const picker *p)
     picker_state s = {.have = p->have.set, .open = p->open_count, .rarest = -1};
     s.wanted = p->shape.piece_count - p->have.set - p->skipped;
     for (int i = 0; i < p->open_count; i++) {
-        const open_piece *o = p->open[i];
+        const open_piece *o = p->open[i].at;
         s.blocks_received += o->received;
         s.blocks_asked += o->blocks - o->received - o->free;
     }

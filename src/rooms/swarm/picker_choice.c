@@ -1,9 +1,11 @@
 // The picker's choice: what a peer is asked for next, and why. The order is told in picker.h's first comment.
 #include "rooms/swarm/picker_inside.h"
 
+enum { PLACES_LOOKED = 16 };                 // one by one, before all that the peer has is gone through
 #define URGENT_NS (2 * 1000000000ll)         // this long before its deadline a block is asked of two
 
 static bool peer_gives(const bitfield *has, int32_t piece) { return !has || bitfield_has(has, piece); }
+static bool gives_any(const bitfield *has, const bitfield *of) { return has ? bitfield_next_both(of, has, 0) >= 0 : of->set > 0; }
 
 // Can a piece be asked of the peer at once: open with a block for it, or not open yet?
 static bool piece_ready(const picker *p, int32_t piece, int peer, bool twice)
@@ -45,27 +47,54 @@ static int32_t by_suggestion(const picker *p, int peer, const bitfield *has)
 
 static int32_t by_start(const picker *p, int peer, const bitfield *has, int availability_max)
 {
-    for (int i = 0; i < p->open_count; i++) {
-        int32_t piece = p->open[i]->piece;
-        if (peer_gives(has, piece) && rank_availability(&p->rank, piece) <= availability_max && open_has(p->open[i], peer, false))
+    bool any = gives_any(has, &p->with_free);
+    for (int i = 0; any && i < p->open_count; i++) {
+        int32_t piece = p->open[i].piece;
+        if (bitfield_has(&p->with_free, piece) && peer_gives(has, piece) && rank_availability(&p->rank, piece) <= availability_max &&
+            open_has(p->open[i].at, peer, false))
             return piece;
     }
     return -1;
 }
 
+// Where a class ends, or those of it that no more than one peer has.
+static int32_t class_end(const picker *p, int class, bool unique)
+{
+    return unique ? p->rank.first[class * p->rank.levels + 2 - p->rank.seeds] : rank_from(&p->rank, class + 1);
+}
+
+static int32_t least_place(const picker *p, const bitfield *has, bool unique)
+{
+    int32_t best = -1;
+    for (int32_t i = -1; (i = bitfield_next_both(&p->untouched, has, i + 1)) >= 0; ) {
+        bool fits = !unique || rank_availability(&p->rank, i) <= 1;
+        if (fits && (best < 0 || rank_place(&p->rank, i) < rank_place(&p->rank, best)))
+            best = i;
+    }
+    return best;
+}
+
+// The first one in order that the peer has; `unique`: of those that nobody else has. A common piece is found among the first places;
+// where the peer has little, that is gone through.
+static int32_t first_given(const picker *p, const bitfield *has, bool unique)
+{
+    int32_t places = 0;
+    for (int c = 0; c < RANK_CLASSES; c++)
+        places += class_end(p, c, unique) - rank_from(&p->rank, c);
+    bool all = !has || places < PLACES_LOOKED + has->set;
+    int32_t left = all ? places : PLACES_LOOKED;
+    for (int c = 0; c < RANK_CLASSES; c++)
+        for (int32_t i = rank_from(&p->rank, c); i < class_end(p, c, unique) && left > 0; i++, left--)
+            if (peer_gives(has, (int32_t)p->rank.order[i]))
+                return (int32_t)p->rank.order[i];
+    return all ? -1 : least_place(p, has, unique);
+}
+
 // What nobody but this peer has.
 static int32_t by_uniqueness(const picker *p, const bitfield *has)
 {
-    int32_t piece = -1;
-    if (p->sequential || p->open_count == PICKER_OPEN_MAX || p->rank.seeds > 1)
-        return piece;
-    for (int c = 0; c < RANK_CLASSES && piece < 0; c++) {
-        int32_t end = p->rank.first[c * p->rank.levels + 2 - p->rank.seeds];         // behind those of availability 1
-        for (int32_t i = rank_from(&p->rank, c); i < end && piece < 0; i++)
-            if (peer_gives(has, (int32_t)p->rank.order[i]))
-                piece = (int32_t)p->rank.order[i];
-    }
-    return piece;
+    bool any = !p->sequential && p->open_count < PICKER_OPEN_MAX && p->rank.seeds <= 1 && gives_any(has, &p->untouched);
+    return any ? first_given(p, has, true) : -1;
 }
 
 static int32_t by_order(picker *p, const bitfield *has)
@@ -89,31 +118,34 @@ static int32_t by_order(picker *p, const bitfield *has)
 static int32_t class_from(const picker *p, int class, int32_t start, const bitfield *has)
 {
     int32_t low = rank_from(&p->rank, class), count = rank_from(&p->rank, class + 1) - low;
-    for (int32_t i = 0; i < count; i++) {
-        int32_t piece = (int32_t)p->rank.order[low + (start + i) % count];
+    for (int32_t i = 0; i < count; i++, start = start + 1 < count ? start + 1 : 0) {
+        int32_t piece = (int32_t)p->rank.order[low + start];
         if (peer_gives(has, piece))
             return piece;
     }
     return -1;
 }
 
+static int32_t by_chance(const picker *p, const bitfield *has, uint64_t chance)
+{
+    int32_t piece = -1;
+    for (int c = 0; c < RANK_CLASSES && piece < 0; c++) {
+        int32_t count = rank_from(&p->rank, c + 1) - rank_from(&p->rank, c);
+        piece = count ? class_from(p, c, (int32_t)(chance % (uint64_t)count), has) : -1;
+    }
+    return piece;
+}
+
 static int32_t by_rarity(const picker *p, const bitfield *has, uint64_t chance)
 {
-    for (int c = 0; c < RANK_CLASSES; c++) {
-        int32_t count = rank_from(&p->rank, c + 1) - rank_from(&p->rank, c);
-        int32_t piece = count ? class_from(p, c, (int32_t)(chance % (uint64_t)count), has) : -1;
-        if (piece >= 0)
-            return piece;
-    }
-    return -1;
+    if (!gives_any(has, &p->untouched))
+        return -1;
+    return chance ? by_chance(p, has, chance) : first_given(p, has, false);
 }
 
 bool picker_endgame(const picker *p)
 {
-    int32_t free_blocks = 0;
-    for (int i = 0; i < p->open_count && !free_blocks; i++)
-        free_blocks = p->open[i]->free;
-    return rank_ranked(&p->rank) == 0 && p->open_count > 0 && !free_blocks;
+    return rank_ranked(&p->rank) == 0 && p->open_count > 0 && p->with_free.set == 0;
 }
 
 static int32_t by_endgame(const picker *p, int peer, const bitfield *has, uint64_t chance)
@@ -121,7 +153,7 @@ static int32_t by_endgame(const picker *p, int peer, const bitfield *has, uint64
     if (!picker_endgame(p) || picker_asked_of(p, peer) >= PICKER_ENDGAME_MAX)
         return -1;
     for (int i = 0; i < p->open_count; i++) {                // everybody begins elsewhere
-        const open_piece *o = p->open[(i + (int)(chance % (uint64_t)p->open_count)) % p->open_count];
+        const open_piece *o = p->open[(i + (int)(chance % (uint64_t)p->open_count)) % p->open_count].at;
         if (peer_gives(has, o->piece) && open_has(o, peer, true))
             return o->piece;
     }
@@ -184,6 +216,7 @@ int picker_choose(picker *p, int peer, const bitfield *has, int n, int64_t now_n
             open_ask(o, b, peer);
             out[count++] = picker_block_at(p, piece, b);
         }
+        picker_free_note(p, o);
     }
     return count;
 }
@@ -223,6 +256,7 @@ static void piece_ask(picker *p, open_piece *o, int peer)
         open_ask(o, i, peer);
         picker_peer_of(p, peer)->asked++;
     }
+    picker_free_note(p, o);
 }
 
 int32_t picker_take_run(picker *p, int peer, int32_t most, int32_t *first)
@@ -237,7 +271,7 @@ int32_t picker_take_run(picker *p, int peer, int32_t most, int32_t *first)
         count++;
     }
     for (int i = p->open_count - 1; !count && i >= 0; i--) {    // the newest: those before it come soon from whom they were asked
-        open_piece *o = p->open[i];
+        open_piece *o = p->open[i].at;
         if (!piece_lacks(o, peer))
             continue;
         piece_ask(p, o, peer);

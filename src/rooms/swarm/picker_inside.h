@@ -11,12 +11,15 @@ typedef struct {
 } asked_peer;
 
 typedef struct { int64_t at_ns; int32_t piece; } deadline;
+typedef struct { int32_t piece; open_piece *at; } opened;
 
 struct picker {
     picker_shape shape;
     bitfield     have;
     picker_rank  rank;
-    open_piece **open;                       // the oldest first
+    bitfield     untouched;                  // ranked: wanted, lacked, nobody asked for it yet
+    bitfield     begun, with_free;           // open; open with blocks that nobody was asked for
+    opened      *open;                       // the oldest first
     int          open_count, open_cap;
     int32_t      skipped, done;              // pieces at PICKER_SKIP that we lack; completed since the start
     bool         sequential;
@@ -53,4 +56,5 @@ static inline bool picker_piece_fits(const picker *p, int32_t piece) { return pi
 asked_peer *picker_peer_of(picker *p, int peer);                     // room for it is made
 open_piece *picker_open_of(const picker *p, int32_t piece);          // NULL: it is not open
 open_piece *picker_piece_open(picker *p, int32_t piece);             // NULL: PICKER_OPEN_MAX are. must: it is ranked
+void        picker_free_note(picker *p, const open_piece *o);        // blocks of it were asked for, came or were given back
 bool        picker_endgame(const picker *p);                         // nothing wanted is left that nobody was asked for

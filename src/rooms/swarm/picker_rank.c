@@ -21,6 +21,7 @@ picker_priority rank_priority(const picker_rank *r, int32_t piece)
     return (picker_priority)(r->fact[piece] >> (PLACE_BITS + AVAILABILITY_BITS));
 }
 
+int32_t rank_place(const picker_rank *r, int32_t piece) { return place_of(r, piece); }
 int  rank_availability(const picker_rank *r, int32_t piece) { return level_of(r, piece) + r->seeds; }
 bool rank_holds(const picker_rank *r, int32_t piece) { return place_of(r, piece) < rank_ranked(r); }
 

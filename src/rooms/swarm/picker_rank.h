@@ -23,6 +23,7 @@ uint64_t rank_chance(picker_rank *r, uint64_t bound);                // 0 <= x <
 
 int  rank_availability(const picker_rank *r, int32_t piece);         // with seeds
 picker_priority rank_priority(const picker_rank *r, int32_t piece);
+int32_t rank_place(const picker_rank *r, int32_t piece);             // of one that is ranked: the smaller the sooner
 bool rank_holds(const picker_rank *r, int32_t piece);                // is it ranked (wanted, lacked, not open)?
 static inline int rank_last(const picker_rank *r) { return RANK_CLASSES * r->levels; }
 static inline int32_t rank_ranked(const picker_rank *r) { return r->first[rank_last(r)]; }

@@ -81,6 +81,31 @@ TEST(the_rarest_comes_first)
     bench_free(&b);
 }
 
+// Where a peer has little that is gone through, else the places are met in order: either way it is the rarest.
+TEST(whatever_a_peer_has_its_rarest_piece_is_asked_for)
+{
+    uint64_t chance = 3;
+    for (int turn = 0; turn < 300; turn++) {
+        bench b = bench_make((uint64_t)turn + 1);
+        int32_t pieces = 1 + (int32_t)(test_random(&chance) % (turn % 2 ? 4 : PIECES - 8)), least = INT32_MAX;
+        for (int32_t i = 0; i < 6 * PIECES; i++)
+            picker_peer_has(b.p, (int32_t)(test_random(&chance) % PIECES));
+        for (int32_t i = 0; i < PICKER_RANDOM_FIRST; i++)
+            picker_piece_done(b.p, i);                       // then none is taken at random any more
+        for (int32_t i = 0; i < pieces; i++)
+            bitfield_add(&b.some, PICKER_RANDOM_FIRST + (int32_t)(test_random(&chance) % (PIECES - PICKER_RANDOM_FIRST)));
+        picker_peer_bitfield(b.p, &b.some);
+        for (int32_t i = bitfield_next(&b.some, 0, true); i >= 0; i = bitfield_next(&b.some, i + 1, true))
+            least = picker_availability(b.p, i) < least ? picker_availability(b.p, i) : least;
+        picker_block x = {0};
+        picker_explained why = picker_why(b.p, 0, &b.some, 1);
+        CHECK_ROW(turn, why.reason == (least == 1 ? PICKER_WHY_ONLY : PICKER_WHY_RAREST));
+        CHECK_ROW(turn, picker_choose(b.p, 0, &b.some, 1, 1, &x) == 1 && bitfield_has(&b.some, x.piece));
+        CHECK_ROW(turn, picker_availability(b.p, x.piece) == least && x.piece == why.piece);
+        bench_free(&b);
+    }
+}
+
 TEST(equals_come_in_another_order_for_another_seed)
 {
     int same = 0;
