@@ -496,6 +496,20 @@ err conn_wait_input(conn *seen, int64_t until_ns)
     return e == E_EOF ? E_OK : e;
 }
 
+bool conn_wait_wanted(conn *c, bool (*wanted)(void *arg), void *arg)
+{
+    while (conn_wait_input(c, loop_now_ns() + millis(CONN_LOOK_MS)) == E_TIMEOUT && !c->error)
+        if (!wanted(arg))
+            return false;
+    return true;
+}
+
+bool conn_peer_left(conn *seen)
+{
+    const conn_inside *c = inside(seen);
+    return seen->error || c->at_end || (c->sock && sock_peer_closed(c->sock));
+}
+
 // ---- writing ------------------------------------------------------------------------------------------------------------
 
 static bool send_parts(conn_inside *c, str *more, int count, struct pages *last_in);

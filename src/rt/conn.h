@@ -20,6 +20,7 @@ enum {
     CONN_OUT_BYTES = 32 * 1024,          // writing starts when this much waits
     CONN_PARTS_MAX = 32,
     CONN_LINE_BYTES_MAX = 64 * 1024,     // no conn_line may ask for more
+    CONN_LOOK_MS = 1000,                 // conn_wait_wanted
 };
 
 // ---- making and ending --------------------------------------------------------------------------------------------------
@@ -52,6 +53,11 @@ void conn_used(conn *c, size_t n);
 bool conn_read(conn *c, void *into, size_t n);         // exactly n bytes or false
 bool conn_has_input(conn *c);                          // unread bytes are buffered or could be read at once (early talkers)
 err  conn_wait_input(conn *c, int64_t until_ns);       // E_OK: something to read or the end; E_TIMEOUT is not sticky here
+// Waits for input as long as it is wanted: `wanted` is asked every CONN_LOOK_MS in which nothing comes. False: it is not any
+// more. True: something to read, the end, or c->error.
+bool conn_wait_wanted(conn *c, bool (*wanted)(void *arg), void *arg);
+// The peer of a socket has ended its side or broken off; what it sent before may be unread. A memory pair's end: when it was read.
+bool conn_peer_left(conn *c);
 
 // ---- writing ------------------------------------------------------------------------------------------------------------
 

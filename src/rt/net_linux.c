@@ -443,7 +443,6 @@ void linux_queue_short(sock *base, int least)
 
 bool linux_peer_closed(sock *base)
 {
-    unsigned char byte;
-    ssize_t n = recv(linux_of(base)->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    struct pollfd look = {.fd = linux_of(base)->fd, .events = POLLRDHUP};
+    return poll(&look, 1, 0) == 1 && (look.revents & (POLLRDHUP | POLLERR | POLLHUP));
 }

@@ -186,5 +186,5 @@ void sim_queue_short(sock *base, int least)
 bool sim_peer_closed(sock *base)
 {
     stream_sock *k = stream_sock_of(base);
-    return !sock_alive(&k->socket) || k->end->broken || (k->end->peer_shut && !k->end->arrived_bytes);
+    return !sock_alive(&k->socket) || k->end->broken || k->end->peer_shut;
 }

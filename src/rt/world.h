@@ -75,7 +75,7 @@ void sock_unsent_max(sock *s, int bytes);
 // measures them now) and `least` bytes more: so that the queue before a slow line stays short, and what is small and urgent does
 // not wait behind what is not. Measured when it is called; 0: as the system has it.
 void sock_queue_short(sock *s, int least);
-bool sock_peer_closed(sock *s);                              // a read would answer E_EOF or E_RESET now (peeks)
+bool sock_peer_closed(sock *s);                              // it has ended its side, or broken off; some of what it sent may be unread
 
 typedef struct {
     addr  peer;                 // from, or to

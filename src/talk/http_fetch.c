@@ -50,6 +50,8 @@ static err head_read(conn *c, http_head_reader *r, bool asked_head, arena *msg)
     return E_PROTOCOL;
 }
 
+static bool is_wanted(conn *c, const http_taker *t) { return !t->wanted || conn_wait_wanted(c, t->wanted, t->arg); }
+
 // Reads until the body's own end: the last chunk, its length, or the end of the connection. Each piece is given to take.
 static err body_read(conn *c, const http_head *h, http_taker taker, uint64_t most)
 {
@@ -58,6 +60,8 @@ static err body_read(conn *c, const http_head *h, http_taker taker, uint64_t mos
     if (h->body == HTTP_BODY_NONE)
         return E_OK;
     while (left && coding.state != CHUNK_DONE) {
+        if (!is_wanted(c, &taker))
+            return E_CANCELED;
         str there = conn_some(c), rest = there;
         bool wanted = true;
         if (there.len == 0)
@@ -93,7 +97,7 @@ http_result http_fetch_pieces(conn *c, str method, str host, str target, const h
     }
     http_head_reader r;
     request_put(c, method, host, target, headers, header_count, body);
-    result.error = head_read(c, &r, str_eq(method, S("HEAD")), msg);
+    result.error = is_wanted(c, &taker) ? head_read(c, &r, str_eq(method, S("HEAD")), msg) : E_CANCELED;
     if (result.error)
         return result;
     result.status = r.head.status;

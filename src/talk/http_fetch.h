@@ -16,12 +16,13 @@ http_result http_fetch(conn *c, str method, str host, str target, const http_hea
                        str body, size_t body_bytes_max, arena *msg);
 
 // The same for bodies that are used as they come (films, downloads that may be given up): head hears the answer's head and how long the
-// body is (-1: not said), then take each piece of the body, a view that is gone when it returns. Either says false to end it: E_CANCELED, and the
+// body is (-1: not said), then take each piece of the body, a view that is gone when it returns. Each says false to end it: E_CANCELED, and the
 // conn is of no use any more. result.body stays empty.
 typedef struct {
     bool (*head)(void *arg, const http_result *r, int64_t body_bytes);     // NULL: none
     bool (*take)(void *arg, str piece);
     void  *arg;
+    bool (*wanted)(void *arg);               // is it still? asked while nothing comes (conn_wait_wanted); NULL: yes
 } http_taker;
 http_result http_fetch_pieces(conn *c, str method, str host, str target, const http_header *headers, int header_count,
                               str body, http_taker taker, uint64_t body_bytes_max, arena *msg);

@@ -104,6 +104,8 @@ bool http_write(http_reply *r, str bytes)
     return conn_flush(r->c);
 }
 
+bool http_peer_left(const http_reply *r) { return conn_peer_left(r->c); }
+
 void http_break_off(http_reply *r)
 {
     must(r->state == REPLY_STREAM);

@@ -39,5 +39,6 @@ void http_begin(http_reply *r, int status, str content_type);      // a chunked 
 // An answer of so many bytes that follow by http_write: exactly as many, or the connection ends.
 void http_begin_length(http_reply *r, int status, str content_type, int64_t bytes);
 bool http_write(http_reply *r, str bytes);                         // flushes: for live streams; false: the peer is gone
+bool http_peer_left(const http_reply *r);                          // whoever asked has ended the connection: look while something is waited for
 // An answer that was begun and cannot be brought to its end: the connection ends, and the peer sees that it is not whole.
 void http_break_off(http_reply *r);

@@ -204,6 +204,29 @@ static void stalled_origin(theatre *t)
 
 TEST(edge_does_not_wait_for_ever_for_an_origin_that_stalls) { play(stalled_origin, ""); }
 
+// Who leaves while the origin is silent is missed long before the origin's own time is over, and so is the question; kept or not.
+static void reader_leaves(theatre *t)
+{
+    static case_field passing[] = {{S("Cache-Control"), S("no-store")}};
+    t->object.stall = 1000;
+    for (int i = 0; i < 2; i++) {
+        if (i == 1) {
+            t->object.fields = passing;
+            t->object.field_count = 1;
+        }
+        conn *c = edge_open(t);
+        conn_put(c, i ? S("GET /b HTTP/1.1\r\nHost: " STAGE_HOST "\r\n\r\n") : S("GET /a HTTP/1.1\r\nHost: " STAGE_HOST "\r\n\r\n"));
+        CHECK_ROW(i, conn_some(c).len > 0);
+        fiber_sleep(seconds(5));
+        CHECK_INT(t->origin.left_alone, i);
+        conn_close(c);
+        fiber_sleep(seconds(5));
+        CHECK_INT(t->origin.left_alone, i + 1);
+    }
+}
+
+TEST(edge_leaves_a_silent_origin_with_its_reader) { play(reader_leaves, ""); }
+
 // ---- slowness -----------------------------------------------------------------------------------------------------------------
 
 typedef struct { const char *what, *first, *drip; int every_ms, seconds_max; bool reads; } loris_kind;

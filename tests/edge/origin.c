@@ -230,6 +230,7 @@ static void body_give(exchange *t, const case_step *give, const body_of *b)
     } else if (give->stall >= 0) {
         conn_deadline(t->c, seconds(STALL_S));
         conn_wait_input(t->c, NEVER_NS);         // until the edge has enough of it
+        t->o->left_alone += !t->c->error || t->c->error == E_RESET;
         t->ends = true;
     } else if (give->chunked) {
         conn_put(t->c, S("0\r\n\r\n"));

@@ -18,6 +18,7 @@ typedef struct {
     int               count, next;           // those of this step
     const case_step  *serving;               // NULL: nothing by itself
     int64_t           asked, sent_bytes;     // since the last client
+    int               left_alone;            // answers that stalled until the edge hung up
     int64_t           start_s;               // when the case began
     str               why;                   // the first thing that was wrong; empty: none
     int               why_line;

@@ -193,6 +193,23 @@ static void streaming_play(stage *t)
 
 TEST(console_relays_as_it_comes_and_keeps_little) { on_stage(streaming_play); }
 
+// Long before the origin's time is over.
+static void silent_play(stage *t)
+{
+    static const char *const paths[] = {"/media/ferry/silent", "/media/ferry/silent-begun"};
+    sign_in_as(t, "bob");
+    for (int i = 0; i < 2; i++) {
+        conn *c = reader_open(t, paths[i]);
+        fiber_sleep(seconds(2));
+        CHECK_INT(t->big_cut, i);
+        conn_abort(c);
+        fiber_sleep(seconds(5));
+        CHECK_INT(t->big_cut, i + 1);
+    }
+}
+
+TEST(console_leaves_a_silent_origin_with_its_reader) { on_stage(silent_play); }
+
 static void broken_play(stage *t)
 {
     static const char *const paths[] = {"/media/ferry/big-broken", "/media/ferry/big-broken-chunks"};

@@ -44,7 +44,7 @@ void line_play(conn *c, void *arg) { http_serve(c, (http_limits){0}, line_answer
 
 // ---- the origin -----------------------------------------------------------------------------------------------------------------
 
-enum { BIG_PIECE = 16 * 1024, BROKEN_AT = 100000 };
+enum { BIG_PIECE = 16 * 1024, BROKEN_AT = 100000, SILENT_S = 3600 };
 
 // A film's large file; `broken`: its end never comes, with or without its length said.
 static void big_answer(stage *t, http_reply *reply, bool chunks, bool broken)
@@ -64,10 +64,30 @@ static void big_answer(stage *t, http_reply *reply, bool chunks, bool broken)
         http_break_off(reply);
 }
 
+// Says a little, or nothing, and then no more until its asker goes.
+static void silent_answer(stage *t, http_reply *reply, bool begins)
+{
+    static const unsigned char piece[BIG_PIECE] = {0};
+    if (begins) {
+        http_begin_length(reply, 200, S("video/mp4"), BIG_BYTES);
+        http_write(reply, str_of(piece, sizeof piece));
+    }
+    for (int i = 0; i < SILENT_S && !http_peer_left(reply); i++)
+        if (fiber_sleep(seconds(1)))
+            break;
+    t->big_cut++;
+    if (begins)
+        http_break_off(reply);
+}
+
 static void origin_answer(void *arg, const http_request *q, http_reply *reply, arena *msg)
 {
     stage *t = arg;
     (void)msg;
+    if (str_find_str(q->path, S("silent")) >= 0) {
+        silent_answer(t, reply, str_ends(q->path, S("begun")));
+        return;
+    }
     if (str_find_str(q->path, S("big")) >= 0) {
         big_answer(t, reply, str_ends(q->path, S("chunks")), str_find_str(q->path, S("broken")) >= 0);
         return;

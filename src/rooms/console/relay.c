@@ -143,6 +143,8 @@ static bool pass_piece(void *arg, str piece)
     return !p->given_up;
 }
 
+static bool is_there(void *arg) { return !http_peer_left(((passing *)arg)->v->reply); }
+
 static void fetch(visit *v, str host, uint16_t port, str authority, str target)
 {
     http_header headers[4];
@@ -155,7 +157,7 @@ static void fetch(visit *v, str host, uint16_t port, str authority, str target)
     }
     passing p = {.v = v, .from = relay_dial(v->c, host, port, v->msg)};
     conn_deadline(p.from, seconds(CONSOLE_RELAY_S));
-    http_taker taker = {.head = pass_head, .take = pass_piece, .arg = &p};
+    http_taker taker = {.head = pass_head, .take = pass_piece, .wanted = is_there, .arg = &p};
     http_result r = http_fetch_pieces(p.from, v->q->method, authority, target, headers, count, (str){0}, taker, CONSOLE_RELAY_BYTES_MAX, v->msg);
     conn_close(p.from);
     if (p.begun && r.error)

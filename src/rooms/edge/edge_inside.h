@@ -26,7 +26,7 @@ enum {
     TAGS_MAX = 64,                       // of one object; an answer with more is not kept: it could not be purged
     DESCRIPTION_BYTES_MAX = 64 * 1024,   // head, selecting fields and tags of a kept answer
     URL_BYTES_MAX = 9 * 1024,            // of a key
-    FILLS_MAX = 4096,                    // at once
+    FILLS_MAX = 4096,                    // at once; no site has more than are free, so that a slow one leaves some to the others
     FILL_AHEAD_SLICES = 4,               // a fill runs so far ahead of its fastest reader
     SLICE_FAILURES_MAX = 3,              // of an object's slices, one after the other; then nothing of it is asked for
     SLICE_PAUSE_S = 5,                   // for so long
@@ -186,6 +186,7 @@ typedef struct {
     bool   heuristics;
     int64_t forgiving_s;
     uint64_t requests, hits;
+    int    fills;                        // of e->fills
 } site;
 
 // What a reload replaces. The one before stays until the end: who asks an origin still looks at it.
@@ -339,6 +340,7 @@ typedef struct {
     int64_t body_bytes;                  // -1: none
     bool (*body)(void *arg, conn *to);   // sends it; NULL: none
     void *arg;
+    conn *asker;                         // whoever leaves meanwhile wants no answer; NULL: it is wanted in any case
 } question;
 
 // An origin's answer: its head is there, its body comes with body_next.
@@ -350,6 +352,9 @@ typedef struct {
     size_t       taken;                  // of the piece that was handed out last
     bool         ended;                  // the whole body has been handed out
     bool         unsent;                 // of a failure: no byte of the question went
+    bool         unwanted;               // of a failure: the asker has left
+    bool       (*wanted)(void *arg);     // asked while none of the body comes; NULL: it is
+    void        *wanted_arg;
     int64_t      asked_s, came_s;
     const char  *why;                    // of a failure
 } origin_answer;
@@ -414,6 +419,9 @@ bool slice_fetch(object *o, site *s, str target, bool secure, uint32_t number, u
 
 // ---- give.c, pass.c, serve.c ----------------------------------------------------------------------------------------------------
 
+// Waits for what others bring, while the client is there. E_OK: look whether it has come, and wait again; E_TIMEOUT: it is until_ns; E_EOF:
+// he has left; E_CANCELED.
+err  client_wait(conn *c, gate *g, int64_t until_ns, const char *why);
 void give_object(edge *e, request *q, object *o, bool hit);
 void give_text(edge *e, request *q, int status, const char *text);
 void give_answer(edge *e, request *q, origin_answer *a);         // relays
@@ -430,8 +438,9 @@ bool edge_settings_renew(edge *e, const statement *block, bool only_try, str *wh
 void site_sets_free(edge *e);
 site *site_find(edge *e, str host);
 void edge_routes_open(edge *e);
-err  edge_go(edge *e, const char *label, fiber_body *body, void *arg);      // a fill's fiber; edge_gone at its end. E_LIMIT
-void edge_gone(edge *e);
+bool fill_allowed(const edge *e, const site *s);
+err  edge_go(edge *e, site *s, const char *label, fiber_body *body, void *arg);     // a fill's fiber; edge_gone at its end. E_LIMIT
+void edge_gone(edge *e, site *s);
 void edge_meters_show(void);
 void edge_count(edge *e, const request *q);
 void access_log_open(edge *e);

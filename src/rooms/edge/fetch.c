@@ -8,28 +8,45 @@
 #include "rt/log.h"
 #include "rt/loop.h"
 
-err edge_go(edge *e, const char *label, fiber_body *body, void *arg)
+// Dynamic thresholds (Choudhury and Hahne 1998): of n greedy sites each has an n+1st of all, and as much is left for the next one.
+bool fill_allowed(const edge *e, const site *s) { return !e->stopping && s->fills < FILLS_MAX - e->fills; }
+
+err edge_go(edge *e, site *s, const char *label, fiber_body *body, void *arg)
 {
-    if (e->fills == FILLS_MAX || e->stopping)
+    if (!fill_allowed(e, s))
         return E_LIMIT;
     err x = scope_try_go(e->room->scope, label, body, arg);
     e->fills += x == E_OK;
+    s->fills += x == E_OK;
     return x;
 }
 
-void edge_gone(edge *e) { e->fills--; }
+void edge_gone(edge *e, site *s)
+{
+    e->fills--;
+    s->fills--;
+}
 
 // ---- fills ----------------------------------------------------------------------------------------------------------------------
 
 typedef struct {
     object       *o;
+    site         *s;
     origin_answer from;
-    arena         memory;                // the answer's head lies here
     int64_t       at;                    // of the whole: the next byte that comes
     int64_t       end;                   // the slices from here on are not ours; INT64_MAX: until the end of the body
     uint32_t      first, count;          // slices that were promised (a fetch of slices)
     bool          whole;                 // from the first byte to the last
+    bool          was_read;              // somebody has come for it
 } fill;
+
+// Asked while the origin is silent: who came for it has left, and nobody else came.
+static bool fill_wanted(void *arg)
+{
+    fill *f = arg;
+    f->was_read |= f->o->readers > 0;
+    return !f->was_read || f->o->readers > 0;
+}
 
 // Nobody reads it and it is not nearly there: no more is asked for than somebody wants.
 static bool fill_may_go_on(fill *f)
@@ -122,6 +139,8 @@ static void fill_run(void *arg)
     edge *e = o->e;
     bool good = true;
     fiber_world(e->w);
+    f->from.wanted = fill_wanted;
+    f->from.wanted_arg = f;
     for (str part; good && (part = body_next(&f->from)).len; )
         good = fill_put(f, part);
     good = good && f->from.ended && (o->length < 0 || f->at == o->length || f->at == f->end);
@@ -137,16 +156,15 @@ static void fill_run(void *arg)
     gate_wake_all(&o->progress);
     origin_done(e, &f->from);
     object_leave(o);
-    arena_free(&f->memory);
+    edge_gone(e, f->s);
     memory_free(f);
-    edge_gone(e);
 }
 
 // Takes the answer over (its body goes into o from `at`).
-static void fill_start(object *o, origin_answer *a, int64_t at, int64_t end, bool whole)
+static void fill_start(object *o, site *s, origin_answer *a, int64_t at, int64_t end, bool whole)
 {
     fill *f = memory_zeroed(1, sizeof *f);
-    *f = (fill){.o = object_hold(o), .from = *a, .at = at, .end = end, .whole = whole, .memory = arena_make(REQUEST_MEMORY_BYTES_MAX)};
+    *f = (fill){.o = object_hold(o), .s = s, .from = *a, .at = at, .end = end, .whole = whole};
     f->from.in.head.headers = NULL;                      // its lines belong to the request
     f->from.in.head.header_count = 0;
     a->link = NULL;
@@ -160,7 +178,7 @@ static void fill_start(object *o, origin_answer *a, int64_t at, int64_t end, boo
             if (!object_slice(o, i))
                 slice_begin(o, i);
     }
-    if (edge_go(o->e, "edge fill", fill_run, f) != E_OK) {
+    if (edge_go(o->e, s, "edge fill", fill_run, f) != E_OK) {
         origin_answer left = f->from;
         left.ended = false;
         fill_settle(f, false);
@@ -252,8 +270,8 @@ static void slices_run(void *arg)
     origin_done(e, &f.from);
     object_leave(o);
     arena_free(&w->memory);
+    edge_gone(e, w->s);
     memory_free(w);
-    edge_gone(e);
 }
 
 bool slice_fetch(object *o, site *s, str target, bool secure, uint32_t number, uint32_t count)
@@ -273,7 +291,7 @@ bool slice_fetch(object *o, site *s, str target, bool secure, uint32_t number, u
     for (uint32_t i = 0; i < n; i++)
         made &= slice_begin(o, number + i) != NULL;
     o->fills++;
-    if (made && edge_go(o->e, "edge slice", slices_run, w) == E_OK)
+    if (made && edge_go(o->e, s, "edge slice", slices_run, w) == E_OK)
         return true;
     o->fills--;
     for (uint32_t i = 0; i < n; i++)
@@ -409,20 +427,19 @@ static object *keep(edge *e, request *q, resource *r, origin_answer *a, int64_t 
         a->ended = false;                                // one byte that is not worth keeping
         origin_done(e, a);
     } else if (is_part) {
-        fill_start(o, a, part.first, part.last + 1, false);
+        fill_start(o, q->s, a, part.first, part.last + 1, false);
     } else if (a->ended) {
         o->length = 0;
         origin_done(e, a);
     } else {
-        fill_start(o, a, 0, INT64_MAX, true);
+        fill_start(o, q->s, a, 0, INT64_MAX, true);
     }
     return o;
 }
 
-static int condition_put(const object *old, http_header *fields, int n, arena *msg)
+static int condition_put(const object *old, http_header *fields, int n)
 {
     str modified = http_header_find(old->about->fields, old->about->field_count, S("Last-Modified"));
-    (void)msg;
     if (old->about->valid.etag.len)
         fields[n++] = (http_header){S("If-None-Match"), old->about->valid.etag};
     if (old->about->valid.modified_s != CONDITION_NO_DATE)
@@ -437,7 +454,7 @@ static bool fetch_ask(edge *e, request *q, object *old, int64_t slice_wanted, or
     question ask = {.method = S("GET"), .target = q->target, .fields = fields, .body_bytes = -1};
     int n = fields_forward(e, q, true, fields, FORWARD_FIELDS_MAX, q->msg);
     if (old)
-        n = condition_put(old, fields, n, q->msg);
+        n = condition_put(old, fields, n);
     else if (slice_wanted >= 0)
         fields[n++] = (http_header){S("Range"), str_format(q->msg, "bytes=%lld-%lld", (long long)slice_wanted * e->slice_bytes,
                                                            (long long)(slice_wanted + 1) * e->slice_bytes - 1)};
@@ -532,8 +549,8 @@ static void behind_run(void *arg)
     object_leave(b->old);
     resource_leave(e, b->r);
     arena_free(&b->memory);
+    edge_gone(e, b->q.s);
     memory_free(b);
-    edge_gone(e);
 }
 
 void fetch_behind(edge *e, const request *q, resource *r, object *old)
@@ -548,7 +565,7 @@ void fetch_behind(edge *e, const request *q, resource *r, object *old)
     b->q = (request){.c = &b->nobody, .h = &b->head, .s = q->s, .target = str_copy(&b->memory, q->target), .secure = q->secure,
                      .is_get = true, .msg = &b->memory};
     r->users++;
-    if (edge_go(e, "edge revalidation", behind_run, b) == E_OK) {
+    if (edge_go(e, q->s, "edge revalidation", behind_run, b) == E_OK) {
         r->validating = true;
         return;
     }

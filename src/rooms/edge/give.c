@@ -80,6 +80,7 @@ typedef struct {
     str      lead[2];                    // the head: goes with the first bytes
     bool     chunks;
     bool     hit;
+    int64_t  stuck_ns;                   // nothing went since then; 0: something did
 } delivery;
 
 // Sends some of `bytes`, which `from` holds; returns how many. shared: the cache may want `from` back.
@@ -112,6 +113,7 @@ static int64_t deliver(delivery *d, piece *from, str bytes, bool shared)
         piece_drop(from);
     }
     d->lead[0] = d->lead[1] = (str){0};
+    d->stuck_ns = 0;
     d->q->given += bytes.len;
     d->o->bytes_given += (uint64_t)bytes.len;
     return bytes.len;
@@ -136,15 +138,25 @@ static void lead_send(delivery *d)
     d->lead[0] = d->lead[1] = (str){0};
 }
 
+err client_wait(conn *c, gate *g, int64_t until_ns, const char *why)
+{
+    int64_t look_ns = loop_now_ns() + millis(CONN_LOOK_MS);
+    err x = gate_wait(g, look_ns < until_ns ? look_ns : until_ns, why);
+    if (x != E_TIMEOUT || loop_now_ns() >= until_ns)
+        return x;
+    return conn_peer_left(c) ? E_EOF : E_OK;
+}
+
 // Something that is not there now: waits for it, or sees that it comes. False: it will not come.
 static bool await(delivery *d, uint32_t number, int64_t end)
 {
     object *o = d->o;
     slice *s = object_slice(o, number);
+    d->stuck_ns = d->stuck_ns ? d->stuck_ns : loop_now_ns();
     if (s && s->state == SLICE_WHOLE && !s->bytes) {
         err x = disk_load(d->e, o, number);
         if (x == E_LIMIT)
-            x = gate_wait(&d->e->memory_came, loop_now_ns() + seconds(CLIENT_GRACE_S), "memory for a slice");
+            x = client_wait(d->q->c, &d->e->memory_came, d->stuck_ns + seconds(CLIENT_GRACE_S), "memory for a slice");
         return x == E_OK || x == E_AGAIN;                // what was damaged is not there any more: the next look fetches it
     }
     if (s || (o->length < 0 && o->fills) || (int64_t)number * o->slice_bytes >= o->fill_at) {
@@ -152,7 +164,7 @@ static bool await(delivery *d, uint32_t number, int64_t end)
             lead_send(d);                                // others ran meanwhile: look again before waiting
             return true;
         }
-        return gate_wait(&o->progress, loop_now_ns() + seconds(WAIT_S_MAX), "bytes from the origin") == E_OK;
+        return client_wait(d->q->c, &o->progress, d->stuck_ns + seconds(WAIT_S_MAX), "bytes from the origin") == E_OK;
     }
     if (o->failed || o->length < 0 || (o->slice_failures >= SLICE_FAILURES_MAX && loop_now_ns() < o->slice_pause_ns))
         return false;

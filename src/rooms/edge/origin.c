@@ -159,6 +159,8 @@ static bool answer_head(conn *c, bool asked_head, arena *msg, origin_answer *out
     return false;
 }
 
+static bool asker_there(void *arg) { return !conn_peer_left(arg); }
+
 static bool link_ask(edge *e, site *s, const question *q, origin_link *l, arena *msg, origin_answer *out)
 {
     conn *c = l->c;
@@ -168,6 +170,11 @@ static bool link_ask(edge *e, site *s, const question *q, origin_link *l, arena 
     bool sent = !q->body || q->body(q->arg, c);
     if (sent)
         conn_deadline(c, seconds(ORIGIN_HEAD_S));        // a long body has taken its own time
+    if (sent && q->asker && !conn_wait_wanted(c, asker_there, q->asker)) {
+        out->unwanted = true;
+        out->why = "the client has left";
+        return false;
+    }
     if (!sent || !answer_head(c, str_eq(q->method, S("HEAD")), msg, out)) {
         out->why = sent ? out->why : "the request's body did not come whole, or the origin did not take it";
         return false;
@@ -200,7 +207,7 @@ static bool origin_try(edge *e, site *s, origin *o, const question *q, arena *ms
         }
         if (link_ask(e, s, q, l, msg, out))
             return true;
-        again = kept && !q->body && l->c->bytes_in == before && l->c->error != E_TIMEOUT && l->c->error != E_CANCELED;
+        again = kept && !q->body && !out->unwanted && l->c->bytes_in == before && l->c->error != E_TIMEOUT && l->c->error != E_CANCELED;
         link_close(l);
         out->link = NULL;
     }
@@ -223,6 +230,8 @@ bool origin_ask(edge *e, site *s, const question *q, arena *msg, origin_answer *
                 continue;
             tried |= 1u << i;
             bool answered = origin_try(e, s, o, q, msg, out), trouble = !answered || is_gateway_trouble(out->in.head.status);
+            if (out->unwanted)
+                return false;
             meter_add_at(&edge_origin_asked, answered ? 0 : 1, 1);
             if (trouble)
                 origin_failed(o);
@@ -249,10 +258,16 @@ static void piece_used(origin_answer *a)
     a->taken = 0;
 }
 
+static str link_some(origin_answer *a)
+{
+    conn *c = a->link->c;
+    return a->wanted && !conn_wait_wanted(c, a->wanted, a->wanted_arg) ? (str){0} : conn_some(c);
+}
+
 static str chunk_next(origin_answer *a)
 {
     for (;;) {
-        str there = conn_some(a->link->c), rest = there;
+        str there = link_some(a), rest = there;
         if (there.len == 0)
             return there;
         str part = chunked_next(&a->coding, &rest);
@@ -273,7 +288,7 @@ str body_next(origin_answer *a)
     if (a->ended || !a->link)
         return (str){0};
     http_body kind = a->in.head.body;
-    str part = kind == HTTP_BODY_CHUNKED ? chunk_next(a) : conn_some(a->link->c);
+    str part = kind == HTTP_BODY_CHUNKED ? chunk_next(a) : link_some(a);
     if (kind == HTTP_BODY_UNTIL_CLOSE && part.len == 0)
         a->ended = a->link->c->error == E_EOF;
     if (kind == HTTP_BODY_LENGTH) {

@@ -140,6 +140,8 @@ static bool is_odd_part(const request *q, const http_head *h)
            !content_range_read(http_header_find(h->headers, h->header_count, S("Content-Range")), &part, &length)));
 }
 
+static bool client_there(void *arg) { return !conn_peer_left(arg); }
+
 void give_answer(edge *e, request *q, origin_answer *a)
 {
     const http_head *h = &a->in.head;
@@ -173,6 +175,10 @@ void give_answer(edge *e, request *q, origin_answer *a)
     }
     conn_put(q->c, buf_str(&out));
     buf_free(&out);
+    a->wanted = client_there;
+    a->wanted_arg = q->c;
+    if (!bodiless && a->link && !conn_has_input(a->link->c))
+        conn_flush(q->c);                                // before waiting for what comes behind it
     for (str part; !bodiless && !q->c->error && (part = body_next(a)).len; ) {
         char size[24];
         q->given += part.len;
@@ -250,6 +256,8 @@ void pass(edge *e, request *q)
         ask.body = body_send;
         ask.arg = &u;
     }
+    if (!has_body && (q->is_get || q->is_head))          // of what may have changed something the answer is heard in any case
+        ask.asker = q->c;
     bool answered = origin_ask(e, q->s, &ask, q->msg, &a);
     q->close |= has_body && !answered;                   // some of the body may still be on its way
     if (u.too_large)

@@ -82,7 +82,9 @@ static look fetch_join(edge *e, request *q, resource *r, object *old)
     look l = LOOK_AGAIN;
     origin_answer none = {0};
     f->holders++;
-    err waited = f->outcome == FETCH_RUNNING ? gate_wait(&f->done, loop_now_ns() + seconds(WAIT_S_MAX), "another's fetch") : E_OK;
+    err waited = E_OK;
+    for (int64_t until_ns = loop_now_ns() + seconds(WAIT_S_MAX); f->outcome == FETCH_RUNNING && !waited; )
+        waited = client_wait(q->c, &f->done, until_ns, "another's fetch");
     q->collapsed = true;
     q->forward_status = f->status;
     if (waited || f->outcome == FETCH_FAILED) {

@@ -88,6 +88,28 @@ static void scan(world *w)
 
 TEST(store_keeps_what_is_asked_for_again) { play_simulated(scan); }
 
+// Begins fills of a site until it may not, at most `most`.
+static int fills_begin(edge *e, site *s, int most)
+{
+    int begun = 0;
+    for (; begun < most && fill_allowed(e, s); begun++, s->fills++)
+        e->fills++;
+    return begun;
+}
+
+TEST(store_fills_of_slow_sites_leave_room_for_others)
+{
+    static edge e;
+    static site slow[8], other;
+    memset(&e, 0, sizeof e);
+    CHECK_INT(fills_begin(&e, &slow[0], FILLS_MAX), FILLS_MAX / 2);
+    for (int i = 1; i < 8; i++)
+        CHECK_ROW(i, fills_begin(&e, &slow[i], FILLS_MAX) > 0);
+    CHECK(e.fills < FILLS_MAX && fills_begin(&e, &other, 1) == 1);
+    e.stopping = true;
+    CHECK(!fill_allowed(&e, &other));
+}
+
 static void purges(world *w)
 {
     static edge e;
