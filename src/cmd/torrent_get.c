@@ -16,7 +16,8 @@
 #include "rt/loop.h"
 #include "rt/worker.h"
 
-enum { BAR_COLUMNS = 40, SHOW_MS = 250, LOOK_MS = 20, RESOLV_BYTES_MAX = 64 * 1024, PEERS_MAX = 32, FILES_LIMIT_PATH = 1024 };
+enum { BAR_COLUMNS = 40, SHOW_MS = 250, LOOK_MS = 20, RESOLV_BYTES_MAX = 64 * 1024, PEERS_MAX = 32, FILES_LIMIT_PATH = 1024,
+       NOBODY_BYTES_MAX = 200 };
 
 typedef struct {
     torrent_run *r;
@@ -25,6 +26,7 @@ typedef struct {
     torrent *torrent;
     scope   *all;
     char    *state_directory;
+    char     nobody[NOBODY_BYTES_MAX];           // why trackers name no peers; empty: they do
     str      metainfo, resolv;                   // the torrent file's bytes (empty: a magnet link); /etc/resolv.conf
     addr     peers[PEERS_MAX];
     int      peer_count;
@@ -278,16 +280,24 @@ static str left_text(arena *a, int64_t seconds_left)
     return str_format(a, ", " STR_FMT " left", STR_ARG(duration_text(a, seconds_left * 1000)));
 }
 
+static void nobody_take(getting *g)
+{
+    g->nobody[0] = 0;
+    if (!g->last.peers && g->last.state != TORRENT_TROUBLE)
+        snprintf(g->nobody, sizeof g->nobody, STR_FMT, STR_ARG(torrent_trackers_trouble(g->torrent)));
+}
+
 static void progress_show(getting *g)
 {
     const torrent_view *v = &g->last;
     char bar[BAR_COLUMNS * 4 + 1];
     arena a = arena_make(16 * 1024);
     bar_print(g, bar, sizeof bar);
+    nobody_take(g);
     int64_t whole = v->wanted_bytes ? v->wanted_bytes : 1, have = v->have_bytes < whole ? v->have_bytes : whole;   // of others an earlier run had some
     fprintf(stderr, "\r\033[K");
     if (v->state == TORRENT_METADATA)
-        fprintf(stderr, "asking %d peers what the torrent is", v->peers);
+        fprintf(stderr, "asking %d peer%s what the torrent is", v->peers, v->peers == 1 ? "" : "s");
     else if (v->state == TORRENT_CHECKING)
         fprintf(stderr, "checking what is there: %lld of %d pieces", (long long)v->checked_pieces, v->piece_count);
     else if (v->state == TORRENT_TROUBLE)
@@ -299,6 +309,8 @@ static void progress_show(getting *g)
         fprintf(stderr, "%s %lld %%  " STR_FMT "/s \xe2\x86\x93 " STR_FMT "/s \xe2\x86\x91  %d of %d peers%s send" STR_FMT, bar,
                 (long long)(have * 100 / whole), STR_ARG(size_text(&a, v->rate_down)), STR_ARG(size_text(&a, v->rate_up)),
                 v->peers_sending, v->peers, v->web_seeds_sending ? " and a web server" : "", STR_ARG(left_text(&a, v->eta_s)));
+    if (g->nobody[0])
+        fprintf(stderr, "  (no tracker answers: %s)", g->nobody);
     arena_free(&a);
 }
 
@@ -371,6 +383,7 @@ static void get_run(void *arg)
             (void)scope_wait(&all);
         scope_close(&all);
         view_take(g);
+        nobody_take(g);
         str why;
         // Complete, and nobody is to go on with it: nothing stays but the files.
         if (g->complete && !g->r->get.keep_state)
@@ -438,7 +451,7 @@ void torrent_get(torrent_run *r)
     if (!r->code)
         tell(&g);
     if (!r->code && !g.complete)
-        torrent_fail(r, COMMAND_FAILED, "interrupted: the same command goes on from here");
+        torrent_fail(r, COMMAND_FAILED, "interrupted: the same command goes on from here%s%s", g.nobody[0] ? "; no tracker named a peer: " : "", g.nobody);
     driver_linux_free(driver);
     workers_stop();
     if (g.complete && !r->get.keep_state && g.state_directory)

@@ -106,30 +106,14 @@ static json_t *f_status(const torrent_facts *f)
     return number(f->v.state == TORRENT_QUEUED && f->v.complete ? STATUS_SEED_WAIT : of[f->v.state]);
 }
 
-// Why no tracker answers: the words of the first that failed. Empty: one did, or none was asked. A view until the next park.
-static str trackers_trouble(const torrent_facts *f)
-{
-    int count;
-    str why = {0};
-    announcer_tracker_view *all = rpc_trackers_look(f, &count);
-    for (int i = count - 1; i >= 0; i--)
-        if (all[i].failures && all[i].trouble.len)
-            why = all[i].trouble;
-    for (int i = 0; i < count; i++)
-        if (all[i].answered)
-            why = (str){0};
-    memory_free(all);
-    return why;
-}
-
 static json_t *f_error(const torrent_facts *f)
 {
-    return number(f->v.trouble.len ? TROUBLE_LOCAL : trackers_trouble(f).len ? TROUBLE_TRACKER : TROUBLE_NONE);
+    return number(f->v.trouble.len ? TROUBLE_LOCAL : torrent_trackers_trouble(f->t).len ? TROUBLE_TRACKER : TROUBLE_NONE);
 }
 
 static json_t *f_error_text(const torrent_facts *f)
 {
-    return rpc_text(f->v.trouble.len ? f->v.trouble : trackers_trouble(f));
+    return rpc_text(f->v.trouble.len ? f->v.trouble : torrent_trackers_trouble(f->t));
 }
 
 static json_t *f_eta(const torrent_facts *f)

@@ -119,6 +119,9 @@ typedef struct {
 } torrent_view;
 void torrent_look(torrent *t, torrent_view *out);
 
+// Why no tracker answers, in the words of the first that failed; empty: one did, or none was asked. Good until the next park.
+str  torrent_trackers_trouble(torrent *t);
+
 typedef struct {
     addr    at;
     peer_source source;

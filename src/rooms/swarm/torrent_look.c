@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/heap_memory.h"
 #include "base/must.h"
 #include "rooms/swarm/swarm_inside.h"
 #include "rt/loop.h"
@@ -56,6 +57,22 @@ void torrent_look(torrent *t, torrent_view *out)
         out->eta_s = 0;
     else if (out->rate_down > 0)
         out->eta_s = left / out->rate_down;
+}
+
+str torrent_trackers_trouble(torrent *t)
+{
+    str why = {0};
+    announcer_tracker_view *all = t->announcer ? memory_new(sizeof *all * ANNOUNCER_TRACKERS_MAX) : NULL;
+    int count = all ? announcer_view(t->announcer, all, ANNOUNCER_TRACKERS_MAX) : 0;
+    count = count < ANNOUNCER_TRACKERS_MAX ? count : ANNOUNCER_TRACKERS_MAX;
+    for (int i = count - 1; i >= 0; i--)
+        if (all[i].failures && all[i].trouble.len)
+            why = all[i].trouble;
+    for (int i = 0; i < count; i++)
+        if (all[i].answered)
+            why = (str){0};
+    memory_free(all);
+    return why;
 }
 
 // Peer ids are a stranger's bytes.

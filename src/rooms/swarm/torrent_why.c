@@ -110,5 +110,7 @@ void torrent_why(torrent *t, buf *out, bool json)
     if (json)
         buf_put(out, S("}\n"));
     else if (first)
-        buf_put(out, t->awake ? S("no peers are connected\n") : S("asleep: nobody wants anything of it\n"));
+        buf_put(out, t->awake                            ? S("no peers are connected\n")
+                     : t->state == TORRENT_SEEDING       ? S("asleep: nobody wants anything of it\n")
+                                                         : S("no peers: it does not run\n"));
 }

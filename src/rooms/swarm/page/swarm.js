@@ -6,7 +6,7 @@ const words = {
     swarm: 'swarm', add_label: 'Magnet link, or drop a .torrent file on this page', add: 'Add', choose: 'File…', empty: 'No torrents yet.',
     pause: 'Pause', resume: 'Resume', verify: 'Check', remove: 'Remove', remove_ask: 'Remove “%s”? Its files stay.',
     state: ['paused', 'waiting to be checked', 'checking', 'waiting', 'downloading', 'waiting to seed', 'seeding'],
-    metadata: 'asking for the metadata', peers: 'peers', from: 'from', to: 'to', ratio: 'ratio', left: 'left', pieces: 'Pieces', neighbours: 'Peers',
+    trouble: 'in trouble', success: 'Success', metadata: 'asking for the metadata', peers: 'peers', from: 'from', to: 'to', ratio: 'ratio', left: 'left', pieces: 'Pieces', neighbours: 'Peers',
     files: 'Files', trackers: 'Trackers', address: 'address', client: 'client', has: 'has', down: 'down', up: 'up', why: 'we send to it?', next: 'next from it',
     seconds: ' s', minutes: ' min', hours: ' h', nothing: 'Nobody is connected.', lost: 'naru does not answer; trying again…', yes: 'yes', no: 'no',
     seeders: 'seeders:', failed: 'could not be done: ',
@@ -15,7 +15,7 @@ const words = {
     swarm: '스웜', add_label: '마그넷 링크를 넣거나 .torrent 파일을 이 화면에 끌어다 놓으세요', add: '추가', choose: '파일…', empty: '아직 토렌트가 없습니다.',
     pause: '멈춤', resume: '계속', verify: '검사', remove: '지우기', remove_ask: '“%s”을(를) 지울까요? 파일은 남습니다.',
     state: ['멈춤', '검사 대기', '검사 중', '대기', '받는 중', '배포 대기', '배포 중'],
-    metadata: '메타데이터를 받는 중', peers: '피어', from: '받음', to: '보냄', ratio: '비율', left: '남음', pieces: '조각', neighbours: '피어',
+    trouble: '문제가 생김', success: '성공', metadata: '메타데이터를 받는 중', peers: '피어', from: '받음', to: '보냄', ratio: '비율', left: '남음', pieces: '조각', neighbours: '피어',
     files: '파일', trackers: '트래커', address: '주소', client: '프로그램', has: '가진 양', down: '받기', up: '보내기', why: '보내 주나?', next: '다음에 받을 것',
     seconds: '초', minutes: '분', hours: '시간', nothing: '연결된 피어가 없습니다.', lost: 'naru가 대답하지 않습니다. 다시 시도합니다…', yes: '예', no: '아니요',
     seeders: '배포자', failed: '하지 못했습니다: ',
@@ -96,6 +96,7 @@ async function change(method, args) {
 // ---- one torrent -------------------------------------------------------------------------------------------------------------
 
 function state(t) {
+  if (t.error === 3) return say('trouble');
   return t.status === 4 && t.metadataPercentComplete < 1 ? say('metadata') : say('state')[t.status];
 }
 
@@ -104,7 +105,7 @@ function facts(t) {
   if (t.status === 2) parts.push(percent(t.recheckProgress));
   if (t.status === 4) parts.push(`${size(t.haveValid)} / ${size(t.sizeWhenDone)} (${percent(t.percentDone)})`, '↓ ' + rate(t.rateDownload));
   else parts.push(size(t.sizeWhenDone));
-  parts.push('↑ ' + rate(t.rateUpload), `${say('peers')} ${t.peersConnected} (${say('from')} ${t.peersSendingToUs}, ${say('to')} ${t.peersGettingFromUs})`);
+  if (t.status || t.peersConnected) parts.push('↑ ' + rate(t.rateUpload), `${say('peers')} ${t.peersConnected} (${say('from')} ${t.peersSendingToUs}, ${say('to')} ${t.peersGettingFromUs})`);
   if (t.eta > 0) parts.push(`${time(t.eta)} ${say('left')}`);
   if (t.uploadRatio >= 0) parts.push(`${say('ratio')} ${t.uploadRatio.toFixed(2)}`);
   return parts.join(' · ') + (t.errorString ? ' — ' + t.errorString : '');
@@ -208,7 +209,7 @@ function inside(d) {
     d.peers.length ? table([say('address'), say('client'), { n: say('has') }, { n: say('down') }, { n: say('up') }, say('why'), say('next')], peer_rows(d))
                    : make('p', { class: 'dim' }, say('nothing')),
     d.trackerStats.length ? make('h2', {}, say('trackers')) : null,
-    ...d.trackerStats.map(t => make('p', { class: 'facts' }, `${t.announce} · ${t.lastAnnounceResult || '…'}${t.seederCount >= 0 ? ` · ${say('seeders')} ${t.seederCount}` : ''}`)),
+    ...d.trackerStats.map(t => make('p', { class: 'facts' }, `${t.announce} · ${t.lastAnnounceSucceeded ? say('success') : t.lastAnnounceResult || '…'}${t.seederCount >= 0 ? ` · ${say('seeders')} ${t.seederCount}` : ''}`)),
     make('h2', {}, say('files')),
     table(['', { n: '' }, { n: '' }], d.files.map((f, i) => [file_name(d, i), { n: size(f.length) }, { n: percent(f.length ? f.bytesCompleted / f.length : 1) }])),
   ].filter(Boolean);
