@@ -355,6 +355,32 @@ class Names:
         self.socket.close()
 
 
+def push_by_tls(origin, where, directory):
+    """To an edge with a certificate of its own, which only who trusts it speaks with."""
+    port, pem, key = free_port(), directory + "/edge.pem", directory + "/edge.key"
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=edge.test",
+                           "-addext", "subjectAltName=DNS:edge.test", "-keyout", key, "-out", pem], capture_output=True, text=True)
+    if not check(made.returncode == 0, "openssl makes a certificate: " + made.stderr):
+        return
+    conf = directory + "/edge.conf"
+    with open(conf, "w") as f:
+        f.write(f"host edge.test\ndirectory {directory}/edge\naddress 127.0.0.1\nports {{ http {free_port()}; https {port} }}\n"
+                f"edge {{ certificate {pem}; key {key}; site edge.test {{ origin 127.0.0.1:{origin.port} }} }}\n")
+    url = f"https://edge.test:{port}"
+    with open(directory + "/edge.log", "wb") as log:
+        edge = subprocess.Popen([NARU, "up", conf], stdout=log, stderr=log)
+    answers = lambda: subprocess.run([NARU, "edge", "--dir", directory + "/edge"], capture_output=True).returncode == 0       # noqa: E731
+    if wait_for("the edge", lambda: answers() or edge.poll() is not None):
+        refused = naru("video", "push", "test-film", url, *where, code=3).stderr
+        check("TLS" in refused, f"a certificate that nobody vouches for: {refused}")
+        pushed = json.loads(naru("video", "push", "test-film", url, "--ca", pem, "--json", *where).stdout)
+        check(pushed["failed"] == 0 and pushed["requests"] > 20, f"push goes by TLS: {pushed}")
+        there = json.loads(naru("edge", "--json", "--dir", directory + "/edge").stdout)
+        check(there["objects"] == pushed["requests"], f"the edge keeps all of it: {there}")
+    edge.send_signal(signal.SIGTERM)
+    edge.wait(PATIENCE_S)
+
+
 def verbs(origin, directory):
     listed = json.loads(naru("video", "list", "--json", "--naru", origin.data).stdout)
     check([f["id"] for f in listed] == ["test-film"] and listed == json.loads(origin.get("/catalogue.json")[2])["presentations"], "list and catalogue.json agree")
@@ -374,6 +400,7 @@ def verbs(origin, directory):
     check("does not answer" in naru("video", "push", "test-film", f"http://edge.test:{free_port()}", *where, code=3).stderr, "so is an edge that does not answer")
     check("does not answer" in naru("video", "push", "test-film", f"https://edge.test:{origin.port}", *where, code=3).stderr, "and one without TLS")
     naru("video", "push", "test-film", "edge.test", *where, code=2)
+    push_by_tls(origin, where, directory)
     names.end()
     naru("video", "show", "nothing", "--naru", origin.data, code=1)
     naru("video", "add", directory + "/x.mkv", "--rate", "best", "--naru", origin.data, code=2)
