@@ -35,7 +35,7 @@ def wait_for(what, seconds=PATIENCE_S):
 
 def free_ports(count, first=20000):
     """Ports below the range that the kernel gives to clients, free for UDP and TCP now; from another `first` tests at once do not meet."""
-    found, port = [], first + os.getpid() % 8000
+    found, port = [], first + os.getpid() * 97 % 8000
     while len(found) < count:
         port += 1
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:

@@ -104,7 +104,7 @@ def memory_when_idle(up):
 def hung_service_is_noticed():
     up = Up("watchdog 5s\n")                     # a busy machine may not let a healthy service run for a second or two
     try:
-        if not check("a naru that looks after its services every half a second runs", up.said("READY=1"), up.log_text()[-1500:]):
+        if not check("a naru with a watchdog of five seconds runs", up.said("READY=1"), up.log_text()[-1500:]):
             return
         before = up.processes()
         with socket.create_connection(("127.0.0.1", up.port["smtp"]), timeout=PATIENCE_S) as held:
@@ -328,7 +328,13 @@ def zones_and_mail_stand_side_by_side():
         up.end()
 
 
+def sums():
+    return f"{counts['ok']} passed, {counts['not ok']} failed, {counts['skipped']} skipped"
+
+
 def main():
+    # It waits, mostly: it runs beside the others, as a program of its own.
+    hung = subprocess.Popen([sys.executable, os.path.abspath(__file__), NARU, "--hung"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     empty_file_is_valid()
     guard_holds()
     zones_and_mail_stand_side_by_side()
@@ -343,7 +349,6 @@ def main():
             stops_gracefully(up)
     finally:
         up.end()
-    hung_service_is_noticed()
     reload.cases()
     loops.cases()
     commands.cases()
@@ -353,8 +358,18 @@ def main():
     supervisor_is_killed()
     if os.geteuid() == 0:
         runs_without_root()
-    print(f"{counts['ok']} passed, {counts['not ok']} failed, {counts['skipped']} skipped")
+    said, _, last = hung.communicate()[0].rstrip("\n").rpartition("\n")
+    told = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", last)
+    print(said if told else said + "\n" + last)
+    for kind, count in zip(counts, told.groups()) if told else ():
+        counts[kind] += int(count)
+    check("the service that hangs was played to its end", told is not None)
+    print(sums())
     return counts["not ok"] > 0
 
 
+if sys.argv[2:] == ["--hung"]:
+    hung_service_is_noticed()
+    print(sums())
+    sys.exit(counts["not ok"] > 0)
 sys.exit(main())
