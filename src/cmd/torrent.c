@@ -67,13 +67,24 @@ void torrent_fail(torrent_run *r, int code, const char *format, ...)
     va_end(args);
 }
 
+bool torrent_read(torrent_run *r, str path, str *text)
+{
+    file_stat st;
+    char *z = str_to_z(&r->memory, path);
+    err e = file_read_all(r->world, z, &r->memory, METAINFO_BYTES_MAX, text);
+    if (e && path_stat(r->world, z, &st) == E_OK && st.is_dir)
+        torrent_fail(r, COMMAND_USAGE, STR_FMT ": a directory; name a torrent file (naru torrent create makes one of a directory)", STR_ARG(path));
+    else if (e)
+        torrent_fail(r, COMMAND_USAGE, STR_FMT ": %s", STR_ARG(path), err_text(e));
+    return !e;
+}
+
 bool torrent_open(torrent_run *r, str path, metainfo *m, uint8_t hash[INFO_HASH_BYTES])
 {
     str text;
     bencode_refusal why;
-    err e = file_read_all(r->world, str_to_z(&r->memory, path), &r->memory, METAINFO_BYTES_MAX, &text);
-    if (e)
-        return torrent_fail(r, COMMAND_USAGE, STR_FMT ": %s", STR_ARG(path), err_text(e)), false;
+    if (!torrent_read(r, path, &text))
+        return false;
     if (!metainfo_read(text, &r->memory, m, &why))
         return torrent_fail(r, COMMAND_USAGE, STR_FMT ": %s (at byte %td)", STR_ARG(path), why.reason, why.offset), false;
     digest_of(DIGEST_SHA1, m->info, hash);

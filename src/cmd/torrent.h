@@ -58,6 +58,7 @@ bool torrent_playing_read(torrent_run *r, int64_t *within_ms, int64_t *bytes_per
 torrent_verb torrent_create, torrent_check, torrent_show, torrent_magnet, torrent_get;
 
 void torrent_fail(torrent_run *r, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool torrent_read(torrent_run *r, str path, str *text);     // a torrent file's bytes; false: trouble says why not
 // The .torrent file `path`, and its info hash. False: trouble says why, with the offset.
 bool torrent_open(torrent_run *r, str path, metainfo *m, uint8_t hash[INFO_HASH_BYTES]);
 str  torrent_magnet_text(torrent_run *r, const metainfo *m, const uint8_t *hash);    // empty when it is too long

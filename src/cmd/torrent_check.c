@@ -141,8 +141,14 @@ void torrent_check(torrent_run *r)
     checking c = {.r = r};
     uint8_t hash[INFO_HASH_BYTES];
     int bad = 0;
+    file_stat st;
     if (!torrent_open(r, r->words[1], &c.m, hash))
         return;
+    err e = path_stat(r->world, str_to_z(&r->memory, r->words[2]), &st);
+    if (e) {
+        torrent_fail(r, COMMAND_USAGE, STR_FMT ": %s", STR_ARG(r->words[2]), err_text(e));
+        return;
+    }
     if (!files_find(&c) || !pieces_check(&c)) {
         if (r->code == COMMAND_OK)
             torrent_fail(r, COMMAND_FAILED, "no memory is left for so many files");

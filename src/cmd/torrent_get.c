@@ -9,6 +9,7 @@
 #include "base/quantity.h"
 #include "cmd/directory_remove.h"
 #include "cmd/torrent.h"
+#include "keep/directory.h"
 #include "rooms/swarm/swarm.h"
 #include "rt/digest.h"
 #include "rt/json_text.h"
@@ -17,7 +18,7 @@
 #include "rt/worker.h"
 
 enum { BAR_COLUMNS = 40, SHOW_MS = 250, LOOK_MS = 20, RESOLV_BYTES_MAX = 64 * 1024, PEERS_MAX = 32, FILES_LIMIT_PATH = 1024,
-       NOBODY_BYTES_MAX = 200 };
+       NOBODY_BYTES_MAX = 200, DIRECTORY_MODE = 0755 };
 
 typedef struct {
     torrent_run *r;
@@ -422,9 +423,15 @@ static bool files_read(getting *g)
     (void)file_read_all(r->world, "/etc/resolv.conf", &r->memory, RESOLV_BYTES_MAX, &g->resolv);
     if (str_starts(r->words[1], S("magnet:")))
         return true;
-    err e = file_read_all(r->world, str_to_z(&r->memory, r->words[1]), &r->memory, METAINFO_BYTES_MAX, &g->metainfo);
+    return torrent_read(r, r->words[1], &g->metainfo);
+}
+
+static bool directory_ready(getting *g)
+{
+    torrent_run *r = g->r;
+    err e = r->get.dir.len ? directory_make(r->world, str_to_z(&r->memory, r->get.dir), DIRECTORY_MODE) : E_OK;
     if (e)
-        torrent_fail(r, COMMAND_USAGE, STR_FMT ": %s (and it is no magnet link)", STR_ARG(r->words[1]), err_text(e));
+        torrent_fail(r, COMMAND_FAILED, "--dir " STR_FMT " cannot be made: %s", STR_ARG(r->get.dir), err_text(e));
     return !e;
 }
 
@@ -439,6 +446,8 @@ void torrent_get(torrent_run *r)
         torrent_fail(r, COMMAND_USAGE, "--bind: an address of this machine, not \"" STR_FMT "\"", STR_ARG(r->get.bind));
         return;
     }
+    if (!directory_ready(&g))
+        return;
     world *shared = r->world;
     if (r->get.bind.len)
         r->world = world_linux_new(S("torrent"), &bound, 1);

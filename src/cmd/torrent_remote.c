@@ -17,7 +17,10 @@ static bool node_find(torrent_run *r)
     if (r->node.len)
         return true;
     if (!running_find(&r->memory, r->remote.naru, &found)) {
-        torrent_fail(r, COMMAND_UNREACHABLE, "no running naru found; start one (naru try, naru up) or name its directory (--naru DIR)");
+        if (r->remote.naru.len)
+            torrent_fail(r, COMMAND_UNREACHABLE, "no naru answers in " STR_FMT "; say the data directory of one that runs", STR_ARG(r->remote.naru));
+        else
+            torrent_fail(r, COMMAND_UNREACHABLE, "no running naru found; start one (naru try, naru up) or name its directory (--naru DIR)");
         return false;
     }
     int count = running_nodes(&r->memory, found, "swarm", r->remote.host, nodes, NODES_MAX);

@@ -27,9 +27,8 @@ static bool addition_put(torrent_run *r, str what, json_t *arguments)
             remote_choices_put(r, arguments);
         return true;
     }
-    err e = file_read_all(r->world, str_to_z(&r->memory, what), &r->memory, METAINFO_BYTES_MAX, &bytes);
-    if (e)
-        return torrent_fail(r, COMMAND_USAGE, STR_FMT ": %s", STR_ARG(what), err_text(e)), false;
+    if (!torrent_read(r, what, &bytes))
+        return false;
     if (!metainfo_read(bytes, &r->memory, &m, &why))
         return torrent_fail(r, COMMAND_USAGE, STR_FMT ": %s (at byte %td)", STR_ARG(what), why.reason, why.offset), false;
     str coded = base64_text(&r->memory, bytes);

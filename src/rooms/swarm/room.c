@@ -274,8 +274,11 @@ static err doors_open(swarm *s, room *r, str *why)
         if (no_ipv6_here(at[i], e))
             continue;
         if (e) {
-            *why = str_format(r->memory, "swarm cannot listen on " STR_FMT ": %s. Set another port (swarm { port N }), or end the "
-                              "program that has it: ss -lntup shows which.", STR_ARG(addr_text(r->memory, o.at)), err_text(e));
+            *why = e == E_UNREACHABLE
+                       ? str_format(r->memory, "swarm cannot listen on " STR_FMT ": this machine does not have that address now; nothing is sent by another.",
+                                    STR_ARG(addr_text(r->memory, o.at)))
+                       : str_format(r->memory, "swarm cannot listen on " STR_FMT ": %s. Set another port (swarm { port N }), or end the program "
+                                    "that has it: ss -lntup shows which.", STR_ARG(addr_text(r->memory, o.at)), err_text(e));
             return e;
         }
         addr opened = door_address(s->doors[s->door_count++]);
