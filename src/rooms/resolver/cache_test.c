@@ -86,13 +86,18 @@ TEST(cache_tells_types_apart_whose_numbers_differ_by_case)
     arena_free(&a);
 }
 
+static dns_record numbered(arena *a, int n)
+{
+    return record(a, str_to_z(a, str_format(a, "n%d.example", n)), DNS_A, "1.1.1.1", 60);
+}
+
 TEST(cache_stays_under_its_ceiling_and_drops_the_least_recently_used)
 {
     cache c;
     cache_init(&c, 1, 20000);
     for (int i = 0; i < 2000; i++) {
         arena a = arena_make(ARENA);
-        dns_record r = record(&a, str_to_z(&a, str_format(&a, "n%d.example", i)), DNS_A, "1.1.1.1", 60);
+        dns_record r = numbered(&a, i);
         put(&c, &r, 0);
         CHECK_ROW(i, c.bytes <= 20000);
         CHECK_ROW(i, cache_find(&c, r.name, DNS_A, 0) != NULL);
@@ -186,7 +191,7 @@ TEST(cache_has_a_ceiling_for_networks_of_a_name_and_for_all_of_them)
     cache_init(&c, 1, 40000);
     for (int i = 0; i < 4000; i++) {
         arena a = arena_make(ARENA);
-        dns_record r = record(&a, str_to_z(&a, str_format(&a, "n%d.example", i / 100)), DNS_A, "1.1.1.1", 60);
+        dns_record r = numbered(&a, i / 100);
         put_for(&c, &r, str_to_z(&a, str_format(&a, "10.%d.%d.0/24", i / 100, i % 100)));
         CHECK_ROW(i, c.bytes <= 40000 && c.tailored.count <= 200);
         CHECK_ROW(i, cache_subnets_full(&c, r.name, DNS_A, 0) == (i % 100 >= CACHE_SUBNETS_MAX - 1));
