@@ -294,10 +294,13 @@ static dns_exchanged exchange(search *s, addr server, int64_t wait_ns, dns_name 
     dns_exchanged x = exchange_once(s, server, &asking, wait_ns);
     r->figures.subnets_told += asking.has_subnet;
     s->told = asking.has_subnet && x.error == E_OK && x.message.edns.has_subnet;
-    if (asking.has_subnet && x.error == E_OK && !s->told && s->budget->queries_left > 0) {
+    if (asking.has_subnet && x.error == E_OK && !s->told) {
         asking.has_subnet = false;
-        asking.by_tcp = true;
-        x = exchange_once(s, server, &asking, wait_ns);
+        asking.by_tcp = s->budget->queries_left > 0;
+        if (asking.by_tcp)
+            x = exchange_once(s, server, &asking, wait_ns);
+        else
+            x.error = E_CANCELED;
     }
     if (asking.by_tcp) {
         r->figures.subnets_ignored++;

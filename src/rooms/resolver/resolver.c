@@ -299,7 +299,6 @@ static void forwarders_take(server *s, const statement *block)
 static bool subnets_take(server *s, const statement *block, str *why)
 {
     subnet_zones zones = {0};
-    forwarders_take(s, block);
     for (const statement *l = config_first(block, "subnet"); l; l = config_next(l, "subnet"))
         for (int i = 1; i < l->word_count; i++) {
             dns_name n;
@@ -310,6 +309,7 @@ static bool subnets_take(server *s, const statement *block, str *why)
             return false;
         }
     s->core.subnet_zones = zones;
+    forwarders_take(s, block);
     return true;
 }
 
