@@ -194,10 +194,10 @@ static void useless_out(choker_peer *peers, int count)
     }
 }
 
-int64_t choker_turn_bytes(int64_t piece_bytes)
+int64_t choker_turn_bytes(int64_t piece_bytes, int64_t line_rate)
 {
-    int64_t pieces = (CHOKER_TURN_BYTES + piece_bytes - 1) / piece_bytes;
-    return (pieces > 1 ? pieces : 1) * piece_bytes;
+    int64_t part = line_rate / CHOKER_TURNS_PER_S, least = part > CHOKER_TURN_BYTES ? part : CHOKER_TURN_BYTES;
+    return (least + piece_bytes - 1) / piece_bytes * piece_bytes;
 }
 
 // It has asked for nothing for so long: the next request may be on its way.
@@ -211,7 +211,7 @@ static bool turn_over(const choker_rules *r, const choker_peer *p, int64_t now_n
     if (p->idle)
         return idle_lasts(p, now_ns, COUNTED_OUT_NS);
     // Half a piece helps nobody; but nobody holds a slot by never finishing.
-    int64_t turn = choker_turn_bytes(r->piece_bytes);
+    int64_t turn = choker_turn_bytes(r->piece_bytes, r->line_rate);
     return p->turn_bytes >= turn && (!p->mid_piece || p->turn_bytes >= turn + TURN_PIECES_MAX * r->piece_bytes);
 }
 

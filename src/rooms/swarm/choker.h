@@ -5,7 +5,7 @@
 //   CHOKER_DEFAULT  the same order, but a slot whose peer is gone, lost interest or asks for nothing is given on at once, and
 //                   slots are added while the uplink is not full. A seed sends to who was served least.
 //   CHOKER_MANAGED  for an organisation's own swarm: no tit-for-tat; always `slots` at once, those that lack the most
-//                   pieces first, in turns of about a mebibyte.
+//                   pieces first, in turns of a piece or a twentieth of a second.
 //
 // The caller runs it when choker_due says so, and (cheap when nothing has changed) whenever a peer comes, goes, changes its
 // interest, begins or ends to be idle, or has been sent a whole turn.
@@ -16,7 +16,8 @@
 enum {
     CHOKER_PEERS_MAX = 1000,
     CHOKER_SLOTS = 4,                        // the course's top four; without the optimistic one
-    CHOKER_TURN_BYTES = 1 << 20,             // a turn is at least so long: each begins with a wait for the first request
+    CHOKER_TURN_BYTES = 64 * 1024,           // a turn is at least so long, and
+    CHOKER_TURNS_PER_S = 20,                 // on a fast line so long: each begins with a wait for the first request
     CHOKER_SLOTS_MAX = 50,                   // as many as the default rules open to fill the uplink
 };
 #define CHOKER_ROUND_NS      (10 * 1000000000ll)
@@ -60,6 +61,7 @@ typedef struct {
     bool    seeding;                         // we lack nothing that we want
     int     slots;                           // CHOKER_SLOTS unless set otherwise; at most CHOKER_SLOTS_MAX
     int64_t piece_bytes;
+    int64_t line_rate;                       // bytes a second that our line carries; 0: not known
     bool    uplink_idle;                     // the line could take more right now: no peer's writer waits for room in its socket
                                              // or for the set rate
 } choker_rules;
@@ -76,6 +78,6 @@ choker  choker_make(uint64_t seed);
 // Decides: sets peers[i].unchoked and .reason, for all. Returns how many are unchoked.
 int     choker_run(choker *c, const choker_rules *rules, choker_peer *peers, int count, int64_t now_ns);
 // How much is sent to a peer before another may take its slot (managed mode, and seeds that share out): whole pieces.
-int64_t choker_turn_bytes(int64_t piece_bytes);
+int64_t choker_turn_bytes(int64_t piece_bytes, int64_t line_rate);
 // When it must run again at the latest.
 int64_t choker_due(const choker *c, const choker_rules *rules, int64_t now_ns);

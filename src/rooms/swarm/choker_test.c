@@ -173,7 +173,7 @@ TEST(managed_serves_the_neediest_in_turns)
     CHECK_INT(choker_run(&c, &r, p, PEERS, SECOND), 4);
     CHECK(p[PEERS - 1].unchoked && p[PEERS - 4].unchoked && p[PEERS - 1].reason == CHOKER_NEEDIEST);
     p[PEERS - 1].lacks = 0;                              // it is in the middle of a piece: its turn lasts
-    p[PEERS - 1].turn_bytes = choker_turn_bytes(r.piece_bytes);
+    p[PEERS - 1].turn_bytes = choker_turn_bytes(r.piece_bytes, r.line_rate);
     p[PEERS - 1].mid_piece = true;
     choker_run(&c, &r, p, PEERS, SECOND + 1);
     CHECK(p[PEERS - 1].unchoked && !p[PEERS - 5].unchoked);
@@ -191,7 +191,7 @@ TEST(nobody_holds_a_slot_by_never_finishing)
     p[7].lacks = 11;
     choker_run(&c, &r, p, PEERS, SECOND);
     CHECK(p[7].unchoked);
-    p[7].lacks = 9, p[7].turn_bytes = choker_turn_bytes(r.piece_bytes) + 2 * r.piece_bytes, p[7].mid_piece = true;
+    p[7].lacks = 9, p[7].turn_bytes = choker_turn_bytes(r.piece_bytes, r.line_rate) + 2 * r.piece_bytes, p[7].mid_piece = true;
     choker_run(&c, &r, p, PEERS, 2 * SECOND);
     CHECK(!p[7].unchoked);
 }

@@ -90,7 +90,7 @@ bool peer_may_have(const peer *p, uint32_t piece)
     return false;
 }
 
-static peer_request *wanted_at(peer *p, int i) { return &p->wanted[(p->wanted_first + i) % PEER_REQUESTS_MAX]; }
+static peer_request *wanted_at(const peer *p, int i) { return &p->wanted[(p->wanted_first + i) % PEER_REQUESTS_MAX]; }
 
 static void wanted_drop_first(peer *p, int n)
 {
@@ -146,10 +146,12 @@ void peer_wants_no_more(peer *p, peer_request r)
     }
 }
 
-bool peer_is_mid_piece(peer *p)
+bool peer_goes_on(const peer *p) { return p->wanted_count > 0 && (int32_t)wanted_at(p, 0)->piece == p->last_piece; }
+
+bool peer_is_mid_piece(const peer *p)
 {
     const torrent *t = p->torrent;
-    if (p->sending > 0 || (p->wanted_count > 0 && (int32_t)wanted_at(p, 0)->piece == p->last_piece))
+    if (p->sending > 0 || peer_goes_on(p))
         return true;
     // Of a source it gets the rest of a piece nowhere else; its request may be on its way.
     return t->offers && p->last_piece >= 0 && p->last_piece_sent < store_piece_length(t->store, p->last_piece) &&
@@ -277,8 +279,9 @@ static int run_put(peer *p, const peer_request *run, int n, str bytes)
 // A turn (choker.h) may be over.
 static bool turn_may_be_over(const peer *p)
 {
-    const torrent *t = p->torrent;
-    return (t->seeding || t->swarm->mode == CHOKER_MANAGED) && p->turn_bytes >= choker_turn_bytes(t->meta->piece_bytes);
+    torrent *t = p->torrent;
+    int64_t lasts = choker_turn_bytes(t->meta->piece_bytes, torrent_line_rate(t, loop_now_ns()));
+    return (t->seeding || t->swarm->mode == CHOKER_MANAGED) && p->turn_bytes >= lasts;
 }
 
 // Sends what was asked for first. What is canceled while we wait for the disk is sent all the same.
@@ -323,10 +326,12 @@ static void wait_for_work(peer *p)
     int64_t until = p->last_put_ns + PEER_KEEP_ALIVE_NS;
     if (p->control.len > 0)
         until = sooner(until, p->control_due_ns);
+    if (p->wanted_count > 0)
+        until = sooner(until, p->lane_again_ns);
     if (p->woken)
         return;
     err e = gate_wait(&p->wake, until, "something to send");
-    if (e == E_TIMEOUT && p->control.len == 0)
+    if (e == E_TIMEOUT && p->control.len == 0 && p->wanted_count == 0)
         (void)control_put(p, &(peer_message){.kind = PEER_KEEP_ALIVE});
     if (e == E_CANCELED)
         p->leaving = true;
@@ -340,15 +345,17 @@ void peer_write(void *arg)
         p->woken = false;
         if (control_due(p))
             control_send(p);
-        if (p->wanted_count > 0) {
+        if (p->wanted_count > 0 && peer_lane_take(p)) {
             if (!run_send(p))
                 break;
+            peer_lane_pass(p);
             continue;
         }
         conn_flush(p->conn);
-        if (!control_due(p) && p->wanted_count == 0)
+        if (!control_due(p))
             wait_for_work(p);
     }
+    peer_lane_leave(p);
     if (p->exchange.open)
         peer_end(p, p->why);
 }

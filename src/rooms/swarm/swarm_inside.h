@@ -46,6 +46,8 @@ enum {
     TORRENT_CONNECTING_MAX = 16,             // at once
     TORRENT_NETWORK_PEERS_MAX = 16,          // connected of one /24 (IPv6: /48); private networks are not counted
     TORRENT_PEX_EVENTS = 256,
+    TORRENT_LANES = 2,                       // pieces that are sent at a time
+    TORRENT_LANES_RATE_MAX = 16000000,       // bytes a second; pieces go one after the other on a line that carries less
     TORRENT_PEX_LIST_MAX = 50,               // BEP 11
     SWARM_CONNECTING_MAX = 64,               // half-open, all torrents together
     SWARM_CONNECTS_PER_S = 50,
@@ -121,6 +123,8 @@ typedef struct peer {
     bool        control_now, control_full;
     gate        wake;                        // the writer waits here
     bool        woken;
+    bool        in_lane, lane_waits;         // torrent_lanes.c: it is sent a piece; it has asked and waits for others
+    int64_t     lane_ns, lane_again_ns;      // since when; when it may look again
     peer_request *wanted;                    // ring of PEER_REQUESTS_MAX; NULL before the first
     int         wanted_first, wanted_count, rejected, sending;
     int32_t     last_piece, last_piece_sent; // of the block that was put last; bytes of it
@@ -195,6 +199,7 @@ struct torrent {
     picker   *picker;                        // NULL: complete
     choker    choker;
     bool      rechoke, connect_now;
+    int64_t   line_rate, line_ns, line_sent; // torrent_lanes.c: bytes a second at its best lately; when it last was looked at, and `sent`
     peer     *peers[SWARM_TORRENT_PEERS_MAX];
     int       peer_count, peers_end;         // peers_end: behind the highest number in use
     list      known;
@@ -309,13 +314,20 @@ bool network_is_full(torrent *t, addr at);
 bool swarm_banned(swarm *s, addr at);
 void swarm_ban(swarm *s, addr at);
 void swarm_bans_free(swarm *s);
+// ---- torrent_lanes.c: one piece after the other on a line ----------------------------------------------------------------
+bool peer_lane_take(peer *p);                            // may it be sent to now? false: it is woken, or looks again at lane_again_ns
+void peer_lane_pass(peer *p);                            // a run of blocks was sent: the lane is another's if it was the piece's last
+void peer_lane_leave(peer *p);
+bool torrent_has_lanes(torrent *t, int64_t now_ns);
+int64_t torrent_line_rate(torrent *t, int64_t now_ns);   // bytes a second
 // ---- torrent_choke.c ----------------------------------------------------------------------------------------------------
 void torrent_rechoke_soon(torrent *t);
 int64_t torrent_choke(torrent *t, int64_t now_ns);       // when it is due again
 void peer_offer(peer *p);                                // suggests what the swarm lacks
 void peer_offer_sent(peer *p, int32_t piece, int32_t bytes);      // superseeding: who got it from us need not say that it has it
 void peer_offers_withdraw(peer *p);                  // it is choked: what it has not begun may be offered to others
-bool peer_is_mid_piece(peer *p);                     // what goes to it next is of the piece that went last
+bool peer_goes_on(const peer *p);                    // what it asked for next is of the piece that went last
+bool peer_is_mid_piece(const peer *p);                     // what goes to it next is of the piece that went last
 void peer_offer_asked(peer *p, int32_t piece);           // it asks for a part of it
 void peer_offer_done(peer *p, int32_t piece);            // it has it now
 bool torrent_hides(const torrent *t);                    // superseeding

@@ -1,0 +1,103 @@
+// Lanes. A line shared by four peers brings each of them a piece in four times the time, and a piece helps nobody before it is
+// whole: so a torrent's line carries two pieces at a time, and who else was unchoked waits with its requests. (One would do
+// without packets: but the first bytes to a peer wait for acknowledgements, and another's fill the line meanwhile.) With N peers
+// of one rate the copies of a fresh piece double in the time of one piece, not of four (docs/race.md has what that gains).
+//
+// Nobody waits long for a peer that takes its piece slowly: a lane whose piece is not through in twice the time that the line
+// needs for it is not counted any more, and the next one begins beside it.
+#include "rooms/swarm/swarm_inside.h"
+#include "rt/loop.h"
+
+enum { LINE_AGES_BY = 64 };                          // a second that is slower than the fastest lately takes a 64th of it
+#define PATIENCE_NS  (50 * NS_PER_MS)
+#define RATE_SPAN_NS (2 * NS_PER_S)
+
+// What the line has carried in a second lately, at its best: what it carries now may be what slow receivers leave of it. In the first
+// second what it carries now has to do.
+int64_t torrent_line_rate(torrent *t, int64_t now_ns)
+{
+    int64_t passed_ms = (now_ns - t->line_ns) / NS_PER_MS;
+    if (passed_ms >= 1000) {
+        int64_t rate = t->line_ns ? (t->sent - t->line_sent) / passed_ms * 1000 : 0;
+        t->line_rate -= t->line_rate / LINE_AGES_BY;
+        t->line_rate = rate > t->line_rate ? rate : t->line_rate;
+        t->line_sent = t->sent;
+        t->line_ns = now_ns;
+    }
+    return t->line_rate ? t->line_rate : rate_now(&t->sent_rate, RATE_SPAN_NS, now_ns);
+}
+
+// The course knows no lanes, and where a piece is through in milliseconds they gain nothing.
+bool torrent_has_lanes(torrent *t, int64_t now_ns)
+{
+    return t->swarm->mode != CHOKER_COURSE && torrent_line_rate(t, now_ns) < TORRENT_LANES_RATE_MAX;
+}
+
+static int64_t lane_ends_ns(torrent *t, const peer *p, int64_t now)
+{
+    int64_t rate = torrent_line_rate(t, now);
+    int64_t takes_ns = rate > 0 ? t->meta->piece_bytes * 1000 / rate * NS_PER_MS : 0;
+    return p->lane_ns + (TORRENT_LANES + 1) * takes_ns + PATIENCE_NS;
+}
+
+// Is a lane free? If not, *until says when one will not be counted any more.
+static bool lane_is_free(torrent *t, int64_t now, int64_t *until)
+{
+    int taken = 0;
+    *until = NEVER_NS;
+    for (int i = 0; i < t->peers_end; i++) {
+        const peer *p = t->peers[i];
+        int64_t ends = p && p->in_lane ? lane_ends_ns(t, p, now) : now;
+        taken += ends > now;
+        if (ends > now && ends < *until)
+            *until = ends;
+    }
+    return taken < TORRENT_LANES;
+}
+
+static bool goes_before(const peer *a, const peer *b)
+{
+    bool x = peer_goes_on(a), y = peer_goes_on(b);       // half a piece helps nobody
+    return x != y ? x : a->lane_ns < b->lane_ns;
+}
+
+static void next_wake(torrent *t)
+{
+    peer *first = NULL;
+    for (int i = 0; i < t->peers_end; i++) {
+        peer *p = t->peers[i];
+        if (p && p->lane_waits && !p->leaving && p->wanted_count > 0 && (!first || goes_before(p, first)))
+            first = p;
+    }
+    if (first)
+        peer_wake(first);
+}
+
+bool peer_lane_take(peer *p)
+{
+    torrent *t = p->torrent;
+    int64_t now = loop_now_ns();
+    if (p->in_lane || !torrent_has_lanes(t, now))
+        return true;
+    if (!p->lane_waits)
+        p->lane_ns = now;
+    p->in_lane = lane_is_free(t, now, &p->lane_again_ns);
+    p->lane_waits = !p->in_lane;
+    if (p->in_lane)
+        p->lane_ns = now;
+    return p->in_lane;
+}
+
+void peer_lane_leave(peer *p)
+{
+    if (!p->in_lane)
+        return;
+    p->in_lane = false;
+    next_wake(p->torrent);
+}
+
+void peer_lane_pass(peer *p)
+{
+    if (!peer_goes_on(p))
+        peer_lane_leave(p);
+}
