@@ -10,8 +10,10 @@ heap heap_make(size_t max) { return (heap){.max = max}; }
 void heap_free(heap *h)
 {
     for (size_t i = 1; i <= h->count; i++)
-        h->slots[i].node->place = 0;
+        h->slots[i].node->id = 0;
     memory_free(h->slots);
+    memory_free(h->places);
+    memory_free(h->free_ids);
     *h = heap_make(h->max);
 }
 
@@ -20,7 +22,7 @@ static bool before(heap_slot a, heap_slot b) { return a.key != b.key ? a.key < b
 static void settle(heap *h, size_t place, heap_slot slot)
 {
     h->slots[place] = slot;
-    slot.node->place = place;
+    h->places[slot.id] = (uint32_t)place;
 }
 
 static void rise(heap *h, size_t place, heap_slot slot)
@@ -44,17 +46,28 @@ static void sink(heap *h, size_t place, heap_slot slot)
     settle(h, place, slot);
 }
 
+// Slots and ids are numbered from 1 on. Of the ids those that are free stand in free_ids[0 .. cap - count), the next one last.
+static void grow(heap *h)
+{
+    size_t cap = h->cap ? h->cap * 2 : HEAP_FIRST_SLOTS;
+    must(cap <= UINT32_MAX);
+    h->slots = memory_resize(h->slots, (cap + 1) * sizeof *h->slots);
+    h->places = memory_resize(h->places, (cap + 1) * sizeof *h->places);
+    h->free_ids = memory_resize(h->free_ids, cap * sizeof *h->free_ids);
+    for (size_t i = 0; i < cap - h->cap; i++)
+        h->free_ids[i] = (uint32_t)(cap - i);
+    h->cap = cap;
+}
+
 bool heap_add(heap *h, heap_node *node, int64_t key)
 {
     must(!heap_holds(node));
     if (h->count >= h->max)
         return false;
-    if (h->count + 1 >= h->cap) {
-        h->cap = h->cap ? h->cap * 2 : HEAP_FIRST_SLOTS;
-        h->slots = memory_resize(h->slots, h->cap * sizeof *h->slots);
-    }
-    h->count++;
-    rise(h, h->count, (heap_slot){key, h->arrivals++, node});
+    if (h->count == h->cap)
+        grow(h);
+    node->id = h->free_ids[h->cap - ++h->count];
+    rise(h, h->count, (heap_slot){key, h->arrivals++, node, node->id});
     return true;
 }
 
@@ -63,11 +76,12 @@ int64_t    heap_first_key(const heap *h) { return h->count ? h->slots[1].key : I
 
 void heap_remove(heap *h, heap_node *node)
 {
-    size_t place = node->place;
-    if (!place)
+    if (!node->id)
         return;
+    size_t place = h->places[node->id];
     must(place <= h->count && h->slots[place].node == node);
-    node->place = 0;
+    h->free_ids[h->cap - h->count] = node->id;
+    node->id = 0;
     heap_slot last = h->slots[h->count--];
     if (last.node == node)
         return;
@@ -75,6 +89,12 @@ void heap_remove(heap *h, heap_node *node)
         rise(h, place, last);
     else
         sink(h, place, last);
+}
+
+int64_t heap_key(const heap *h, const heap_node *node)
+{
+    must(heap_holds(node));
+    return h->slots[h->places[node->id]].key;
 }
 
 heap_node *heap_take(heap *h)

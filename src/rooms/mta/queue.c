@@ -184,7 +184,7 @@ static void earliest(queue *q, job *j, void *arg)
 {
     (void)q;
     int64_t *first_ns = arg;
-    int64_t key = j->to->jobs.slots[j->due.place].key;
+    int64_t key = heap_key(&j->to->jobs, &j->due);
     if (*first_ns == NEVER_NS || key < *first_ns)
         *first_ns = key;
 }
