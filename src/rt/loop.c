@@ -19,8 +19,18 @@ int64_t loop_now_ns(void)
 
 // ---- the run queue --------------------------------------------------------------------------------------------------------
 
+// The frames that it will return through are fetched into the cache while others run: of many fibers none is there.
+static void stack_near(const fiber *f)
+{
+    enum { NEAR_BYTES = 768, LINE_BYTES = 64 };
+    const char *sp = context_sp(&f->context);
+    for (int i = 0; sp && i < NEAR_BYTES; i += LINE_BYTES)
+        __builtin_prefetch(sp + i);
+}
+
 void loop_ready(loop *l, fiber *f)
 {
+    stack_near(f);
     f->state = FIBER_READY;
     f->ready_next = NULL;
     if (l->ready_first)

@@ -202,7 +202,7 @@ static void flight_to(datagram_sock *d, addr source, addr target, sim_machine *t
 {
     sim_machine *h = d->socket.host;
     sim *s = h->sim;
-    if (!to || (h != to && dice_chance(&s->network, sim_link_of(s, h, to).lose_per_million))) {
+    if (!to || (h != to && dice_chance(&s->network, sim_link_of(s, h, to)->lose_per_million))) {
         s->figures.datagrams_lost++;
         return;
     }

@@ -87,7 +87,7 @@ struct sim {
     sim_machine *hosts[SIM_HOSTS_MAX];
     int       host_count;
     sim_machine *director;
-    sim_path *paths;                     // [from * SIM_HOSTS_MAX + to]
+    sim_path *paths[SIM_HOSTS_MAX];      // of each host, to each; NULL: all its links are as the default, and unlimited
     sim_link  link;
     list      streams, flights;          // in order of making
     sim_figures figures;
@@ -103,8 +103,7 @@ void sim_drop(sim *s, sim_event *e);
 void sim_mix(sim *s, uint64_t what);                         // into the fingerprint
 void sim_mix_bytes(sim *s, str bytes);                       // of many: their number and both ends
 uint64_t sim_number(sim *s);                                 // 1, 2, 3 ...: names things without their addresses
-sim_path *sim_path_of(sim *s, const sim_machine *from, const sim_machine *to);
-sim_link sim_link_of(sim *s, const sim_machine *from, const sim_machine *to);
+const sim_link *sim_link_of(sim *s, const sim_machine *from, const sim_machine *to);
 bool     sim_apart(sim *s, const sim_machine *from, const sim_machine *to);
 // When `bytes` that leave now arrive over a link: waiting for the line, sending, delay.
 int64_t  sim_arrival(sim *s, const sim_machine *from, const sim_machine *to, size_t bytes);

@@ -15,12 +15,12 @@ static int64_t segment_arrival(stream_end *from, size_t bytes)
     sim *s = from->stream->sim;
     stream_end *to = other(from);
     if (from->stream->is_unix || !to->host)
-        return s->now_ns + sim_link_of(s, from->host, from->host).delay_min_ns;
+        return s->now_ns + sim_link_of(s, from->host, from->host)->delay_min_ns;
     int64_t arrives = sim_arrival(s, from->host, to->host, bytes);
-    sim_link link = sim_link_of(s, from->host, to->host);
+    const sim_link *link = sim_link_of(s, from->host, to->host);
     int64_t resend = RESEND_NS;
     for (int i = 0;
-         i < LOSSES_IN_A_ROW_MAX && link.lose_per_million && dice_chance(&s->network, link.lose_per_million); i++)
+         i < LOSSES_IN_A_ROW_MAX && link->lose_per_million && dice_chance(&s->network, link->lose_per_million); i++)
         arrives += resend, resend *= 2, s->figures.segments_resent++;
     return sim_line_in(to->host, arrives, bytes);
 }
@@ -205,9 +205,9 @@ static void segment_arrives(sim_event *event)
         sim_stream_settle(t);
         return;
     }
-    sim_link link = sim_link_of(s, from->host, to->host);
-    bool cut = from->host != to->host && from->established && link.cut_per_million
-            && dice_chance(&s->network, link.cut_per_million);
+    const sim_link *link = sim_link_of(s, from->host, to->host);
+    bool cut = from->host != to->host && from->established && link->cut_per_million
+            && dice_chance(&s->network, link->cut_per_million);
     // The bytes are lost with the connection, or the cut comes just behind them.
     if (cut && dice_chance(&s->network, 500000)) {
         sim_stream_cut(t);
