@@ -15,19 +15,27 @@ void peer_block_forget(peer *p)
     shared_drop(p->block_lent);
     p->block_lent = (str){0};
     p->block_at = NULL;
+    p->block_kept = false;
 }
 
 // The simulator lends what its hosts share: as long as a block is all of that, it stays where it is.
 static bool block_borrow(peer *p, str part)
 {
     bool first = p->block_left == p->block.length;
-    if ((first || p->block_lent.len) && shared_extend(&p->block_lent, part))
-        return true;
+    return (first || p->block_lent.len) && shared_extend(&p->block_lent, part);
+}
+
+static void block_copy(peer *p, str part)
+{
+    if (!p->block_at && !(p->block_at = piece_block_place(p->torrent, p))) {
+        peer_block_forget(p);
+        return;
+    }
     if (p->block_lent.len)
-        memcpy(p->block_at - p->block_lent.len, p->block_lent.at, (size_t)p->block_lent.len);
+        memcpy(p->block_at, p->block_lent.at, (size_t)p->block_lent.len);
     shared_drop(p->block_lent);
     p->block_lent = (str){0};
-    return false;
+    memcpy(p->block_at + (p->block.length - p->block_left), part.at, (size_t)part.len);
 }
 
 static void block_done(peer *p)
@@ -66,18 +74,15 @@ static bool block_begin(peer *p, str head)
     }
     p->block = (picker_block){(int32_t)piece, (int32_t)begin, (int32_t)length};
     p->block_left = (ptrdiff_t)length;
-    p->block_at = piece_block_room(t, p, p->block);
+    p->block_kept = piece_block_begins(t, p, p->block);
     return true;
 }
 
 static str block_take(peer *p, str in)
 {
     str part = str_first(in, p->block_left);
-    if (p->block_at) {
-        if (!block_borrow(p, part))
-            memcpy(p->block_at, part.at, (size_t)part.len);
-        p->block_at += part.len;
-    }
+    if (p->block_kept && !block_borrow(p, part))
+        block_copy(p, part);
     p->block_left -= part.len;
     if (!p->block_left)
         block_done(p);

@@ -33,7 +33,6 @@ static coming_piece *coming_new(torrent *t, int32_t piece)
     coming_piece *o = l ? LIST_OF(l, coming_piece, link) : NULL;
     if (!o) {
         o = memory_zeroed(1, sizeof *o);
-        o->bytes = memory_new((size_t)t->meta->piece_bytes);
         o->lent = memory_zeroed((size_t)blocks_of((int32_t)t->meta->piece_bytes), sizeof *o->lent);
         o->senders.of_block = memory_new((size_t)blocks_of((int32_t)t->meta->piece_bytes));
     } else {
@@ -49,6 +48,14 @@ static coming_piece *coming_new(torrent *t, int32_t piece)
     return o;
 }
 
+// In the simulator most pieces need none: a thousand peers would spread over fifty GB of addresses.
+static unsigned char *bytes_of(const torrent *t, coming_piece *o)
+{
+    if (!o->bytes)
+        o->bytes = memory_new((size_t)t->meta->piece_bytes);
+    return o->bytes;
+}
+
 static void lent_drop(coming_piece *o)
 {
     for (int32_t i = 0; i < blocks_of(o->length); i++) {
@@ -59,8 +66,9 @@ static void lent_drop(coming_piece *o)
 
 static str block_bytes(const coming_piece *o, int32_t block)
 {
-    str own = str_of(o->bytes + block * PICKER_BLOCK_BYTES, (size_t)block_length(o->length, block));
-    return o->lent && o->lent[block].len ? o->lent[block] : own;
+    if (o->lent && o->lent[block].len)
+        return o->lent[block];
+    return str_of(o->bytes + block * PICKER_BLOCK_BYTES, (size_t)block_length(o->length, block));
 }
 
 static void coming_free(coming_piece *o)
@@ -106,16 +114,17 @@ void pieces_save(torrent *t)
     store_partial *kept = arena_array(&a, store_partial, count + 1);
     count = 0;
     for (list_link *l = list_first(&t->coming); l && !a.full; l = list_next(&t->coming, l)) {
-        const coming_piece *o = LIST_OF(l, coming_piece, link);
+        coming_piece *o = LIST_OF(l, coming_piece, link);
         int32_t blocks = blocks_of(o->length);
+        unsigned char *bytes = bytes_of(t, o);
         for (int32_t i = 0; i < blocks; i++)
             if (o->lent[i].len)
-                memcpy(o->bytes + i * PICKER_BLOCK_BYTES, o->lent[i].at, (size_t)o->lent[i].len);
+                memcpy(bytes + i * PICKER_BLOCK_BYTES, o->lent[i].at, (size_t)o->lent[i].len);
         unsigned char *there = arena_alloc(&a, (size_t)bitfield_bytes(blocks), 1, 1);
         for (int32_t i = 0; i < blocks && there; i++)
             if (picker_block_there(t->picker, (picker_block){o->piece, i * PICKER_BLOCK_BYTES, block_length(o->length, i)}))
                 there[i / 8] |= (unsigned char)(0x80 >> i % 8);
-        kept[count++] = (store_partial){o->piece, there, str_of(o->bytes, (size_t)o->length)};
+        kept[count++] = (store_partial){o->piece, there, str_of(bytes, (size_t)o->length)};
     }
     if (!a.full)
         (void)store_partial_save(t->store, kept, count);
@@ -132,7 +141,7 @@ void piece_partial_take(torrent *t, const store_partial *kept)
             continue;                                    // the last one is asked for again: then the piece is checked as usual
         if (!o)
             o = coming_new(t, kept->piece);
-        memcpy(o->bytes + b.begin, kept->bytes.at + b.begin, (size_t)b.length);
+        memcpy(bytes_of(t, o) + b.begin, kept->bytes.at + b.begin, (size_t)b.length);
         taken++;
     }
 }
@@ -144,7 +153,7 @@ static bool is_coming(const torrent *t, const peer *p, picker_block b)
 {
     for (int i = 0; i < t->peers_end; i++) {
         const peer *other = t->peers[i];
-        if (other && other != p && other->block_left > 0 && other->block_at && other->block.piece == b.piece && other->block.begin == b.begin)
+        if (other && other != p && other->block_left > 0 && other->block_kept && other->block.piece == b.piece && other->block.begin == b.begin)
             return true;
     }
     return false;
@@ -152,17 +161,22 @@ static bool is_coming(const torrent *t, const peer *p, picker_block b)
 
 // Two peers may send the same block at the same time (endgame): the second one's bytes wait in a place of their own, so that
 // each sender answers for his own bytes alone.
-unsigned char *piece_block_room(torrent *t, peer *p, picker_block b)
+bool piece_block_begins(torrent *t, peer *p, picker_block b)
 {
     if (!t->picker || !picker_block_asked(t->picker, p->number, b))
-        return NULL;
-    coming_piece *o = t->coming_by_piece[b.piece];
-    if (!o)
-        o = coming_new(t, b.piece);
+        return false;
+    if (!t->coming_by_piece[b.piece])
+        (void)coming_new(t, b.piece);
     p->block_apart = is_coming(t, p, b);
     if (p->block_apart && !p->apart)
         p->apart = arena_alloc(&p->memory, PICKER_BLOCK_BYTES, 1, 1);
-    return p->block_apart ? p->apart : o->bytes + b.begin;
+    return !p->block_apart || p->apart;
+}
+
+unsigned char *piece_block_place(torrent *t, peer *p)
+{
+    coming_piece *o = t->coming_by_piece[p->block.piece];
+    return p->block_apart ? p->apart : o ? bytes_of(t, o) + p->block.begin : NULL;
 }
 
 // The block is there: whose comes later must not write into what is being hashed.
@@ -355,8 +369,7 @@ static void cancel_tell(torrent *t, int number, picker_block b)
 void piece_block_came(torrent *t, peer *p, picker_block b)
 {
     int others[PICKER_ASKED_MAX], count = 0;
-    bool stored = p->block_at != NULL;               // behind its last byte now
-    if (!t->picker || !stored) {
+    if (!t->picker || !p->block_kept) {
         block_is_useless(t, p, b);
         return;
     }
@@ -368,12 +381,12 @@ void piece_block_came(torrent *t, peer *p, picker_block b)
     coming_piece *o = t->coming_by_piece[b.piece];
     p->useless = 0;
     others_forget(t, p, b);
-    if (p->block_lent.len) {
-        o->lent[b.begin / PICKER_BLOCK_BYTES] = p->block_lent;
-        p->block_lent = (str){0};
-    } else if (p->block_apart) {
-        memcpy(o->bytes + b.begin, p->apart, (size_t)b.length);
-    }
+    str *lent = &o->lent[b.begin / PICKER_BLOCK_BYTES];
+    shared_drop(*lent);                                  // of one who had this piece to himself, and did not finish it
+    *lent = p->block_lent;
+    p->block_lent = (str){0};
+    if (!lent->len && p->block_apart)
+        memcpy(bytes_of(t, o) + b.begin, p->apart, (size_t)b.length);
     poison_sent(&o->senders, b.begin / PICKER_BLOCK_BYTES, p->at);
     for (int i = 0; i < count; i++)
         cancel_tell(t, others[i], b);

@@ -104,10 +104,11 @@ typedef struct peer {
     buf         partial;                     // the beginning of a message that is not whole yet
     ptrdiff_t   partial_need;
     picker_block block;                      // whose bytes come now
-    unsigned char *block_at;                 // where the next byte goes; NULL: thrown away
+    bool        block_kept;                  // else it is thrown away
+    unsigned char *block_at;                 // where it goes; NULL: no byte had to be copied yet
     ptrdiff_t   block_left;                  // 0: no block is coming
     bool        block_apart;                 // block_at is in `apart`
-    str         block_lent;                  // what came of it in shared memory (rt/shared.h) and was not copied; then all of it so far
+    str         block_lent;                  // all that came of it so far is in shared memory (rt/shared.h) and was not copied
     unsigned char *apart;
     int         useless, rejects;            // blocks, rejected requests of ours in a row
     int64_t     suggested_ns;                // when it last suggested a piece; 0: never
@@ -146,7 +147,7 @@ typedef struct peer {
 typedef struct coming_piece {
     list_link link;                          // in coming, to_finish or spare
     int32_t   piece, length;
-    unsigned char *bytes;
+    unsigned char *bytes;                    // NULL: nothing had to be copied yet
     str       *lent;                         // of each block: where it is, if not in `bytes` (rt/shared.h)
     poison_senders senders;
 } coming_piece;
@@ -292,8 +293,8 @@ void peer_pex_send(peer *p, int64_t now_ns);
 void torrent_pex_note(torrent *t, const peer *p, bool added);
 
 // ---- piece_progress.c ---------------------------------------------------------------------------------------------------
-// Where a block goes; NULL: nowhere (no room, not wanted).
-unsigned char *piece_block_room(torrent *t, peer *p, picker_block b);
+bool piece_block_begins(torrent *t, peer *p, picker_block b);           // false: it has no place (no memory, not wanted)
+unsigned char *piece_block_place(torrent *t, peer *p);                  // of the one that has begun: where its bytes go; NULL: nowhere any more
 void piece_block_came(torrent *t, peer *p, picker_block b);
 void pieces_save(torrent *t);                            // what is not whole, over a stop. Parks
 void piece_partial_take(torrent *t, const store_partial *kept);
