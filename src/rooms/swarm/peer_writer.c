@@ -351,6 +351,8 @@ void peer_write(void *arg)
             peer_lane_pass(p);
             continue;
         }
+        if (p->wanted_count == 0)
+            peer_lane_leave(p);
         conn_flush(p->conn);
         if (!control_due(p))
             wait_for_work(p);

@@ -61,16 +61,27 @@ static bool goes_before(const peer *a, const peer *b)
     return x != y ? x : a->lane_ns < b->lane_ns;
 }
 
-static void next_wake(torrent *t)
+static void lane_begin(peer *p, int64_t now)
 {
+    p->in_lane = true;
+    p->lane_waits = false;
+    p->lane_ns = now;
+}
+
+// Given to who waits, not thrown among them: who has just had it asks for it again first.
+static void lane_give(torrent *t, int64_t now)
+{
+    int64_t until;
     peer *first = NULL;
     for (int i = 0; i < t->peers_end; i++) {
         peer *p = t->peers[i];
         if (p && p->lane_waits && !p->leaving && p->wanted_count > 0 && (!first || goes_before(p, first)))
             first = p;
     }
-    if (first)
-        peer_wake(first);
+    if (!first || !lane_is_free(t, now, &until))
+        return;
+    lane_begin(first, now);
+    peer_wake(first);
 }
 
 bool peer_lane_take(peer *p)
@@ -81,10 +92,9 @@ bool peer_lane_take(peer *p)
         return true;
     if (!p->lane_waits)
         p->lane_ns = now;
-    p->in_lane = lane_is_free(t, now, &p->lane_again_ns);
-    p->lane_waits = !p->in_lane;
-    if (p->in_lane)
-        p->lane_ns = now;
+    p->lane_waits = true;
+    if (lane_is_free(t, now, &p->lane_again_ns))
+        lane_begin(p, now);
     return p->in_lane;
 }
 
@@ -93,7 +103,7 @@ void peer_lane_leave(peer *p)
     if (!p->in_lane)
         return;
     p->in_lane = false;
-    next_wake(p->torrent);
+    lane_give(p->torrent, loop_now_ns());
 }
 
 void peer_lane_pass(peer *p)
