@@ -91,6 +91,8 @@ static void number_drop(uint32_t number)
         all.free_first = all.made = 0;
 }
 
+int shared_held(void) { return (int)all.in_use; }
+
 void shared_forget(void)
 {
     for (uint32_t i = 0; i < all.made; i++)

@@ -24,6 +24,7 @@ unsigned char *shared_block_new(void);                   // zeros, one holder
 unsigned char *shared_block_own(unsigned char *block);   // itself when nobody else holds it, else a copy in exchange for it
 void shared_block_hold(unsigned char *block);
 void shared_block_drop(unsigned char *block);
+int  shared_held(void);                                  // blocks that somebody holds
 // The simulation has ended: whatever one of its hosts still held is nobody's. The next one finds no block in use and goes the way that
 // its seed alone decides: where blocks stand decides what follows what in memory, and so what is sent as one.
 void shared_forget(void);

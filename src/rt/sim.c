@@ -151,6 +151,9 @@ static bool driver_wait(void *self, int64_t until_ns, bool poll_only)
     return true;
 }
 
+static int blocks_kept;
+int sim_blocks_kept(void) { return blocks_kept; }
+
 // ---- the simulation ----------------------------------------------------------------------------------------
 
 sim *sim_new(uint64_t seed)
@@ -188,6 +191,7 @@ void sim_free(sim *s)
     }
     heap_free(&s->events);
     sim_segments_forget();
+    blocks_kept = shared_held();
     shared_forget();
     arena_free(&s->memory);
     memory_free(s);

@@ -36,6 +36,7 @@ typedef struct {
 
 sim   *sim_new(uint64_t seed);
 void   sim_free(sim *s);                  // must(no fiber is left)
+int    sim_blocks_kept(void);             // blocks (rt/shared.h) that somebody still held when the last simulation ended: a defect
 // A host (SIM_HOSTS_MAX), up, with an empty disk. The name is copied. Its addresses (both families, ports
 // ignored) are its alone; 127/8 and ::1 are every host's own.
 world *sim_host(sim *s, str name, const addr *addresses, int count, sim_disk disk);

@@ -119,6 +119,10 @@ static trial trial_run(const scenario *c, uint64_t seed, sim_figures *figures, u
     *fingerprint = sim_fingerprint(t.sim);
     sim_free(t.sim);
     playing = NULL;
+    if (sim_blocks_kept()) {
+        t.failures++;
+        printf("FAILED seed %" PRIu64 " %s: %d shared blocks were never given back\n", seed, c->name, sim_blocks_kept());
+    }
     return t;
 }
 

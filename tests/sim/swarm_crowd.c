@@ -276,6 +276,8 @@ bool swarm_crowd(const crowd_plan *plan)
         failed(&c, "nobody noticed the liars", 0);
     figures_print(&c, began_s, bad, banned);
     sim_free(c.sim);
+    if (sim_blocks_kept())
+        failed(&c, "shared blocks were never given back", 0);
     memory_free((void *)(uintptr_t)c.payload.at);
     memory_free(c.members);
     memory_free(c.liars);
