@@ -6,7 +6,7 @@
 
 enum { UNSENT_BYTES_MIN = 32 * 1024, UNSENT_BYTES_MAX = 4 << 20, UNSENT_PARTS = 16 };        // of a second
 enum { QUEUE_SHORT_RATE_MAX = 16000000 };            // bytes a second
-enum { LINE_QUEUE_BYTES_MIN = 40 * 1024, QUEUE_BYTES_MIN = 8 * 1024, QUEUE_BYTES_MAX = 16 * 1024, LANE_QUEUE_BYTES_MAX = 24 * 1024 };
+enum { LINE_QUEUE_BYTES_MIN = 40 * 1024, QUEUE_BYTES_MIN = 8 * 1024, QUEUE_BYTES_MAX = 16 * 1024, LANE_QUEUE_BYTES_MIN = 24 * 1024 };
 #define LINE_QUEUE_MS     48                         // of what the line sends: all that its connections together keep in the system
 enum { FACTS_FEW = 96 };
 #define QUEUES_NS         (100 * NS_PER_MS)          // the path is measured again at most so often
@@ -54,13 +54,14 @@ static void facts_take(torrent *t, peer *p, choker_peer *out, int64_t now)
 static int queue_share(torrent *t, int64_t now)
 {
     bool lanes = torrent_has_lanes(t, now);              // then only so many of them send
-    int active = 0, most = lanes ? LANE_QUEUE_BYTES_MAX : QUEUE_BYTES_MAX;
+    int64_t line = rate_now(&t->sent_rate, 2 * NS_PER_S, now) / 1000 * LINE_QUEUE_MS;
+    int64_t most = !lanes ? QUEUE_BYTES_MAX : line / TORRENT_LANES > LANE_QUEUE_BYTES_MIN ? line / TORRENT_LANES : LANE_QUEUE_BYTES_MIN;
+    int active = 0;
     for (int i = 0; i < t->peers_end; i++) {
         const peer *p = t->peers[i];
         active += p && (p->wanted_count > 0 || p->sending > 0 || now - p->idle_since_ns < QUEUES_NS);
     }
     active = lanes && active > TORRENT_LANES ? TORRENT_LANES : active;
-    int64_t line = rate_now(&t->sent_rate, 2 * NS_PER_S, now) / 1000 * LINE_QUEUE_MS;
     int64_t share = (line < LINE_QUEUE_BYTES_MIN ? LINE_QUEUE_BYTES_MIN : line) / (active ? active : 1);
     return (int)(share < QUEUE_BYTES_MIN ? QUEUE_BYTES_MIN : share > most ? most : share);
 }
