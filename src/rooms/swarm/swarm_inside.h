@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "rooms/swarm/announcer.h"
+#include "rooms/swarm/lane_trial.h"
 #include "rooms/swarm/local_discovery.h"
 #include "rooms/swarm/metadata.h"
 #include "rooms/swarm/poison.h"
@@ -46,7 +47,6 @@ enum {
     TORRENT_CONNECTING_MAX = 16,             // at once
     TORRENT_NETWORK_PEERS_MAX = 16,          // connected of one /24 (IPv6: /48); private networks are not counted
     TORRENT_PEX_EVENTS = 256,
-    TORRENT_LANES = 2,                       // pieces that are sent at a time
     TORRENT_LANES_RATE_MAX = 16000000,       // bytes a second; pieces go one after the other on a line that carries less
     TORRENT_PEX_LIST_MAX = 50,               // BEP 11
     SWARM_CONNECTING_MAX = 64,               // half-open, all torrents together
@@ -201,6 +201,7 @@ struct torrent {
     choker    choker;
     bool      rechoke, connect_now;
     int64_t   line_rate, line_ns, line_sent; // torrent_lanes.c: bytes a second at its best lately; when it last was looked at, and `sent`
+    lane_trial lanes;
     peer     *peers[SWARM_TORRENT_PEERS_MAX];
     int       peer_count, peers_end;         // peers_end: behind the highest number in use
     list      known;
@@ -320,6 +321,7 @@ bool peer_lane_take(peer *p);                            // may it be sent to no
 void peer_lane_pass(peer *p);                            // a run of blocks was sent: the lane is another's if it was the piece's last
 void peer_lane_leave(peer *p);
 bool torrent_has_lanes(torrent *t, int64_t now_ns);
+int  torrent_lanes(const torrent *t);                    // pieces that are sent at a time
 int64_t torrent_line_rate(torrent *t, int64_t now_ns);   // bytes a second
 // ---- torrent_choke.c ----------------------------------------------------------------------------------------------------
 void torrent_rechoke_soon(torrent *t);

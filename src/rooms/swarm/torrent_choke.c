@@ -55,13 +55,13 @@ static int queue_share(torrent *t, int64_t now)
 {
     bool lanes = torrent_has_lanes(t, now);              // then only so many of them send
     int64_t line = rate_now(&t->sent_rate, 2 * NS_PER_S, now) / 1000 * LINE_QUEUE_MS;
-    int64_t most = !lanes ? QUEUE_BYTES_MAX : line / TORRENT_LANES > LANE_QUEUE_BYTES_MIN ? line / TORRENT_LANES : LANE_QUEUE_BYTES_MIN;
+    int64_t most = !lanes ? QUEUE_BYTES_MAX : line / torrent_lanes(t) > LANE_QUEUE_BYTES_MIN ? line / torrent_lanes(t) : LANE_QUEUE_BYTES_MIN;
     int active = 0;
     for (int i = 0; i < t->peers_end; i++) {
         const peer *p = t->peers[i];
         active += p && (p->wanted_count > 0 || p->sending > 0 || now - p->idle_since_ns < QUEUES_NS);
     }
-    active = lanes && active > TORRENT_LANES ? TORRENT_LANES : active;
+    active = lanes && active > torrent_lanes(t) ? torrent_lanes(t) : active;
     int64_t share = (line < LINE_QUEUE_BYTES_MIN ? LINE_QUEUE_BYTES_MIN : line) / (active ? active : 1);
     return (int)(share < QUEUE_BYTES_MIN ? QUEUE_BYTES_MIN : share > most ? most : share);
 }

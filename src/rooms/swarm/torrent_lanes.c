@@ -3,8 +3,10 @@
 // without packets: but the first bytes to a peer wait for acknowledgements, and another's fill the line meanwhile.) With N peers
 // of one rate the copies of a fresh piece double in the time of one piece, not of four (docs/race.md has what that gains).
 //
-// Nobody waits long for a peer that takes its piece slowly: a lane whose piece is not through in twice the time that the line
-// needs for it is not counted any more, and the next one begins beside it.
+// Where peers take less than that, there are more of them (lane_trial.h).
+//
+// Nobody waits long for a peer that takes its piece slowly: a lane whose piece is not through a while after the time that the
+// line needs for it is not counted any more, and the next one begins beside it.
 #include "rooms/swarm/swarm_inside.h"
 #include "rt/loop.h"
 
@@ -12,18 +14,39 @@ enum { LINE_AGES_BY = 64 };                          // a second that is slower 
 #define PATIENCE_NS  (50 * NS_PER_MS)
 #define RATE_SPAN_NS (2 * NS_PER_S)
 
+int torrent_lanes(const torrent *t) { return LANES_MIN + t->lanes.more; }
+
+static bool somebody_waits(const torrent *t)
+{
+    for (int i = 0; i < t->peers_end; i++)
+        if (t->peers[i] && t->peers[i]->lane_waits && t->peers[i]->wanted_count > 0)
+            return true;
+    return false;
+}
+
+static void lanes_give(torrent *t, int64_t now);
+
+static void line_second(torrent *t, int64_t now, int64_t passed_ms)
+{
+    bool first = !t->line_ns;
+    int64_t rate = first ? 0 : (t->sent - t->line_sent) / passed_ms * 1000;
+    t->line_rate -= t->line_rate / LINE_AGES_BY;
+    t->line_rate = rate > t->line_rate ? rate : t->line_rate;
+    t->line_sent = t->sent;
+    t->line_ns = now;
+    if (!first)
+        lane_trial_second(&t->lanes, rate, somebody_waits(t));
+    if (t->lanes.trial > 0)
+        lanes_give(t, now);
+}
+
 // What the line has carried in a second lately, at its best: what it carries now may be what slow receivers leave of it. In the first
 // second what it carries now has to do.
 int64_t torrent_line_rate(torrent *t, int64_t now_ns)
 {
     int64_t passed_ms = (now_ns - t->line_ns) / NS_PER_MS;
-    if (passed_ms >= 1000) {
-        int64_t rate = t->line_ns ? (t->sent - t->line_sent) / passed_ms * 1000 : 0;
-        t->line_rate -= t->line_rate / LINE_AGES_BY;
-        t->line_rate = rate > t->line_rate ? rate : t->line_rate;
-        t->line_sent = t->sent;
-        t->line_ns = now_ns;
-    }
+    if (passed_ms >= 1000)
+        line_second(t, now_ns, passed_ms);
     return t->line_rate ? t->line_rate : rate_now(&t->sent_rate, RATE_SPAN_NS, now_ns);
 }
 
@@ -37,7 +60,7 @@ static int64_t lane_ends_ns(torrent *t, const peer *p, int64_t now)
 {
     int64_t rate = torrent_line_rate(t, now);
     int64_t takes_ns = rate > 0 ? t->meta->piece_bytes * 1000 / rate * NS_PER_MS : 0;
-    return p->lane_ns + (TORRENT_LANES + 1) * takes_ns + PATIENCE_NS;
+    return p->lane_ns + (torrent_lanes(t) + 1) * takes_ns + PATIENCE_NS;
 }
 
 // Is a lane free? If not, *until says when one will not be counted any more.
@@ -52,7 +75,7 @@ static bool lane_is_free(torrent *t, int64_t now, int64_t *until)
         if (ends > now && ends < *until)
             *until = ends;
     }
-    return taken < TORRENT_LANES;
+    return taken < torrent_lanes(t);
 }
 
 static bool goes_before(const peer *a, const peer *b)
@@ -68,8 +91,8 @@ static void lane_begin(peer *p, int64_t now)
     p->lane_ns = now;
 }
 
-// Given to who waits, not thrown among them: who has just had it asks for it again first.
-static void lane_give(torrent *t, int64_t now)
+// Given to who waits, not thrown among them: who has just had it asks for it again first. False: none is free, or nobody waits.
+static bool lane_give(torrent *t, int64_t now)
 {
     int64_t until;
     peer *first = NULL;
@@ -79,9 +102,16 @@ static void lane_give(torrent *t, int64_t now)
             first = p;
     }
     if (!first || !lane_is_free(t, now, &until))
-        return;
+        return false;
     lane_begin(first, now);
     peer_wake(first);
+    return true;
+}
+
+static void lanes_give(torrent *t, int64_t now)
+{
+    while (lane_give(t, now))
+        continue;
 }
 
 bool peer_lane_take(peer *p)
@@ -103,7 +133,7 @@ void peer_lane_leave(peer *p)
     if (!p->in_lane)
         return;
     p->in_lane = false;
-    lane_give(p->torrent, loop_now_ns());
+    lanes_give(p->torrent, loop_now_ns());
 }
 
 void peer_lane_pass(peer *p)
